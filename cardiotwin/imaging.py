@@ -1,0 +1,78 @@
+"""A volume in patient coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cardiotwin.errors import InputRejected
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A stack of parallel slices in the DICOM patient frame (LPS).
+
+    Attributes
+    ----------
+    values : (n_slices, n_rows, n_columns) float32
+        Signal, arbitrary units; for a cine, its first frame (end-diastole).
+    affine : (4, 4) float64
+        Takes (column, row, slice, 1) to (x, y, z, 1) in LPS, mm. Slices need not touch.
+    kind : str
+        ``"lge"`` or ``"cine"``.
+    motion : (n_slices, n_rows, n_columns) float32 or None
+        Standard deviation over the cardiac cycle; None where there is one frame.
+    slice_thickness_mm : float
+        What the scanner averaged over; the distance between slices is in `affine`.
+    """
+
+    values: np.ndarray
+    affine: np.ndarray
+    kind: str
+    motion: np.ndarray | None = None
+    slice_thickness_mm: float = 8.0
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 3:
+            raise InputRejected(f"an image needs 3 axes (slice, row, column), found {self.values.ndim}")
+        check_affine(self.affine)
+
+    @property
+    def spacing_mm(self) -> np.ndarray:
+        """(3,) distance between columns, rows, slices, mm."""
+        return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+    def to_lps(self, indices: np.ndarray) -> np.ndarray:
+        """(n, 3) positions in mm of (n, 3) indices (column, row, slice)."""
+        return apply_affine(self.affine, indices)
+
+
+def apply_affine(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Map (n, 3) points by a (4, 4) matrix."""
+    return np.asarray(points) @ affine[:3, :3].T + affine[:3, 3]
+
+
+def check_affine(affine: np.ndarray) -> None:
+    """Refuse what is not an invertible map of right-handed, orthogonal image axes.
+
+    Raises
+    ------
+    InputRejected
+        Not finite, sheared by more than 1e-3, flat, or mirrored.
+    """
+    if affine.shape != (4, 4) or not np.isfinite(affine).all():
+        raise InputRejected("image geometry: the affine is not a finite 4 x 4 matrix; export the series again")
+    axes = affine[:3, :3]
+    lengths = np.linalg.norm(axes, axis=0)
+    if (lengths < 1e-6).any():
+        raise InputRejected(f"image geometry: voxel size {lengths} mm; expected three positive lengths")
+    unit = axes / lengths
+    shear = np.abs(unit.T @ unit - np.eye(3)).max()
+    if shear > 1e-3:
+        raise InputRejected(f"image geometry: axes are {shear:.3g} from orthogonal (limit 0.001); resample the volume")
+    if np.linalg.det(unit) < 0:
+        raise InputRejected(
+            "image geometry: the voxel axes are left-handed, so the heart would be mirrored; "
+            "expected column x row = slice direction. Flip the slice order together with its affine."
+        )

@@ -1,0 +1,1 @@
+"""The compiled physics: arrays in, arrays out; knows NumPy and Numba only."""

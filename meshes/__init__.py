@@ -1,0 +1,1 @@
+"""The geometry: tetrahedra, quality, fibres, coordinates, file formats, small reference shapes."""
