@@ -1,0 +1,101 @@
+"""Regular tetrahedra: the box of the benchmarks, and the lattice that hearts are cut from."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import NamedTuple
+
+import numpy as np
+
+from cardiotwin.meshes.mesh import Mesh
+
+
+def slab(size_mm: tuple[float, float, float], edge_mm: float) -> Mesh:
+    """A box with one corner at the origin, each little cube cut into six tetrahedra around its diagonal (Kuhn).
+
+    On this mesh linear elements with a diagonal conductivity are the seven-point finite-difference stencil.
+
+    Parameters
+    ----------
+    size_mm : (3,) float
+        Rounded to whole cubes.
+    edge_mm : float
+        Of a cube.
+    """
+    return box(size_mm, tuple(max(1, round(length / edge_mm)) for length in size_mm))
+
+
+def box(size_mm: tuple[float, float, float], cells: tuple[int, ...]) -> Mesh:
+    """The same with a number of cells for each axis."""
+    axes = [np.linspace(0.0, length, n + 1) for length, n in zip(size_mm, cells, strict=True)]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    number = np.arange(len(points)).reshape([n + 1 for n in cells])
+    corner = np.stack(np.meshgrid(*(np.arange(n) for n in cells), indexing="ij"), axis=-1).reshape(-1, 3)
+    tets = []
+    for order in permutations(range(3)):
+        walk = [corner]
+        for axis in order:
+            walk.append(walk[-1] + np.eye(3, dtype=int)[axis])
+        if np.linalg.det(np.eye(3)[list(order)]) < 0:
+            walk[2], walk[3] = walk[3], walk[2]
+        tets.append(np.stack([number[tuple(w.T)] for w in walk], axis=1))
+    return Mesh(points, np.concatenate(tets))
+
+
+class Lattice(NamedTuple):
+    """A piece of the body-centred cubic lattice, periodic across its axis.
+
+    Attributes
+    ----------
+    points, tets : (n, 3) float64 mm, (m, 4) int32
+    same_as : (n,) int64
+        The point each point is one with.
+    """
+
+    points: np.ndarray
+    tets: np.ndarray
+    same_as: np.ndarray
+
+
+def lattice_bar(n_cells: int, edge_mm: float) -> Lattice:
+    """A bar along x, one cell across and periodic there: plane waves on it are those of an endless lattice, at two nodes a cell.
+
+    Nodes are the corners and the centres of cubic cells; each tetrahedron spans the centres of two cells that share a face, and
+    one edge of that face. All are congruent. It is the lattice of isosurface stuffing (Labelle and Shewchuk 2007,
+    doi 10.1145/1275808.1276448), before it is cut.
+
+    Parameters
+    ----------
+    n_cells : int
+        Along x.
+    edge_mm : float
+        Lattice constant.
+    """
+    points: list[tuple[float, float, float]] = []
+    same_as: list[int] = []
+    index: dict[tuple[str, int, int, int], int] = {}
+
+    def node(kind: str, x: int, y: int, z: int) -> int:
+        """A corner or a centre; outside the first period it is one with the one inside."""
+        key = (kind, x, y, z)
+        if key not in index:
+            own = len(points)
+            index[key] = own
+            half = 0.5 if kind == "centre" else 0.0
+            points.append((x + half, y + half, z + half))
+            same_as.append(own)
+            if (y, z) != (0, 0):
+                same_as[own] = node(kind, x, 0, 0)
+        return index[key]
+
+    tets = []
+    square = ((0, 0), (1, 0), (1, 1), (0, 1))
+    for x in range(n_cells):
+        for axis in range(3):
+            step = np.eye(3, dtype=int)[axis]
+            if axis == 0 and x + 1 == n_cells:
+                continue
+            here, there = node("centre", x, 0, 0), node("centre", x + step[0], step[1], step[2])
+            ring = [node("corner", *(np.array([x, 0, 0]) + step + np.roll([0, *corner], axis))) for corner in square]
+            tets += [[here, there, ring[k], ring[(k + 1) % 4]] for k in range(4)]
+    return Lattice(np.array(points) * edge_mm, np.array(tets, np.int32), np.array(same_as, np.int64))
