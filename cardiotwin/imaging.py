@@ -25,6 +25,8 @@ class Image:
         Standard deviation over the cardiac cycle; None where there is one frame.
     slice_thickness_mm : float
         What the scanner averaged over; the distance between slices is in `affine`.
+    notes : tuple of str
+        What the reader left out or allowed, a line each.
     """
 
     values: np.ndarray
@@ -32,6 +34,7 @@ class Image:
     kind: str
     motion: np.ndarray | None = None
     slice_thickness_mm: float = 8.0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.values.ndim != 3:

@@ -1,0 +1,30 @@
+"""The door: files of any origin in, observations in patient coordinates out, or one line that says why not."""
+
+from cardiotwin.ingest.anatomy import check_not_mirrored
+from cardiotwin.ingest.deidentify import deidentify, identity, same_person, write_deidentified
+from cardiotwin.ingest.dicom_image import image_files, read_dicom
+from cardiotwin.ingest.ecg_csv import read_electrodes
+from cardiotwin.ingest.ecg_files import read_ecg
+from cardiotwin.ingest.labels import read_label_map
+from cardiotwin.ingest.recognise import explain, recognise, recognise_all
+from cardiotwin.ingest.study import Series, Study, read_header, survey
+
+__all__ = [
+    "Series",
+    "Study",
+    "check_not_mirrored",
+    "deidentify",
+    "explain",
+    "identity",
+    "image_files",
+    "read_dicom",
+    "read_ecg",
+    "read_electrodes",
+    "read_header",
+    "read_label_map",
+    "recognise",
+    "recognise_all",
+    "same_person",
+    "survey",
+    "write_deidentified",
+]

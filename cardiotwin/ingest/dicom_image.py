@@ -1,0 +1,265 @@
+"""A DICOM folder as one volume in patient coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cardiotwin.errors import CardioTwinError, InputRejected, QualityGate, ResourceLimit
+from cardiotwin.imaging import Image
+from cardiotwin.ingest.dicom_file import quiet
+from cardiotwin.ingest.pixels import PixelSource
+from cardiotwin.ingest.slices import Slice
+from cardiotwin.ingest.stacks import (
+    ONE_SERIES,
+    ONE_SERIES_PER_SLICE,
+    Grid,
+    in_line,
+    make_grid,
+    parallel,
+)
+from cardiotwin.ingest.study import Series, Study, survey
+from cardiotwin.progress import Progress, part, silent
+
+FEWEST_POSITIONS = 3
+MOST_VOLUME_BYTES = 4 << 30
+KINDS = ("lge", "cine")
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Series that make one volume.
+
+    Attributes
+    ----------
+    series : tuple of Series
+        One, or one per slice position.
+    kind : str
+        ``"lge"``, ``"cine"`` or ``""``.
+    """
+
+    series: tuple[Series, ...]
+    kind: str
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        return tuple(one for series in self.series for one in series.slices)
+
+    @property
+    def n_positions(self) -> int:
+        return sum(series.n_positions for series in self.series)
+
+    def __str__(self) -> str:
+        if len(self.series) == 1:
+            return str(self.series[0])
+        numbers = ", ".join(series.number or "-" for series in self.series)
+        return f"{len(self.series)} single-slice series ({numbers}): {self.kind or 'undecided'}"
+
+
+@quiet()
+def read_dicom(
+    path: str | Path | Iterable[str | Path],
+    *,
+    series: str | Sequence[str] | None = None,
+    kind: str | None = None,
+    progress: Progress = silent,
+) -> Image:
+    """Read a short-axis LGE or cine stack.
+
+    Series are found and slices sorted by geometry (orientation x position), never by file name or instance number.
+    Parallel single-slice series in one frame of reference are gathered into one stack, as many scanners export a cine.
+    Where a folder holds an LGE and a cine stack, the LGE is taken, because only it shows scar.
+
+    Parameters
+    ----------
+    path : folder (searched with its subfolders), file, or several of them
+    series : str or several, optional
+        Series Instance UID, series number or description: needed where a folder holds more than one candidate.
+    kind : {"lge", "cine"}, optional
+        Needed where the header does not say.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Image
+        `values` is the first frame after the R wave; `notes` says what was left out.
+
+    Raises
+    ------
+    InputRejected
+        Damaged, incomplete or inconsistent files; more than one candidate. Exit code 3.
+    QualityGate
+        Readable, but no stack of at least 3 parallel slices, or the kind is not decidable. Exit code 4.
+    PolicyRefusal
+        Two patients, burned-in annotation, secondary capture. Exit code 7.
+    ResourceLimit
+        The decoded volume would exceed 4 GiB. Exit code 5.
+    """
+    if kind is not None and kind not in KINDS:
+        raise InputRejected(f"kind={kind!r}: expected one of {', '.join(KINDS)}")
+    study = survey(path, progress=part(progress, 0.0, 0.5))
+    stack, notes = choose(study, series=series, kind=kind)
+    return _load(stack, kind or stack.kind, (*study.notes, *notes), part(progress, 0.5, 1.0))
+
+
+def image_files(
+    path: str | Path | Iterable[str | Path],
+    *,
+    series: str | Sequence[str] | None = None,
+    kind: str | None = None,
+) -> tuple[Path, ...]:
+    """The files that `read_dicom` would use: what the twin keeps a de-identified copy of."""
+    stack, _ = choose(survey(path), series=series, kind=kind)
+    return tuple(one.path for group in stack.series for one in group.instances)
+
+
+def choose(
+    study: Study, *, series: str | Sequence[str] | None = None, kind: str | None = None
+) -> tuple[Stack, list[str]]:
+    """The one stack to read, and a line for each series that was left out.
+
+    Raises
+    ------
+    InputRejected
+        None or several; the series are listed.
+    QualityGate
+        Only undecided ones, or none with at least 3 positions.
+    """
+    wanted = _selected(study.series, series)
+    usable = [one for one in wanted if series is not None or one.kind != "other"]
+    for one in usable:
+        if one.problem is not None:
+            raise one.problem if len(study.series) == 1 else _with_advice(one.problem)
+    stacks = _stacks(usable)
+    candidates = [one for one in stacks if one.n_positions >= FEWEST_POSITIONS]
+    if not candidates:
+        raise QualityGate(
+            f"no stack of at least {FEWEST_POSITIONS} parallel slices; found {_listed(study.series)}. "
+            "Add the short-axis LGE or cine series"
+        )
+    stack = _one_of(candidates, kind)
+    used = set(map(id, stack.series))
+    return stack, [f"left out {one}" for one in study.series if id(one) not in used]
+
+
+def _with_advice(problem: CardioTwinError) -> CardioTwinError:
+    return type(problem)(f"{problem}. Or choose another series with series=")
+
+
+def _selected(found: Sequence[Series], wanted: str | Sequence[str] | None) -> list[Series]:
+    if wanted is None:
+        return list(found)
+    names = {wanted} if isinstance(wanted, str) else set(wanted)
+    selected = [one for one in found if names & {one.uid, one.number, one.description}]
+    if not selected:
+        raise InputRejected(f"series={sorted(names)}: not in the folder; found {_listed(found)}")
+    return selected
+
+
+def _listed(series: Sequence[Series | Stack]) -> str:
+    return "; ".join(map(str, series)) or "none"
+
+
+def _stacks(series: Sequence[Series]) -> list[Stack]:
+    """Series of several positions as they are; single-position series gathered, of which the largest group stays."""
+    whole = [Stack((one,), _kind(one)) for one in series if one.n_positions > 1]
+    gathered: list[list[Series]] = []
+    for one in (one for one in series if one.n_positions == 1):
+        for group in gathered:
+            if _belong(group[0], one):
+                group.append(one)
+                break
+        else:
+            gathered.append([one])
+    largest = max((len(group) for group in gathered), default=0)
+    return whole + [Stack(tuple(group), _kind(group[0])) for group in gathered if len(group) == largest]
+
+
+def _kind(one: Series) -> str:
+    """Undecided where the header says neither: such a series is only here because the user named it."""
+    return "" if one.kind == "other" else one.kind
+
+
+def _belong(one: Series, other: Series) -> bool:
+    """Whether two single-slice series lie in one stack.
+
+    The frame of reference is compared afterwards: two halves of one stack in two frames are refused, not halved.
+    """
+    a, b = one.slices[0], other.slices[0]
+    return one.kind == other.kind and parallel(a, b) and in_line(a, b, ONE_SERIES_PER_SLICE.in_plane_mm)
+
+
+def _one_of(candidates: list[Stack], kind: str | None) -> Stack:
+    for preferred in (kind, "") if kind else (*KINDS, ""):
+        matching = [one for one in candidates if one.kind == preferred]
+        if len(matching) > 1:
+            raise InputRejected(
+                f"{len(matching)} candidate series in one folder: {_listed(matching)}; expected one. "
+                "Choose with series= (UID, number or description)"
+            )
+        if matching and (preferred or kind):
+            return matching[0]
+    if kind:
+        raise QualityGate(f"no {kind} stack; found {_listed(candidates)}. Drop kind= or add the series")
+    raise QualityGate(
+        f"{candidates[0]}: found neither several frames per slice (cine) nor InversionTime (0018,0082), "
+        "ContrastBolusAgent (0018,0010) or a description that says LGE; say which with kind='lge' or kind='cine'"
+    )
+
+
+def _load(stack: Stack, kind: str, notes: Sequence[str], progress: Progress) -> Image:
+    if len({series.frame_of_reference for series in stack.series}) > 1:
+        raise InputRejected(
+            f"{stack}: FrameOfReferenceUID (0020,0052) differs between parallel series; expected one. "
+            "The patient was moved in between; choose with series="
+        )
+    gathered = len(stack.series) > 1
+    grid = make_grid(stack.slices, ONE_SERIES_PER_SLICE if gathered else ONE_SERIES, one_frame=kind == "lge")
+    notes = [*notes, *_remarks(stack, grid, gathered)]
+    values, motion = _volumes(grid, kind, progress)
+    thickness = np.array([one.thickness_mm for one in stack.slices])
+    known = thickness[np.isfinite(thickness) & (thickness > 0)]
+    return Image(
+        values=values,
+        affine=grid.affine,
+        kind=kind,
+        motion=motion,
+        slice_thickness_mm=float(np.median(known)) if known.size else float(np.linalg.norm(grid.affine[:3, 2])),
+        notes=tuple(notes),
+    )
+
+
+def _remarks(stack: Stack, grid: Grid, gathered: bool) -> list[str]:
+    remarks = []
+    if gathered:
+        remarks.append(
+            f"{len(stack.series)} single-slice series gathered into one stack; distances even within "
+            f"{100 * grid.uneven:.2g} % ({100 * ONE_SERIES_PER_SLICE.step:g} % allowed)"
+        )
+    counts = {len(group) for group in grid.frames}
+    if len(counts) > 1:
+        remarks.append(f"frames per slice differ ({min(counts)} to {max(counts)})")
+    if any(np.isnan(one.time_ms) for group in grid.frames if len(group) > 1 for one in group):
+        remarks.append("no TriggerTime (0018,1060): frames kept in file order, the first taken as end-diastole")
+    return remarks
+
+
+def _volumes(grid: Grid, kind: str, progress: Progress) -> tuple[np.ndarray, np.ndarray | None]:
+    """First frames, and the standard deviation over frames where there are several."""
+    shape = (len(grid.frames), *grid.frames[0][0].shape)
+    if 4 * np.prod(shape, dtype=float) > MOST_VOLUME_BYTES:
+        raise ResourceLimit(f"a volume of {shape} float32 values needs more than 4 GiB; crop the series")
+    values = np.empty(shape, dtype=np.float32)
+    moves = kind == "cine" and min(map(len, grid.frames)) > 1
+    motion = np.empty(shape, dtype=np.float32) if moves else None
+    source = PixelSource()
+    for index, frames in enumerate(grid.frames):
+        progress(index / len(grid.frames), f"reading slice {index + 1} of {len(grid.frames)}")
+        signals = [source.signal(one) for one in (frames if moves else frames[:1])]
+        values[index] = signals[0]
+        if motion is not None:
+            motion[index] = np.std(signals, axis=0)
+    return values, motion

@@ -1,0 +1,67 @@
+"""An ECG from DICOM waveform, WFDB or CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cardiotwin.ecg import Ecg
+from cardiotwin.errors import InputRejected
+from cardiotwin.ingest.dicom_file import is_dicom, quiet
+from cardiotwin.ingest.ecg_csv import read_csv_recording
+from cardiotwin.ingest.ecg_dicom import read_dicom_recording
+from cardiotwin.ingest.ecg_quality import usable
+from cardiotwin.ingest.ecg_wfdb import read_wfdb_recording
+from cardiotwin.ingest.wording import refusal, shown
+
+
+@quiet()
+def read_ecg(
+    path: str | Path,
+    *,
+    leads: Sequence[str] | None = None,
+    hz: float | None = None,
+    unit: str | None = None,
+) -> Ecg:
+    """Read a surface ECG; only usable standard leads are returned.
+
+    Parameters
+    ----------
+    path : a DICOM ECG waveform, the ``.hea`` file of a WFDB record, or a ``.csv`` file
+    leads : sequence of str, optional
+        Lead names of a CSV without a header, whose rows or columns are the leads.
+    hz : float, optional
+        Samples per second, for a CSV that does not say.
+    unit : {"mV", "uV", "V"}, optional
+        For a CSV that does not say.
+
+    Returns
+    -------
+    Ecg
+        Millivolts; `notes` names the leads that were left out.
+
+    Raises
+    ------
+    InputRejected
+        Damaged or contradicting, a wrong unit, or no known format. Exit code 3.
+    QualityGate
+        Fewer than 3 usable independent leads. Exit code 4.
+    """
+    path = Path(path)
+    name = shown(path.name, 120)
+    if not path.is_file():
+        raise InputRejected(f"{name}: no such file; expected a DICOM waveform, a .hea or a .csv file. Check the path")
+    if path.stat().st_size == 0:
+        raise refusal(name, "an empty file", "an ECG", "Export it again")
+    told = leads is not None or hz is not None or unit is not None
+    if path.suffix.lower() == ".csv":
+        return usable(read_csv_recording(path, name, leads=leads, hz=hz, unit=unit))
+    if told:
+        raise InputRejected(f"{name}: leads=, hz= and unit= are for CSV files; this format carries its own. Drop them")
+    if path.suffix.lower() == ".hea":
+        return usable(read_wfdb_recording(path, name))
+    if is_dicom(path) or path.suffix.lower() == ".dcm":
+        return usable(read_dicom_recording(path, name))
+    raise refusal(
+        name, f"a file ending in {shown(path.suffix)!r}", "a DICOM waveform, .hea or .csv", "Convert it to one of these"
+    )

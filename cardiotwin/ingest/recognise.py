@@ -1,0 +1,139 @@
+"""What a file or folder is, by its content rather than its name."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+
+from cardiotwin.errors import CardioTwinError
+from cardiotwin.ingest.dicom_file import is_dicom, read_dataset, text
+from cardiotwin.ingest.ecg_csv import first_row, is_number, lead_of
+from cardiotwin.ingest.ecg_dicom import ECG_CLASSES
+from cardiotwin.ingest.ecg_wfdb import signal_files
+from cardiotwin.ingest.folders import regular_files
+from cardiotwin.ingest.labels import read_volume
+from cardiotwin.ingest.study import DICOM_ENDINGS, DICOMDIR
+from cardiotwin.ingest.wording import name_of, shown
+
+KINDS = ("dicom_image", "dicom_ecg", "wfdb_ecg", "csv_ecg", "electrodes", "label_map", "plan", "unknown")
+LABEL_ENDINGS = (".nii", ".nii.gz", ".nrrd")
+MOST_LABELS = 64
+MOST_TOML_BYTES = 10 << 20
+
+
+def recognise(path: str | Path) -> str:
+    """One of `KINDS`. A folder is what it holds, when that is one kind; else ``"unknown"``."""
+    return explain(path)[0]
+
+
+def explain(path: str | Path) -> tuple[str, str]:
+    """The kind of a file or folder, and one line: what it is, or why it is unknown.
+
+    Raises
+    ------
+    InputRejected
+        Nothing there.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        files, _ = regular_files(path)
+        return _kind(files[0]) if files else ("unknown", "not a regular file")
+    found = [kind for kind, _ in recognise_all(path) if kind != "unknown"]
+    if len(found) == 1:
+        return found[0], f"a folder with one {found[0]}"
+    return "unknown", f"a folder with {', '.join(found)}" if found else "a folder with nothing that is known"
+
+
+def recognise_all(path: str | Path) -> list[tuple[str, tuple[Path, ...]]]:
+    """Everything in a file or folder: all image files together, each other input by itself, all unknown files last.
+
+    Links, pipes and hidden files are left out; the signal files of a WFDB record belong to its header.
+
+    Raises
+    ------
+    InputRejected
+        Nothing there, or more than 10,000 files.
+    """
+    files, _ = regular_files(path)
+    kinds = {file: _kind(file)[0] for file in files}
+    belonging = {one for file, kind in kinds.items() if kind == "wfdb_ecg" for one in signal_files(file)}
+    images = tuple(file for file in files if kinds[file] == "dicom_image")
+    single = [(kind, (file,)) for file, kind in kinds.items() if kind not in ("dicom_image", "unknown")]
+    unknown = tuple(file for file in files if kinds[file] == "unknown" and file not in belonging)
+    return ([("dicom_image", images)] if images else []) + single + ([("unknown", unknown)] if unknown else [])
+
+
+def _kind(file: Path) -> tuple[str, str]:
+    """Kind and reason for one regular file; a file too damaged to be sure is what its ending says."""
+    name = file.name.lower()
+    if file.stat().st_size == 0 and not name.endswith(DICOM_ENDINGS):
+        return "unknown", "an empty file"
+    try:
+        if is_dicom(file) or name.endswith(DICOM_ENDINGS):
+            return _dicom(file)
+        if name.endswith(".hea"):
+            return "wfdb_ecg", "a WFDB header"
+        if name.endswith(".csv"):
+            return _csv(file)
+        if name.endswith(LABEL_ENDINGS):
+            return _volume(file)
+        if name.endswith(".toml"):
+            return _toml(file)
+    except CardioTwinError as refused:
+        return _by_ending(name), str(refused)
+    except OSError as error:
+        return "unknown", f"cannot be opened ({error.strerror})"
+    return "unknown", f"nothing is known that ends in {shown(file.suffix)!r}"
+
+
+def _by_ending(name: str) -> str:
+    """What a damaged file was meant to be, so that its reader can say what is wrong with it."""
+    if name.endswith(DICOM_ENDINGS):
+        return "dicom_image"
+    return "label_map" if name.endswith(LABEL_ENDINGS) else "unknown"
+
+
+def _dicom(file: Path) -> tuple[str, str]:
+    header = read_dataset(file, name_of(file), pixels=False)
+    sop_class = text(header, "SOPClassUID") or text(header.file_meta, "MediaStorageSOPClassUID")
+    if sop_class.startswith(ECG_CLASSES):
+        return "dicom_ecg", "a DICOM ECG waveform"
+    if sop_class == DICOMDIR:
+        return "unknown", "a DICOMDIR; give the folder of its files"
+    if "Rows" in header or file.name.lower().endswith(DICOM_ENDINGS):
+        return "dicom_image", "a DICOM image"
+    return "unknown", f"a DICOM object that is neither image nor ECG ({shown(sop_class)})"
+
+
+def _csv(file: Path) -> tuple[str, str]:
+    titles = [cell.strip().lower() for cell in first_row(file, name_of(file))]
+    if {"x_mm", "y_mm", "z_mm"} <= set(titles):
+        return "electrodes", "electrode positions"
+    if any(lead_of(title)[0] for title in titles):
+        return "csv_ecg", "leads by name"
+    if all(map(is_number, titles)):
+        return "unknown", "a CSV without a header; an ECG needs lead names such as I [mV] in its first line"
+    return "unknown", f"a CSV with the columns {shown(','.join(titles))}: neither leads nor electrodes"
+
+
+def _volume(file: Path) -> tuple[str, str]:
+    values, _ = read_volume(file, name_of(file))
+    if values.dtype.kind == "f" and (values != np.rint(values)).any():
+        return "unknown", "an image volume, not labels; images are read from DICOM"
+    if len(np.unique(values)) > MOST_LABELS:
+        return "unknown", f"more than {MOST_LABELS} different values: an image volume, not labels"
+    return "label_map", "whole labels"
+
+
+def _toml(file: Path) -> tuple[str, str]:
+    if file.stat().st_size > MOST_TOML_BYTES:
+        return "unknown", f"a TOML file of more than {MOST_TOML_BYTES} bytes"
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        return "plan", f"TOML with an error ({shown(error)})"
+    if isinstance(table.get("lesion"), list) or "name" in table:
+        return "plan", "an ablation plan"
+    return "unknown", "a TOML file without name and [[lesion]]"

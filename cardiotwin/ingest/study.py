@@ -1,0 +1,345 @@
+"""What a folder of DICOM files holds: patients, series, stacks, before any pixel is read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cardiotwin.errors import CardioTwinError, InputRejected, PolicyRefusal
+from cardiotwin.ingest.dicom_file import is_dicom, quiet, read_dataset, text
+from cardiotwin.ingest.folders import common_root, regular_files
+from cardiotwin.ingest.slices import Slice, slices_of
+from cardiotwin.ingest.stacks import positions_of
+from cardiotwin.ingest.wording import name_of, refusal, shown, tagged
+from cardiotwin.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
+DICOMDIR = "1.2.840.10008.1.3.10"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+WAVEFORM = "1.2.840.10008.5.1.4.1.1.9."
+ESSENTIALS = ("SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID")
+FEWEST_CINE_FRAMES = 5
+
+LGE_WORDS = "lge psir mde psmde late delayed viability viab gad enhancement"
+SCOUT_WORDS = "localizer localiser scout tiscout survey molli shmolli t1map t2map t2star"
+OTHER_WORDS = "mapping map perf perfusion stir haste flow venc tag tagging dwi dti"
+"""Decide only where no LGE word stands beside them: a protocol may be named for the perfusion before it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One DICOM file without its pixels.
+
+    Attributes
+    ----------
+    path, name : Path, str
+        `name` is what a refusal calls the file.
+    header : Dataset
+        As read.
+    """
+
+    path: Path
+    name: str
+    header: Dataset
+
+    @property
+    def person(self) -> tuple[str, str, str]:
+        """Patient ID, birth date, sex: compared, never shown."""
+        return tuple(text(self.header, key) for key in ("PatientID", "PatientBirthDate", "PatientSex"))  # type: ignore[return-value]
+
+    @property
+    def sop_class(self) -> str:
+        return text(self.header, "SOPClassUID")
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One DICOM series and what it is good for.
+
+    Attributes
+    ----------
+    uid, number, description : str
+        As in the header, escaped.
+    instances : tuple of Instance
+    slices : tuple of Slice
+        Empty where the geometry was refused.
+    n_positions, n_frames : int
+        Slice positions, and frames at most of them.
+    kind : str
+        ``"lge"``, ``"cine"``, ``""`` where the header does not decide, ``"other"`` where it is neither.
+    frame_of_reference : str
+    problem : CardioTwinError or None
+        Why it cannot be read.
+    """
+
+    uid: str
+    number: str
+    description: str
+    instances: tuple[Instance, ...]
+    slices: tuple[Slice, ...]
+    n_positions: int
+    n_frames: int
+    kind: str
+    frame_of_reference: str
+    problem: CardioTwinError | None
+
+    @property
+    def modality(self) -> str:
+        return text(self.instances[0].header, "Modality")
+
+    def __str__(self) -> str:
+        kind = {"": "undecided", "other": f"{shown(self.modality)}, neither LGE nor cine"}.get(self.kind, self.kind)
+        return (
+            f"series {self.number or '-'} '{self.description}' ({self.uid}): {kind}, {self.n_positions} positions x "
+            f"{self.n_frames} frames, {len(self.instances)} files"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Everything found under one path.
+
+    Attributes
+    ----------
+    series : tuple of Series
+    notes : tuple of str
+        What was left out, and why.
+    """
+
+    series: tuple[Series, ...]
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.series), *self.notes])
+
+
+@quiet()
+def survey(path: str | Path | Iterable[str | Path], *, progress: Progress = silent) -> Study:
+    """What a folder, a file or several hold, without reading a pixel.
+
+    Raises
+    ------
+    InputRejected
+        No DICOM file; a file with a DICOM ending that is none; one SOP Instance UID on two different files.
+    PolicyRefusal
+        Two patients.
+    """
+    files, notes = regular_files(path)
+    root = common_root(path)
+    asked = {Path(path)} if root is None and isinstance(path, str | Path) else set()
+    instances: list[Instance] = []
+    others: list[str] = []
+    for count, file in enumerate(files):
+        progress(count / len(files), f"reading header {count + 1} of {len(files)}")
+        name = name_of(file, root)
+        if _skip(file, asked):
+            others.append(name)
+            continue
+        header = read_dataset(file, name, pixels=False)
+        if text(header.file_meta, "MediaStorageSOPClassUID") != DICOMDIR:
+            instances.append(Instance(file, name, header))
+            _check_essentials(instances[-1])
+    if not instances:
+        raise InputRejected(f"{files[0].parent.name if files else path}: no DICOM file; expected an exported series")
+    if others:
+        notes.append(
+            f"{len(others)} file(s) that are not DICOM left out ({others[0]}{' ...' if len(others) > 1 else ''})"
+        )
+    check_one_patient(instances)
+    instances = _without_copies(instances, notes)
+    images = [one for one in instances if _is_image(one)]
+    notes += [f"{one.name}: DICOM, but no image, left out" for one in instances if not _is_image(one)]
+    return Study(tuple(map(_series, _by_series(images))), tuple(notes))
+
+
+def read_header(path: str | Path) -> Dataset:
+    """One DICOM file without its pixels, for :func:`identity` and its dates.
+
+    Raises
+    ------
+    InputRejected
+        Not DICOM, or damaged.
+    """
+    return read_dataset(Path(path), name_of(Path(path)), pixels=False)
+
+
+def check_one_patient(instances: Sequence[Instance]) -> None:
+    """Refuse files of two people. A field that is empty in some files is not a contradiction.
+
+    Raises
+    ------
+    PolicyRefusal
+        Two different patient IDs (also by case or a leading zero), birth dates or sexes; the values are not shown.
+    """
+    for field, keyword in enumerate(("PatientID", "PatientBirthDate", "PatientSex")):
+        first: dict[str, str] = {}
+        for one in instances:
+            if value := one.person[field]:
+                first.setdefault(value, one.name)
+        if len(first) > 1:
+            a, b = list(first.values())[:2]
+            raise refusal(
+                f"{b}: {tagged(keyword)}",
+                f"{len(first)} different values in one folder (another in {a})",
+                "one patient",
+                "Give each patient a folder of their own",
+                PolicyRefusal,
+            )
+
+
+def _is_image(one: Instance) -> bool:
+    from pydicom.uid import UID
+
+    return "Image Storage" in UID(one.sop_class).name
+
+
+def _check_essentials(one: Instance) -> None:
+    """Refuse a header cut so short, or so damaged, that the file would pass for something else and be left out."""
+    for keyword in ESSENTIALS:
+        if not text(one.header, keyword):
+            raise refusal(
+                f"{one.name}: {tagged(keyword)}", "nothing", "a value", "The file is cut short; export it again"
+            )
+    announced = text(one.header.file_meta, "MediaStorageSOPClassUID")
+    if announced and announced != one.sop_class:
+        where = f"{one.name}: {tagged('SOPClassUID')}"
+        raise refusal(where, shown(one.sop_class), f"{shown(announced)} as in its file header", "Export it again")
+
+
+def _skip(file: Path, asked: set[Path]) -> bool:
+    """Whether a file is something else that lies beside a study: a viewer, a licence, a picture."""
+    if file in asked or file.name.lower().endswith(DICOM_ENDINGS) or is_dicom(file):
+        return False
+    return bool(file.suffix) or file.stat().st_size > 0
+
+
+def _without_copies(instances: list[Instance], notes: list[str]) -> list[Instance]:
+    """Drop files given twice; refuse two different files under one SOP Instance UID."""
+    seen: dict[str, Instance] = {}
+    for one in instances:
+        uid = text(one.header, "SOPInstanceUID") or str(one.path)
+        earlier = seen.setdefault(uid, one)
+        if earlier is one:
+            continue
+        if _digest(earlier.path) != _digest(one.path):
+            where = f"{one.name}: {tagged('SOPInstanceUID')}"
+            raise refusal(
+                where, f"the same as in {earlier.name}, other content", "one file per UID", "Remove the wrong one"
+            )
+        notes.append(f"{one.name}: the same file as {earlier.name}, read once")
+    return list(seen.values())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _by_series(instances: list[Instance]) -> list[list[Instance]]:
+    groups: dict[str, list[Instance]] = {}
+    for one in instances:
+        groups.setdefault(text(one.header, "SeriesInstanceUID"), []).append(one)
+    return [groups[uid] for uid in sorted(groups)]
+
+
+def _series(instances: list[Instance]) -> Series:
+    header = instances[0].header
+    slices: tuple[Slice, ...] = ()
+    problem: CardioTwinError | None = None
+    try:
+        _check_policy(instances)
+        slices = tuple(one for file in instances for one in slices_of(file.header, file.path, file.name))
+        _check_one_frame_of_reference(instances)
+    except CardioTwinError as refused:
+        problem = refused
+    kind = _kind_by_words(header)
+    groups = positions_of(slices) if slices else []
+    n_frames = int(np.median([len(group) for group in groups])) if groups else 0
+    if slices and not problem and kind != "other":
+        kind = _kind_by_frames(instances, n_frames, kind)
+    return Series(
+        uid=shown(text(header, "SeriesInstanceUID")),
+        number=shown(text(header, "SeriesNumber")),
+        description=shown(text(header, "SeriesDescription"), 40),
+        instances=tuple(instances),
+        slices=slices,
+        n_positions=len(groups),
+        n_frames=n_frames,
+        kind=kind,
+        frame_of_reference=text(header, "FrameOfReferenceUID"),
+        problem=problem,
+    )
+
+
+def words_of(header: Dataset) -> set[str]:
+    """The words of the names that people and scanners gave the series, in lower case."""
+    names = [text(header, key) for key in ("SeriesDescription", "ProtocolName", "SequenceName", "PulseSequenceName")]
+    names.append(text(header, "ImageType"))
+    return set(re.split(r"[^a-z0-9]+", " ".join(names).lower()))
+
+
+def kind_words(header: Dataset) -> list[str]:
+    """Those of the words that decide the kind, sorted."""
+    return sorted(words_of(header).intersection(f"{LGE_WORDS} {SCOUT_WORDS} {OTHER_WORDS}".split()))
+
+
+def _kind_by_words(header: Dataset) -> str:
+    """``"lge"``, ``"other"`` or ``""``."""
+    words = words_of(header)
+    if text(header, "Modality") != "MR" or words.intersection(SCOUT_WORDS.split()):
+        return "other"
+    if words.intersection(LGE_WORDS.split()):
+        return "lge"
+    if words.intersection(OTHER_WORDS.split()):
+        return "other"
+    contrast = text(header, "ContrastBolusAgent") or header.get("ContrastBolusAgentSequence")
+    return "lge" if contrast or _inversion(header) else ""
+
+
+def _kind_by_frames(instances: Sequence[Instance], n_frames: int, by_words: str) -> str:
+    """Several frames per position make a cine, unless it is one that waits for different inversion times.
+
+    An LGE stack acquired twice has two frames per position and is refused later, so a few frames are not enough
+    where the header speaks of contrast or inversion.
+    """
+    if len({_inversion(one.header) for one in instances}) > 1 and n_frames > 1:
+        return "other"
+    fewest = FEWEST_CINE_FRAMES if by_words == "lge" else 2
+    return "cine" if n_frames >= fewest else by_words
+
+
+def _inversion(header: Dataset) -> str:
+    time = text(header, "InversionTime")
+    return "" if time in ("None", "0", "0.0") else time
+
+
+def _check_policy(instances: Sequence[Instance]) -> None:
+    for one in instances:
+        if one.sop_class.startswith(SECONDARY_CAPTURE):
+            where, found = f"{one.name}: {tagged('SOPClassUID')}", "a secondary capture"
+        elif text(one.header, "BurnedInAnnotation").upper() == "YES":
+            where, found = f"{one.name}: {tagged('BurnedInAnnotation')}", "YES"
+        else:
+            continue
+        raise refusal(where, found, "pixels without names", "Export the original series", PolicyRefusal)
+
+
+def _check_one_frame_of_reference(instances: Sequence[Instance]) -> None:
+    first = instances[0]
+    for one in instances:
+        if text(one.header, "FrameOfReferenceUID") != text(first.header, "FrameOfReferenceUID"):
+            raise refusal(
+                f"{one.name}: {tagged('FrameOfReferenceUID')}",
+                f"another than in {first.name} of the same series",
+                "one frame of reference",
+                "Export the series again; the patient may have been moved in between",
+            )
