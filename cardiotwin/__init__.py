@@ -6,8 +6,13 @@ import importlib
 import os
 from typing import Any
 
+from cardiotwin.compiled import cache_folder
+
 # GNU OpenMP waits by spinning: on busy cores a parallel region costs 8 ms, not 0.04 ms. Set before Numba loads it.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Numba reads this when it is imported.
+if "NUMBA_CACHE_DIR" not in os.environ and (_cache := cache_folder()) is not None:
+    os.environ["NUMBA_CACHE_DIR"] = str(_cache)
 
 __version__ = "0.1.0"
 

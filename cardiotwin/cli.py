@@ -1,0 +1,306 @@
+"""The command line. A command parses, calls one function and prints its result."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from cardiotwin import __version__, terminal
+from cardiotwin.errors import QualityGate, SettingsError
+
+if TYPE_CHECKING:
+    from cardiotwin.twin import Run, Status
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="one JSON object for machines")]
+Case = Annotated[Path, Parameter(help="folder of the twin")]
+Stage = Literal["segment", "mesh", "calibrate", "simulate", "induce", "plan", "compare", "report"]
+
+app = App(
+    name="cardiotwin",
+    help="From a patient's cardiac imaging and 12-lead ECG to a ranked comparison of virtual ablation plans.\n\n"
+    "Exit codes: 0 done; 1 a bug; 2 usage or settings; 3 input refused; 4 not enough to answer; 5 resources; "
+    "6 integrity; 7 policy; 75 interrupted, run again to resume.",
+    version=__version__,
+    help_format="plaintext",
+)
+
+
+@app.command
+def demo(out: Annotated[Path, Parameter(help="folder to make")], *, seed: int = 1, json: Json = False) -> None:
+    """The whole path on the built-in phantom patient, whose truth is known.
+
+    Example: cardiotwin demo demo
+    """
+    from cardiotwin.demo import run_demo
+
+    if not json:
+        terminal.say(terminal.RESEARCH_ONLY)
+    with terminal.progress_bar(json) as progress:
+        result = run_demo(out, seed, progress)
+    if json:
+        terminal.say_json({"comparison": result.comparison, "report": result.report, "truth": result.truth})
+        return
+    _print_comparison(result.comparison)
+    terminal.say(f"Report: {result.report}")
+
+
+@app.command
+def new(case: Case, *, preset: Literal["default", "demo", "full"] = "default", json: Json = False) -> None:
+    """Start a twin: a folder with its settings in twin.toml.
+
+    Example: cardiotwin new case07 --preset full
+    """
+    from cardiotwin import presets
+    from cardiotwin.twin import Twin
+
+    title = f"What the user decided (preset {preset}). A change makes the stages that read it, and what follows, stale."
+    twin = Twin.create(case, presets.settings_text(presets.preset(preset), title))
+    if json:
+        terminal.say_json({"twin": twin.folder, "settings": twin.folder / "twin.toml"})
+    else:
+        terminal.say(
+            f"{twin.folder}: started; settings in {twin.folder / 'twin.toml'}. Next: cardiotwin add {case} PATH"
+        )
+
+
+@app.command
+def add(
+    case: Case,
+    paths: Annotated[tuple[Path, ...], Parameter(help="DICOM folder, label map, ECG, electrodes or plan")],
+    *,
+    at: Annotated[str, Parameter(help="when it was recorded, ISO 8601, for files that do not say")] = "",
+    json: Json = False,
+) -> None:
+    """Put in imaging, a label map, an ECG, electrode positions or a plan; the kind is recognised.
+
+    Example: cardiotwin add case07 export/ isthmus.toml
+    """
+    from cardiotwin.twin import Twin
+
+    if not paths:
+        raise SettingsError("add: no path given; example: cardiotwin add case07 export/")
+    with terminal.progress_bar(json) as progress:
+        added = Twin(case).add(paths, at=at, progress=progress)
+    if json:
+        terminal.say_json({"added": added})
+    for observation in () if json else added:
+        when = observation.effective or "time unknown"
+        terminal.say(f"added {observation.kind.replace('_', ' ')}: {observation.source} ({when})")
+    if not added and not json:
+        terminal.say("nothing new: all of it is in the twin already")
+
+
+@app.command
+def run(
+    case: Case,
+    *,
+    until: Annotated[Stage | None, Parameter(help="stop after this stage")] = None,
+    json: Json = False,
+) -> None:
+    """Bring every stage up to date; only what is stale is computed.
+
+    Example: cardiotwin run case07 --until calibrate
+    """
+    _run(case, until, json)
+
+
+def _stage_command(stage: Stage, about: str) -> Callable[..., None]:
+    def command(case: Case, *, json: Json = False) -> None:
+        _run(case, stage, json)
+
+    command.__doc__ = f"{about}\n\nExample: cardiotwin {stage} case07"
+    return command
+
+
+_ABOUT: dict[Stage, str] = {
+    "segment": "Label the tissue of the image: blood, myocardium, border zone, scar core.",
+    "mesh": "Tetrahedra, regions, fibres and coordinates from the segmentation.",
+    "calibrate": "The ensemble of twins that explain the ECG.",
+    "simulate": "One confirming monodomain beat on the best-weighted member.",
+    "induce": "Programmed stimulation of several members from several sites.",
+    "plan": "Gather the user's ablation plans and propose some.",
+    "compare": "Re-test every plan and rank them, with the probability of being best.",
+    "report": "The HTML report of what is known.",
+}
+for _stage, _about in _ABOUT.items():
+    app.command(_stage_command(_stage, _about), name=_stage)
+
+
+@app.command
+def status(case: Case, *, json: Json = False) -> None:
+    """What is there, what is stale, how old, what is missing; whether it is still what it was when written.
+
+    Example: cardiotwin status case07
+    """
+    from cardiotwin.twin import Twin
+
+    now = Twin(case).status()
+    if json:
+        terminal.say_json(now)
+    else:
+        _print_status(now)
+
+
+@app.command
+def export(case: Case, out: Path, *, to: Literal["paraview"] = "paraview", json: Json = False) -> None:
+    """Write what is up to date as files for other programs.
+
+    Example: cardiotwin export case07 --to paraview case07/exports/paraview
+    """
+    from cardiotwin.paraview import write_study
+    from cardiotwin.twin import Twin
+
+    study = Twin(case).study()
+    with terminal.progress_bar(json) as progress:
+        written = write_study(out, study, progress)
+    if json:
+        terminal.say_json({"files": list(written)})
+    else:
+        terminal.say(f"{len(written)} files for ParaView in {out}; start with README.txt")
+
+
+@app.command
+def verify(
+    *, full: Annotated[bool, Parameter(negative="", help="also the finest slab: minutes")] = False, json: Json = False
+) -> None:
+    """The physics benchmarks, on this machine, as a table.
+
+    Example: cardiotwin verify
+    """
+    from cardiotwin.doctor import machine
+    from cardiotwin.verification import verify
+
+    with terminal.progress_bar(json) as progress:
+        rows = verify(quick=not full, progress=progress)
+    _print_rows(rows, machine(), json)
+    failed = [row["name"] for row in rows if not row["ok"]]
+    if failed:
+        raise QualityGate(f"{len(failed)} of {len(rows)} benchmarks missed their bar (first: {failed[0]})")
+
+
+@app.command
+def doctor(*, json: Json = False) -> None:
+    """What this machine has and what will be used.
+
+    Example: cardiotwin doctor
+    """
+    from cardiotwin.doctor import examine, machine
+
+    _print_rows(examine(), machine(), json)
+
+
+@app.command
+def settings(
+    case: Annotated[Path | None, Parameter(help="a twin; without it, the defaults")] = None, *, json: Json = False
+) -> None:
+    """Every setting: value, default, unit, range.
+
+    Example: cardiotwin settings case07
+    """
+    from cardiotwin import presets
+    from cardiotwin.settings import Settings, read_settings
+
+    rows = list(presets.keys(read_settings(case / "twin.toml") if case else Settings()))
+    if json:
+        terminal.say_json({"settings": rows})
+        return
+    cells = [
+        (f"{key.section}.{key.name}", presets.toml(key.value), presets.toml(key.default), key.unit, key.range, key.note)
+        for key in rows
+    ]
+    terminal.table(("key", "value", "default", "unit", "range", "note"), cells)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: exits with the codes of DESIGN 4."""
+    sys.exit(execute(sys.argv[1:] if arguments is None else arguments))
+
+
+def execute(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    json_wanted = "--json" in arguments
+
+    def command() -> None:
+        try:
+            function, bound, _ = app.parse_args(arguments, print_error=False, exit_on_error=False)
+        except CycloptsError as error:
+            raise SettingsError(f"{terminal.one_line(str(error))} See `cardiotwin --help`") from error
+        function(*bound.args, **bound.kwargs)
+
+    return terminal.guarded(command, json_wanted)
+
+
+def _run(case: Path, until: str | None, json: bool) -> None:
+    from cardiotwin.twin import Twin
+
+    twin = Twin(case)
+    if until == "report" and not json:
+        terminal.say(terminal.RESEARCH_ONLY)
+    with terminal.progress_bar(json) as progress:
+        done = twin.run(until, progress)
+    if json:
+        terminal.say_json({"run": done, "report": twin.report})
+        return
+    _print_run(done)
+    if "report" in done.computed:
+        terminal.say(f"Report: {twin.report}")
+
+
+def _print_run(done: Run) -> None:
+    if done.computed:
+        terminal.say(f"computed: {', '.join(done.computed)}")
+        terminal.say(f"version {done.version}" + ("" if done.is_new_version else " (unchanged)"))
+    else:
+        terminal.say(f"nothing to compute: version {done.version} is up to date")
+    for missing in done.missing:
+        terminal.say(f"missing: {missing}")
+
+
+def _print_status(now: Status) -> None:
+    from cardiotwin.observations import age
+
+    terminal.say(f"{now.name}: version {now.version}" + (f", in use by {now.held_by}" if now.held_by else ""))
+    rows = [
+        (
+            step.name,
+            step.state,
+            f"v{step.version}" if step.version else "",
+            step.finished,
+            f"{step.seconds:.1f}",
+            step.note,
+        )
+        for step in now.steps
+    ]
+    terminal.table(("step", "state", "since", "computed (UTC)", "s", "missing"), rows)
+    inputs = [
+        (one.kind, one.source, one.effective or "unknown", age(one.effective), one.arrived, one.sha256[:12])
+        for one in now.observations
+    ]
+    terminal.table(("input", "what", "of", "age", "arrived (UTC)", "SHA-256"), inputs)
+    versions = [(f"v{one.number}", one.created, ", ".join(one.computed)) for one in now.versions]
+    terminal.table(("version", "made (UTC)", "what was computed anew"), versions)
+
+
+def _print_comparison(comparison: Any) -> None:
+    rows = []
+    for plan in comparison.plans:
+        ablated = f"{plan.ablated_ml:.2f} ({plan.ablated_ml_low:.2f} to {plan.ablated_ml_high:.2f})"
+        inducible = f"{plan.inducible} of {plan.tested}"
+        rows.append((plan.rank, plan.name, f"{plan.probability_best:.2f}", inducible, plan.new_circuits, ablated))
+    terminal.table(("rank", "plan", "P(best)", "inducible", "new circuits", "ablated, mL"), rows)
+    terminal.say(f"Preference: {comparison.preference}. {comparison.reason}")
+
+
+def _print_rows(rows: Any, machine: str, json: bool) -> None:
+    """Measured against asked: the form that benchmarks and `verify` share."""
+    plain = terminal.as_json(list(rows))
+    if json:
+        terminal.say_json({"machine": machine, "rows": plain})
+        return
+    marks = {True: "yes", False: "NO", None: ""}
+    cells = [(row["name"], row["value"], row["unit"], row["bar"], marks[row["ok"]], row["note"]) for row in plain]
+    terminal.table(("name", "value", "unit", "bar", "ok", "note"), cells, title=machine)

@@ -1,0 +1,125 @@
+"""Where compiled kernels are kept, and what to do when that place is damaged."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypeVar
+
+# Imported with the package itself: what only a damaged cache needs is imported there.
+
+Result = TypeVar("Result")
+
+KEPT = 8
+"""Caches of other states of the sources that stay: going back to a branch need not compile again."""
+
+
+def cache_folder() -> Path | None:
+    """A private folder for today's kernels: one for each state of their sources and release of Numba.
+
+    Numba itself only looks at the file a function stands in. A kernel that inlines another from a second file would
+    keep running the old one, so the sources of all kernels and meshes name the folder. Loading from a cache runs code:
+    a folder that somebody else owns or may write to is refused.
+
+    Returns
+    -------
+    Path or None
+        None where there is no such place; Numba then compiles beside the sources, or anew.
+    """
+    for root in _roots():
+        home = root / "cardiotwin"
+        if _is_private(home):
+            folder = home / f"numba-{_sources():08x}"
+            if not folder.exists():
+                _make_room(home)
+                folder.mkdir(mode=0o700, exist_ok=True)
+            return folder
+    return None
+
+
+def _make_room(home: Path) -> None:
+    """Remove the caches that have not been used for longest."""
+    from cardiotwin.durable import remove
+
+    caches = sorted(home.glob("numba-*"), key=lambda cache: cache.stat().st_mtime)
+    for old in caches[: -KEPT + 1]:
+        remove(old)
+
+
+def _roots() -> Iterator[Path]:
+    told = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(told):
+        yield Path(told)
+    with suppress(RuntimeError):  # no HOME and no such user
+        yield Path.home() / ".cache"
+    yield Path(os.environ.get("TMPDIR") or "/tmp") / f"cardiotwin-{os.getuid()}"
+
+
+def _is_private(folder: Path) -> bool:
+    """Make the folder if it is not there; whether it is ours alone and can be written to."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError:
+        return False
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+    return ours and os.access(folder, os.W_OK | os.X_OK)
+
+
+def _sources() -> int:
+    """Checksum of the names, sizes and times of the kernels' and meshes' sources, and of Numba's release."""
+    # Times, not contents: reading all sources would cost every command more than the rest of its start.
+    here = Path(__file__).parent
+    found = sorted(file for folder in (here / "kernels", here / "meshes") for file in _files(folder))
+    numba = find_spec("numba")
+    if numba is not None and numba.origin is not None:
+        release = Path(numba.origin).with_name("_version.py")
+        found.append((numba.origin, 0, release.stat().st_mtime_ns if release.exists() else 0))
+    return zlib.crc32(repr(found).encode())
+
+
+def _files(folder: Path) -> Iterator[tuple[str, int, int]]:
+    for root, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith(".py"):
+                path = os.path.join(root, name)
+                found = os.stat(path)
+                yield os.path.relpath(path, folder.parent), found.st_size, found.st_mtime_ns
+
+
+def retrying(compute: Callable[[], Result]) -> Result:
+    """Call; when Numba stumbles over a damaged cache, delete the cache and call once more.
+
+    Half-written or flipped index and data files surface as EOFError, UnpicklingError, UnicodeDecodeError or an LLVM
+    error (numba/numba#10434), so it is recognised by where it was raised.
+    """
+    try:
+        return compute()
+    except Exception as error:
+        import warnings
+
+        folder = Path(os.environ.get("NUMBA_CACHE_DIR", ""))
+        if not _is_cache_damage(error) or not folder.is_absolute():
+            raise
+        warnings.warn(f"the cache of compiled kernels in {folder} is damaged: deleted, compiling again", stacklevel=2)
+        _empty(folder)
+        return compute()
+
+
+def _empty(folder: Path) -> None:
+    """Remove the compiled files, and nothing else that may lie in a folder the user named."""
+    for path in folder.rglob("*.nb[ic]"):
+        path.unlink(missing_ok=True)
+
+
+def _is_cache_damage(error: BaseException) -> bool:
+    import traceback
+
+    # An error in a worker process arrives as text.
+    text = "".join(traceback.format_exception(error))
+    return f"numba{os.sep}core{os.sep}caching.py" in text and not isinstance(error, OSError)

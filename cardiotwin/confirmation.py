@@ -1,0 +1,84 @@
+"""One monodomain beat of the member that weighs most: does the full physics agree with the eikonal model behind it?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from cardiotwin.calibration import Posterior
+from cardiotwin.ecg import Electrodes, electrode_weights, leads_from_electrodes
+from cardiotwin.errors import QualityGate
+from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.monodomain import Protocol, Stimulus, simulate
+from cardiotwin.progress import Progress, part, silent
+from cardiotwin.settings import SimulateSettings, TissueSettings
+from cardiotwin.study import Confirmation
+from cardiotwin.tissue import Tissue, make_tissue
+
+SITE_RADIUS_MM = 2.5
+"""Endocardium that fires together at an activation site; smaller ones may fail to start a wave."""
+
+
+def confirm(
+    heart: Heart,
+    posterior: Posterior,
+    electrodes: Electrodes,
+    settings: SimulateSettings,
+    tissue_settings: TissueSettings,
+    *,
+    folder: Path | None = None,
+    progress: Progress = silent,
+) -> Confirmation:
+    """Tune the conductivities to the velocities of the best-weighted member and let the heart beat once.
+
+    Parameters
+    ----------
+    heart : Heart
+    posterior : Posterior
+    electrodes : Electrodes
+    settings, tissue_settings
+    folder : Path or None
+        For a checkpoint, so that a killed run resumes.
+    progress : Progress
+
+    Raises
+    ------
+    QualityGate
+        No activation site of the member lies on conducting endocardium.
+    """
+    member = int(np.argmax(posterior.weights))
+    velocities = posterior.velocities(member)
+    tissue = make_tissue(heart, velocities, tissue_settings, dt_ms=settings.dt_ms, progress=part(progress, 0.0, 0.2))
+    activation = simulate(
+        tissue,
+        Protocol(_sinus_beat(tissue, posterior, member), settings.duration_ms),
+        dt_ms=settings.dt_ms,
+        snapshot_every_ms=settings.snapshot_every_ms,
+        electrode_weights=electrode_weights(heart, electrodes, tissue.sigma, tissue.conducting),
+        checkpoint=folder / "checkpoint" if folder else None,
+        checkpoint_every_s=settings.checkpoint_every_s,
+        progress=part(progress, 0.2, 1.0),
+    )
+    hz = 1000.0 / float(activation.ecg_ms[1] - activation.ecg_ms[0])
+    ecg = leads_from_electrodes(electrodes.names, activation.electrode_mv, hz)
+    return Confirmation(member, velocities, tissue.tuning_error, activation, ecg)
+
+
+def _sinus_beat(tissue: Tissue, posterior: Posterior, member: int) -> tuple[Stimulus, ...]:
+    """A stimulus a site, on the endocardium around it, at the member's time."""
+    heart = tissue.heart
+    endocardium = heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM)
+    candidates = np.intersect1d(endocardium, heart.mesh.tets[tissue.conducting])
+    if not candidates.size:
+        raise QualityGate("confirming run: no conducting endocardium to start a beat from; check the segmentation")
+    # Sites live on the coarser calibration mesh: the nearest node of this one stands for each.
+    tree = cKDTree(heart.mesh.points[candidates])
+    _, nearest = tree.query(posterior.site_positions[member])
+    around = tree.query_ball_point(heart.mesh.points[candidates[nearest]], SITE_RADIUS_MM)
+    times = posterior.site_times_ms[member] - posterior.site_times_ms[member].min()
+    return tuple(
+        Stimulus(np.sort(candidates[near]).astype(np.int32), float(time))
+        for near, time in zip(around, times, strict=True)
+    )

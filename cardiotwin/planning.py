@@ -1,0 +1,108 @@
+"""Which steps there are for what was observed, and the content address of each result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from cardiotwin.settings import Settings
+from cardiotwin.sources import code_version
+from cardiotwin.stages import Step
+from cardiotwin.store import Recipe
+
+HOW = frozenset({"induce.workers", "simulate.checkpoint_every_s"})
+"""Settings that decide how a result is computed, not what it is: in no key."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A step with its content address, or the reason why it has none.
+
+    Attributes
+    ----------
+    step : Step
+    recipe : Recipe or None
+    missing : str
+        What is missing for it; "" when it can be computed.
+    """
+
+    step: Step
+    recipe: Recipe | None
+    missing: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.recipe.key if self.recipe else ""
+
+
+def planned(steps: Iterable[Step], settings: Settings, version: int) -> tuple[Planned, ...]:
+    """Every step with the key its result has, or would have; `version` is the one a report would speak of."""
+    keys: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    done = []
+    for step in steps:
+        needed = (name for argument, name in step.inputs.items() if argument not in step.optional)
+        wanting = step.waits_for or next((missing[name] for name in needed if name in missing), "")
+        if wanting:
+            missing[step.name] = wanting
+            done.append(Planned(step, None, wanting))
+        else:
+            recipe = _recipe(step, keys, settings, version)
+            keys[step.name] = recipe.key
+            done.append(Planned(step, recipe))
+    return tuple(done)
+
+
+def _recipe(step: Step, keys: dict[str, str], settings: Settings, version: int) -> Recipe:
+    inputs = {argument: name for argument, name in step.inputs.items() if is_observation(name)}
+    inputs |= {argument: keys[name] for argument, name in step.inputs.items() if name in keys}
+    for argument, observations in step.lists.items():
+        inputs |= {f"{argument}.{i}": observation for i, observation in enumerate(observations)}
+    if step.into:
+        inputs["version"] = str(version)
+    return Recipe(step.function.__name__, inputs, values(settings, step.settings), code_version(step.function))
+
+
+def is_observation(name: str) -> bool:
+    return name.startswith("sha256:")
+
+
+def needed(plan: Iterable[Planned], until: str | None) -> set[str]:
+    """Names of the steps of a stage and of all they need; of all steps where no stage is named."""
+    steps = {one.step.name: one.step for one in plan}
+    waiting = [name for name, step in steps.items() if until in (None, step.stage)]
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in steps and name not in found:
+            found.add(name)
+            waiting += steps[name].inputs.values()
+    return found
+
+
+def values(settings: Settings, declared: Iterable[str]) -> dict[str, Any]:
+    """Declared settings as `section.key` to JSON value, without those that cannot change a result."""
+    chosen = set(declared)
+    found = {}
+    for section, part in settings.model_dump(mode="json").items():
+        for key, value in part.items():
+            name = f"{section}.{key}"
+            if {section, name} & chosen and name not in HOW:
+                found[name] = value
+    return found
+
+
+def readable(settings: Settings, declared: Iterable[str]) -> SimpleNamespace:
+    """The settings a stage may read: whole sections, or a section with single keys."""
+    chosen = SimpleNamespace()
+    for name in declared:
+        section, _, key = name.partition(".")
+        part = getattr(settings, section)
+        if key:
+            shown = getattr(chosen, section, SimpleNamespace())
+            setattr(shown, key, getattr(part, key))
+            part = shown
+        setattr(chosen, section, part)
+    return chosen

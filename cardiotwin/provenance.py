@@ -1,0 +1,87 @@
+"""Where every number comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ObservationRecord:
+    """One input. Times are ISO 8601, UTC, or "" where the input does not say; never a name.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the de-identified copy in `observations/`.
+    kind : str
+        ``"lge"``, ``"cine"``, ``"label_map"``, ``"ecg"``, ``"electrodes"`` or ``"plan"``.
+    source : str
+        Format and size in a few words, such as "DICOM series, 12 files".
+    effective, recorded, arrived : str
+        When it was true of the patient, when it was written down, when the twin received it.
+    """
+
+    sha256: str
+    kind: str
+    source: str
+    effective: str
+    recorded: str
+    arrived: str
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """One finished stage, as its manifest has it.
+
+    Attributes
+    ----------
+    stage : str
+    key : str
+        Content address of its output.
+    inputs : dict of str to str
+        Key of each upstream stage and SHA-256 of each observation it used, by name.
+    settings : dict of str to str
+        The settings it used, ``"section.key"`` to value as text.
+    code : str
+        Hash of the sources that computed it.
+    finished : str
+        ISO 8601, UTC.
+    seconds : float
+        How long it took.
+    """
+
+    stage: str
+    key: str
+    inputs: dict[str, str]
+    settings: dict[str, str]
+    code: str
+    finished: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where every number comes from.
+
+    Attributes
+    ----------
+    twin : str
+        Name of the twin's folder.
+    version : int
+        The version being reported; earlier ones stay in the twin.
+    cardiotwin : str
+        Release.
+    observations : tuple of ObservationRecord
+        In order of effective time.
+    stages : tuple of StageRecord
+        In the order of the path.
+    missing : tuple of str
+        What could not be computed and what to add, one sentence each.
+    """
+
+    twin: str = ""
+    version: int = 0
+    cardiotwin: str = ""
+    observations: tuple[ObservationRecord, ...] = ()
+    stages: tuple[StageRecord, ...] = ()
+    missing: tuple[str, ...] = ()

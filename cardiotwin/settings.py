@@ -1,0 +1,162 @@
+"""What the user decided: every number with its unit in its name, its range checked, unknown keys refused."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cardiotwin.errors import SettingsError
+
+
+class Section(BaseModel):
+    """One stage's settings: frozen, and deaf to nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SegmentSettings(Section):
+    """Thresholds are fractions of the brightest myocardial signal; the consensus is 40 % and 60 %."""
+
+    border_zone_threshold: float = Field(0.40, gt=0, lt=1)
+    core_threshold: float = Field(0.60, gt=0, lt=1)
+    sweep: tuple[tuple[float, float], ...] = ((0.35, 0.65), (0.40, 0.60), (0.45, 0.55), (0.30, 0.70))
+    rv_wall_mm: float = Field(3.0, ge=1, le=10)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> SegmentSettings:
+        if self.border_zone_threshold >= self.core_threshold:
+            raise ValueError("border_zone_threshold must lie below core_threshold")
+        return self
+
+
+class MeshSettings(Section):
+    """Angles in degrees from the circumferential direction, rule-based fibres after Bayer et al. 2012."""
+
+    edge_mm: float = Field(1.0, ge=0.2, le=3.0)
+    fibre_endocardium_deg: float = Field(60.0, ge=-90, le=90)
+    fibre_epicardium_deg: float = Field(-60.0, ge=-90, le=90)
+    sheet_endocardium_deg: float = Field(-65.0, ge=-90, le=90)
+    sheet_epicardium_deg: float = Field(25.0, ge=-90, le=90)
+
+
+class TissueSettings(Section):
+    """Conduction velocities are what the user means; conductivities are tuned to them on the mesh in use."""
+
+    cell_model: Literal["mitchell_schaeffer", "ten_tusscher_2006"] = "ten_tusscher_2006"
+    velocity_fibre_m_per_s: float = Field(0.60, gt=0.05, le=3)
+    velocity_cross_m_per_s: float = Field(0.30, gt=0.05, le=3)
+    border_zone_velocity_fraction: float = Field(0.5, gt=0.05, le=1)
+    border_zone_profile: Literal["structural", "structural_and_ionic"] = "structural_and_ionic"
+
+
+class SimulateSettings(Section):
+    """The confirming run: one sinus beat on the best member of the ensemble."""
+
+    dt_ms: float = Field(0.02, gt=0, le=0.5)
+    duration_ms: float = Field(450.0, gt=0, le=60_000)
+    snapshot_every_ms: float = Field(5.0, gt=0)
+    checkpoint_every_s: float = Field(60.0, gt=0)
+
+
+class CalibrateSettings(Section):
+    """Tempered sequential Monte Carlo over velocities and activation sites, eikonal forward model."""
+
+    edge_mm: float = Field(2.0, ge=0.5, le=4.0)
+    n_sites: int = Field(5, ge=1, le=20)
+    n_candidates: int = Field(160, ge=16, le=4000, description="endocardial points where activation may start")
+    n_particles: int = Field(128, ge=8, le=4096)
+    n_moves: int = Field(3, ge=1, le=50)
+    fast_endocardium: bool = True
+    velocity_fibre_m_per_s: tuple[float, float] = (0.3, 1.0)
+    velocity_cross_m_per_s: tuple[float, float] = (0.15, 0.6)
+    velocity_endocardium_m_per_s: tuple[float, float] = (0.7, 2.0)
+    latest_site_ms: float = Field(20.0, ge=0, le=100)
+    seed: int = 1
+
+
+class InduceSettings(Section):
+    """Programmed stimulation (Arevalo 2016, Prakosa 2018): a train of S1, then an ever earlier S2 (and S3)."""
+
+    cell_model: Literal["mitchell_schaeffer", "ten_tusscher_2006"] = "ten_tusscher_2006"
+    border_zone_profiles: tuple[Literal["structural", "structural_and_ionic"], ...] = (
+        "structural",
+        "structural_and_ionic",
+    )
+    dt_ms: float = Field(0.02, gt=0, le=0.5)
+    n_sites: int = Field(7, ge=1, le=50)
+    n_draws: int = Field(5, ge=1, le=200)
+    s1_beats: int = Field(6, ge=1, le=50)
+    s1_cycle_length_ms: float = Field(600.0, ge=150, le=2000)
+    s2_first_ms: float = Field(300.0, ge=50, le=1000)
+    s2_step_ms: float = Field(10.0, gt=0, le=100)
+    s2_last_ms: float = Field(180.0, ge=50, le=1000)
+    extra_stimuli: int = Field(2, ge=1, le=3, description="1: S2 only; 2: S3 after a captured S2; 3: S4")
+    watch_ms: float = Field(1200.0, ge=300, le=10_000, description="how long after the last stimulus")
+    workers: int = Field(0, ge=0, le=256, description="processes; 0: one per core")
+
+
+class PlanSettings(Section):
+    """What the tool proposes beside the user's own plans."""
+
+    propose: tuple[Literal["isthmus", "homogenise", "wrong"], ...] = ("isthmus", "homogenise", "wrong")
+    lesion_radius_mm: float = Field(5.0, gt=0, le=20)
+    lesion_depth_mm: float = Field(8.0, gt=0, le=30)
+
+
+class CompareSettings(Section):
+    """Plans that cannot be told apart are called so."""
+
+    retest: Literal["inducible", "all"] = "all"
+    preference_probability: float = Field(0.8, gt=0.5, lt=1)
+
+
+class Settings(Section):
+    """Everything in `twin.toml`, one section a stage."""
+
+    segment: SegmentSettings = SegmentSettings()
+    mesh: MeshSettings = MeshSettings()
+    tissue: TissueSettings = TissueSettings()
+    calibrate: CalibrateSettings = CalibrateSettings()
+    simulate: SimulateSettings = SimulateSettings()
+    induce: InduceSettings = InduceSettings()
+    plan: PlanSettings = PlanSettings()
+    compare: CompareSettings = CompareSettings()
+
+
+def read_settings(path: Path | str) -> Settings:
+    """Read `twin.toml`.
+
+    Raises
+    ------
+    SettingsError
+        Not TOML, an unknown key, a value of the wrong kind or out of range; names file and key.
+    """
+    return _parsed(Path(path), Settings)
+
+
+def read_protocol(path: Path | str) -> InduceSettings:
+    """Read a pacing protocol from a TOML file with the keys of the `[induce]` section."""
+    return _parsed(Path(path), InduceSettings)
+
+
+def _parsed(path: Path, kind: type[Any]) -> Any:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path.name}: not readable as TOML ({error})") from error
+    try:
+        return kind(**table)
+    except ValidationError as error:
+        raise SettingsError(f"{path.name}: {explained(error)}") from error
+
+
+def explained(error: ValidationError) -> str:
+    """The first complaint of many, as `section.key: what is wrong, found what`."""
+    first = error.errors()[0]
+    key = ".".join(str(step) for step in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key `{key}`; `cardiotwin settings` lists the known ones"
+    return f"`{key}`: {first['msg']}, found {first['input']!r}"

@@ -1,0 +1,325 @@
+"""The stages in order: what each takes, which settings it reads, which function it calls.
+
+A stage is one small function here. Its arguments are loaded for it, its annotated result is stored for it, and the
+content address covers its own source and all it imports. `path` lays the stages out for the observations at hand.
+"""
+
+from __future__ import annotations
+
+import importlib
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from cardiotwin.ledger import Observation
+from cardiotwin.progress import Progress
+from cardiotwin.provenance import Provenance
+
+if TYPE_CHECKING:
+    from cardiotwin.ablation import Plan
+    from cardiotwin.calibration import Posterior
+    from cardiotwin.comparison import Comparison
+    from cardiotwin.ecg import Ecg, Electrodes
+    from cardiotwin.heart import Heart
+    from cardiotwin.imaging import Image
+    from cardiotwin.induction import Arrhythmias
+    from cardiotwin.segmentation import Segmentation
+    from cardiotwin.study import Confirmation, Study
+
+STAGES = ("segment", "mesh", "calibrate", "simulate", "induce", "plan", "compare", "report")
+"""What the user can ask for, in order."""
+
+OBSERVED = {"image": "Image", "label_map": "Segmentation", "ecg": "Ecg", "electrodes": "Electrodes", "plan": "Plan"}
+"""Type of each kind of observation."""
+
+_HOME = {
+    "Arrhythmias": "induction",
+    "Comparison": "comparison",
+    "Confirmation": "study",
+    "Ecg": "ecg",
+    "Electrodes": "ecg",
+    "Heart": "heart",
+    "Image": "imaging",
+    "Plan": "ablation",
+    "Posterior": "calibration",
+    "Segmentation": "segmentation",
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage function is given besides its inputs.
+
+    Attributes
+    ----------
+    settings : namespace
+        The settings the stage declares, and no others: what is not in its key, it cannot read.
+    folder : Path
+        For partial results, so that a killed run resumes; for a stage with `Step.into`, where its files go.
+    progress : Progress
+    provenance : Provenance
+        Of the twin as it is now.
+    """
+
+    settings: SimpleNamespace
+    folder: Path
+    progress: Progress
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Step:
+    """One function applied to given inputs.
+
+    Attributes
+    ----------
+    name : str
+        Unique in the path.
+    stage : str
+        Of `STAGES`: what a user asks for.
+    function : callable
+        ``function(work, **inputs)``; its return annotation is the kind of result that is stored.
+    inputs : dict of str to str
+        Argument to the name of an earlier step, or to ``"sha256:..."`` of an observation.
+    settings : tuple of str
+        ``"section"`` or ``"section.key"``.
+    lists : dict of str to tuple of str
+        Arguments that take a tuple of observations.
+    optional : tuple of str
+        Arguments left out when their step cannot be computed yet.
+    waits_for : str
+        What is missing for this step and how to add it; "" when nothing is.
+    share : float
+        Of the time of a whole run, until a run has been measured.
+    into : str
+        Folder of the twin that the function fills, in place of a result; "" for most.
+    """
+
+    name: str
+    stage: str
+    function: Callable[..., Any]
+    inputs: dict[str, str] = field(default_factory=dict)
+    settings: tuple[str, ...] = ()
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    optional: tuple[str, ...] = ()
+    waits_for: str = ""
+    share: float = 1.0
+    into: str = ""
+
+    @property
+    def kind(self) -> Any:
+        """Type of the result, from the function's annotation."""
+        return kind_of(self.function.__annotations__["return"])
+
+
+class _Types(Mapping[str, Any]):
+    """Types by name, imported on first use: `status` must not wait for Numba."""
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(importlib.import_module(f"cardiotwin.{_HOME[name]}"), name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_HOME)
+
+    def __len__(self) -> int:
+        return len(_HOME)
+
+
+def kind_of(annotation: Any) -> Any:
+    """The type that an annotation such as ``"tuple[Plan, ...]"`` means."""
+    holder = SimpleNamespace(__annotations__={"kind": annotation})
+    return typing.get_type_hints(holder, None, _Types())["kind"]
+
+
+Layout = Callable[[Iterable[Observation]], tuple[Step, ...]]
+
+NO_IMAGING = "imaging: add an LGE-CMR series (`cardiotwin add CASE FOLDER`) or a label map (NIfTI or NRRD)"
+NO_ECG = "a 12-lead ECG: add one as DICOM, WFDB or CSV (`cardiotwin add CASE FILE`)"
+
+
+def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
+    """The steps from these observations to the report. Of images, label maps and electrodes the newest counts.
+
+    ECGs all count, oldest first, each updating the posterior of those before: whatever the order of arrival, the chain
+    of keys is the same.
+    """
+    observed: dict[str, list[str]] = {kind: [] for kind in OBSERVED}
+    for observation in observations:
+        observed[observation.kind].append(f"sha256:{observation.sha256}")
+    chain = _calibrations(observed["ecg"])
+    posterior = chain[-1].name
+    return (
+        _segmentation(observed),
+        Step("mesh", "mesh", build_heart, {"segmentation": "segment"}, ("mesh",), share=3),
+        _electrodes(observed["electrodes"]),
+        Step(
+            "calibration mesh", "calibrate", build_calibration_heart, {"segmentation": "segment"},
+            ("mesh", "calibrate.edge_mm"),
+        ),
+        *chain,
+        Step(
+            "simulate", "simulate", confirm,
+            {"heart": "mesh", "posterior": posterior, "electrodes": "electrodes"}, ("simulate", "tissue"), share=10,
+        ),
+        Step("induce", "induce", induce, {"heart": "mesh", "posterior": posterior}, ("induce", "tissue"), share=40),
+        Step(
+            "plan", "plan", gather_plans, {"heart": "mesh", "arrhythmias": "induce"}, ("plan",),
+            {"own": tuple(observed["plan"])},
+        ),
+        Step(
+            "compare", "compare", compare,
+            {"heart": "mesh", "posterior": posterior, "plans": "plan", "arrhythmias": "induce"},
+            ("compare", "induce", "tissue"), share=40,
+        ),
+        _report(observed, posterior),
+    )  # fmt: skip
+
+
+def _segmentation(observed: dict[str, list[str]]) -> Step:
+    if observed["label_map"]:
+        return Step("segment", "segment", take_label_map, {"label_map": observed["label_map"][-1]})
+    if observed["image"]:
+        return Step("segment", "segment", segment_image, {"image": observed["image"][-1]}, ("segment",), share=2)
+    return Step("segment", "segment", segment_image, waits_for=NO_IMAGING)
+
+
+def _electrodes(observed: list[str]) -> Step:
+    if observed:
+        return Step("electrodes", "calibrate", take_electrodes, {"electrodes": observed[-1]})
+    return Step("electrodes", "calibrate", place_electrodes, {"heart": "mesh"})
+
+
+def _calibrations(ecgs: list[str]) -> tuple[Step, ...]:
+    """One step an ECG, each given the ECGs so far and starting from the posterior of the earlier ones."""
+    if not ecgs:
+        return (Step("calibrate", "calibrate", calibrate, waits_for=NO_ECG),)
+    steps: list[Step] = []
+    for number in range(1, len(ecgs) + 1):
+        name = "calibrate" if number == 1 else f"calibrate, ECG {number}"
+        inputs = {"heart": "calibration mesh", "electrodes": "electrodes"}
+        inputs |= {"previous": steps[-1].name} if steps else {}
+        lists = {"ecgs": tuple(ecgs[:number])}
+        steps.append(Step(name, "calibrate", calibrate, inputs, ("calibrate", "tissue"), lists, share=20))
+    return tuple(steps)
+
+
+def _report(observed: dict[str, list[str]], posterior: str) -> Step:
+    inputs = {
+        "heart": "mesh", "segmentation": "segment", "electrodes": "electrodes", "calibration_heart": "calibration mesh",
+        "posterior": posterior, "confirmation": "simulate", "arrhythmias": "induce", "plans": "plan",
+        "comparison": "compare",
+    }  # fmt: skip
+    optional = tuple(name for name in inputs if name != "heart")
+    if observed["image"]:
+        inputs["image"] = observed["image"][-1]
+    from cardiotwin.settings import Settings
+
+    return Step(
+        "report", "report", write_report, inputs, tuple(Settings.model_fields), {"ecgs": tuple(observed["ecg"])},
+        optional, share=4, into="report",
+    )  # fmt: skip
+
+
+def take_label_map(work: Work, label_map: Segmentation) -> Segmentation:
+    """The user's own segmentation is the segmentation."""
+    return label_map
+
+
+def segment_image(work: Work, image: Image) -> Segmentation:
+    from cardiotwin.segmentation import segment
+
+    return segment(image, work.settings.segment, progress=work.progress)
+
+
+def build_heart(work: Work, segmentation: Segmentation) -> Heart:
+    from cardiotwin.heart import build_heart
+
+    return build_heart(segmentation, work.settings.mesh, progress=work.progress)
+
+
+def build_calibration_heart(work: Work, segmentation: Segmentation) -> Heart:
+    """The same anatomy on a coarser lattice, for the eikonal model."""
+    from cardiotwin.heart import build_heart
+
+    coarse = work.settings.mesh.model_copy(update={"edge_mm": work.settings.calibrate.edge_mm})
+    return build_heart(segmentation, coarse, progress=work.progress)
+
+
+def take_electrodes(work: Work, electrodes: Electrodes) -> Electrodes:
+    """Measured positions are used as they are."""
+    return electrodes
+
+
+def place_electrodes(work: Work, heart: Heart) -> Electrodes:
+    from cardiotwin.ecg import default_electrodes
+
+    return default_electrodes(heart)
+
+
+def calibrate(
+    work: Work, heart: Heart, electrodes: Electrodes, ecgs: tuple[Ecg, ...], previous: Posterior | None = None
+) -> Posterior:
+    from cardiotwin.calibration import calibrate
+
+    return calibrate(
+        heart, ecgs, electrodes, work.settings.calibrate, work.settings.tissue, previous=previous,
+        progress=work.progress,
+    )  # fmt: skip
+
+
+def confirm(work: Work, heart: Heart, posterior: Posterior, electrodes: Electrodes) -> Confirmation:
+    from cardiotwin.confirmation import confirm
+
+    return confirm(
+        heart, posterior, electrodes, work.settings.simulate, work.settings.tissue,
+        folder=work.folder, progress=work.progress,
+    )  # fmt: skip
+
+
+def induce(work: Work, heart: Heart, posterior: Posterior) -> Arrhythmias:
+    from cardiotwin.induction import induce
+
+    return induce(
+        heart, posterior, work.settings.induce, work.settings.tissue, folder=work.folder, progress=work.progress
+    )
+
+
+def gather_plans(work: Work, heart: Heart, arrhythmias: Arrhythmias, own: tuple[Plan, ...]) -> tuple[Plan, ...]:
+    """The user's plans first, then what the tool proposes."""
+    from cardiotwin.ablation import propose_plans
+
+    names = {plan.name for plan in own}
+    proposed = propose_plans(heart, arrhythmias.circuits, work.settings.plan)
+    return (*own, *(plan for plan in proposed if plan.name not in names))
+
+
+def compare(
+    work: Work, heart: Heart, posterior: Posterior, plans: tuple[Plan, ...], arrhythmias: Arrhythmias
+) -> Comparison:
+    from cardiotwin.comparison import compare
+
+    return compare(
+        heart, posterior, plans, arrhythmias, work.settings.induce, work.settings.tissue, work.settings.compare,
+        folder=work.folder, progress=work.progress,
+    )  # fmt: skip
+
+
+def write_report(work: Work, heart: Heart, ecgs: tuple[Ecg, ...], **known: Any) -> None:
+    """The HTML report, its numbers and pictures."""
+    from cardiotwin.report import write_report
+
+    write_report(
+        work.folder,
+        as_study(work.settings, work.provenance, heart=heart, ecgs=ecgs, **known),
+        progress=work.progress,
+    )
+
+
+def as_study(settings: SimpleNamespace, provenance: Provenance, **known: Any) -> Study:
+    from cardiotwin.settings import Settings
+    from cardiotwin.study import Study
+
+    return Study(settings=Settings(**vars(settings)), provenance=provenance, **known)

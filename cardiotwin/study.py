@@ -1,0 +1,87 @@
+"""Everything known about one patient, gathered for the report and for ParaView."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cardiotwin.ablation import Plan
+from cardiotwin.calibration import Posterior
+from cardiotwin.comparison import Comparison
+from cardiotwin.ecg import Ecg, Electrodes
+from cardiotwin.heart import Heart
+from cardiotwin.imaging import Image
+from cardiotwin.induction import Arrhythmias
+from cardiotwin.monodomain import Activation
+from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
+from cardiotwin.segmentation import Segmentation
+from cardiotwin.settings import Settings
+from cardiotwin.tissue import Velocities
+
+__all__ = ["Confirmation", "ObservationRecord", "Provenance", "StageRecord", "Study"]
+
+
+@dataclass(frozen=True, eq=False)
+class Confirmation:
+    """The confirming monodomain run on the member of the posterior that weighs most.
+
+    Attributes
+    ----------
+    member : int
+        Row of the posterior.
+    velocities : Velocities
+        That member's.
+    tuning_error : dict of str to float
+        Relative error of the velocity reached on this mesh, by direction and tissue class.
+    activation : Activation
+        On the nodes of the heart.
+    ecg : Ecg
+        What this run shows at the electrodes.
+    """
+
+    member: int
+    velocities: Velocities
+    tuning_error: dict[str, float]
+    activation: Activation
+    ecg: Ecg
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """One patient as far as the path has been walked: what has not been computed is None or empty.
+
+    Attributes
+    ----------
+    heart : Heart
+        All that is not optional.
+    settings : Settings
+    image : Image or None
+        None where the twin was given a label map.
+    segmentation : Segmentation or None
+    ecgs : tuple of Ecg
+        Measured, oldest first.
+    electrodes : Electrodes or None
+    calibration_heart : Heart or None
+        The coarser heart of the eikonal model.
+    posterior : Posterior or None
+    confirmation : Confirmation or None
+        Monodomain run on the best-weighted member.
+    arrhythmias : Arrhythmias or None
+    plans : tuple of Plan
+        Proposed and the user's own, controls included.
+    comparison : Comparison or None
+    provenance : Provenance
+    """
+
+    heart: Heart
+    settings: Settings = field(default_factory=Settings)
+    image: Image | None = None
+    segmentation: Segmentation | None = None
+    ecgs: tuple[Ecg, ...] = ()
+    electrodes: Electrodes | None = None
+    calibration_heart: Heart | None = None
+    posterior: Posterior | None = None
+    confirmation: Confirmation | None = None
+    arrhythmias: Arrhythmias | None = None
+    plans: tuple[Plan, ...] = ()
+    comparison: Comparison | None = None
+    provenance: Provenance = field(default_factory=Provenance)

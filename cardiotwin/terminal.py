@@ -1,0 +1,155 @@
+"""How the command line speaks: tables and words for people, one JSON object for machines, one line for a refusal."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from cardiotwin.errors import CardioTwinError
+from cardiotwin.progress import Progress, silent
+
+RESEARCH_ONLY = "CardioTwin is research software, not a medical device: not for diagnosis or treatment."
+
+
+def is_terminal() -> bool:
+    """Whether somebody is looking."""
+    with suppress(ValueError, AttributeError):  # closed, or not there at all
+        return sys.stderr.isatty()
+    return False
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
+    """A table with lines on a terminal; plain columns, never cut, when piped."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    seen = sys.stdout.isatty()
+    shown = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD if seen else None, pad_edge=False)
+    for column in columns:
+        shown.add_column(column, overflow="fold", no_wrap=not seen)
+    for row in rows:
+        shown.add_row(*(str(cell) for cell in row))
+    console = Console(width=None if seen else 400, highlight=False, markup=False)
+    with console.capture() as captured:
+        console.print(shown)
+    say("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def say_json(value: Any) -> None:
+    """One JSON object on standard output."""
+    say(json.dumps(as_json(value), indent=2, ensure_ascii=False))
+
+
+def as_json(value: Any) -> Any:
+    """What JSON can say of a value; NaN and infinity become null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): as_json(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(part) for part in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def refuse(error: BaseException, exit_code: int, json_wanted: bool) -> None:
+    """One line on standard error, and the same as an object on standard output for machines."""
+    text = one_line(str(error) or type(error).__name__)
+    with suppress(OSError, ValueError):
+        print(f"cardiotwin: {text}", file=sys.stderr, flush=True)
+    if json_wanted:
+        say_json({"error": {"code": exit_code, "kind": type(error).__name__, "message": text}})
+
+
+def one_line(text: str) -> str:
+    """Without line breaks or control characters, which file names and tags may carry; at most 500 characters."""
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return clean if len(clean) <= 500 else clean[:499] + "…"
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Progress]:
+    """A bar with the time left on a terminal; nothing when piped or for machines."""
+    if quiet or not is_terminal():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    left = TimeRemainingColumn(elapsed_when_finished=True)
+    columns = (
+        BarColumn(bar_width=30),
+        TextColumn("{task.percentage:3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        left,
+    )
+    console = Console(stderr=True)
+    with Bar(*columns, TextColumn("{task.description}", markup=False), console=console, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda fraction, what: bar.update(task, completed=fraction, description=one_line(what)[:60])
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Ctrl-C, SIGTERM and SIGHUP stop at the next safe place; a second one leaves at once. The store stays valid."""
+
+    def first(number: int, frame: object) -> None:
+        for each in stopping:
+            signal.signal(each, lambda *_: os._exit(75))
+        raise KeyboardInterrupt
+
+    stopping = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {each: signal.signal(each, first) for each in stopping}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def guarded(command: Callable[[], Any], json_wanted: bool) -> int:
+    """Run a command; its exit code. No traceback for anything deliberate; a bug shows one, and exits with 1."""
+    try:
+        with stoppable():
+            command()
+            sys.stdout.flush()
+        return 0
+    except CardioTwinError as error:
+        refuse(error, error.exit_code, json_wanted)
+        return error.exit_code
+    except KeyboardInterrupt:
+        refuse(KeyboardInterrupt("stopped; run again to resume"), 75, json_wanted)
+        return 75
+    except BrokenPipeError:
+        # The reader has gone (`| head`): not our fault, and nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except MemoryError:
+        refuse(MemoryError("out of memory; use a coarser mesh (`mesh.edge_mm`) or fewer `workers`"), 5, json_wanted)
+        return 5
+    except OSError as error:
+        from cardiotwin.durable import is_refusal
+
+        if not is_refusal(error):
+            raise
+        refuse(
+            OSError(f"{error.strerror}: {error.filename or 'while writing'}; free space or check the mode"),
+            5,
+            json_wanted,
+        )
+        return 5

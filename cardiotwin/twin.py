@@ -1,0 +1,402 @@
+"""A twin is a folder: what was observed, what follows from it, and every version of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cardiotwin import __version__, artefact, durable, planning, stages, store
+from cardiotwin.errors import IntegrityError, Interrupted, PolicyRefusal, QualityGate, SettingsError
+from cardiotwin.ledger import Ledger, Observation, Version
+from cardiotwin.lock import holder, locked
+from cardiotwin.planning import Planned
+from cardiotwin.progress import Progress, part, silent
+from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
+from cardiotwin.settings import read_settings
+from cardiotwin.stages import Layout
+from cardiotwin.store import Store, now
+from cardiotwin.workshop import Workshop
+
+if TYPE_CHECKING:
+    from cardiotwin.observations import Found
+    from cardiotwin.study import Study
+
+
+@dataclass(frozen=True)
+class StepStatus:
+    """How one step stands.
+
+    Attributes
+    ----------
+    name, stage : str
+    state : str
+        ``"current"``, ``"stale"`` (computed from other inputs, settings or code), ``"not computed"`` or ``"missing"``.
+    version : int
+        In which its present result came to be; 0 when there is none.
+    finished : str
+        ISO 8601, UTC; "" when there is none.
+    seconds : float
+    note : str
+        What is missing.
+    """
+
+    name: str
+    stage: str
+    state: str
+    version: int
+    finished: str
+    seconds: float
+    note: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a twin stands.
+
+    Attributes
+    ----------
+    name : str
+    version : int
+        The current one; 0 before the first run.
+    steps : tuple of StepStatus
+    observations : tuple of Observation
+        By the time they are about.
+    versions : tuple of Version
+        Oldest first.
+    held_by : str
+        Who is writing to it now; "" for nobody.
+    """
+
+    name: str
+    version: int
+    steps: tuple[StepStatus, ...]
+    observations: tuple[Observation, ...]
+    versions: tuple[Version, ...]
+    held_by: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run did.
+
+    Attributes
+    ----------
+    computed : tuple of str
+        Steps computed now; the others were up to date.
+    version : int
+        Current after the run.
+    is_new_version : bool
+    missing : tuple of str
+        What could not be computed for want of what.
+    """
+
+    computed: tuple[str, ...]
+    version: int
+    is_new_version: bool
+    missing: tuple[str, ...]
+
+
+class Twin:
+    """One patient's twin.
+
+    Parameters
+    ----------
+    folder : Path
+        Of an existing twin; `Twin.create` makes one.
+    layout : callable
+        Lays out the steps for the observations at hand.
+
+    Raises
+    ------
+    SettingsError
+        The folder is no twin, or `twin.toml` has an unknown key or a value out of range.
+    """
+
+    def __init__(self, folder: Path | str, layout: Layout = stages.path) -> None:
+        self.folder = Path(folder)
+        self.layout = layout
+        self.ledger = Ledger(self.folder / "twin.db")
+        self.store = Store(self.folder / "stages")
+        if not self.ledger.path.is_file():
+            raise SettingsError(f"{folder}: not a twin (no twin.db); start one with `cardiotwin new {folder}`")
+        self.settings = read_settings(self.folder / "twin.toml")
+
+    @classmethod
+    def create(cls, folder: Path | str, settings_text: str, layout: Layout = stages.path) -> Twin:
+        """Start a twin in a new or empty folder.
+
+        Raises
+        ------
+        SettingsError
+            There is something in the folder already.
+        ResourceLimit
+            The folder cannot be written to.
+        """
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise SettingsError(f"{folder}: not empty; start a twin in a new folder")
+        with durable.new_folder(folder) as temporary:
+            for name in ("observations", "stages", "exports"):
+                (temporary / name).mkdir(mode=0o700)
+            durable.write_file(temporary / "twin.toml", settings_text.encode())
+            Ledger(temporary / "twin.db").create()
+        return cls(folder, layout)
+
+    @property
+    def report(self) -> Path:
+        """The HTML report; there once the report stage has run."""
+        return self.folder / "report" / "report.html"
+
+    def add(self, paths: Iterable[Path | str], *, at: str = "", progress: Progress = silent) -> tuple[Observation, ...]:
+        """Put in imaging, label maps, ECGs, electrode positions or plans; their kind is recognised.
+
+        All are read before any is kept: when one is refused, the twin is unchanged. What is there already is left as it
+        is, so adding twice is adding once.
+
+        Parameters
+        ----------
+        paths : iterable of Path
+        at : str
+            ISO 8601: when it was recorded, for files that do not say.
+        progress : Progress
+
+        Returns
+        -------
+        tuple of Observation
+            Those that were new.
+
+        Raises
+        ------
+        InputRejected, QualityGate
+            See `cardiotwin.observations.find`.
+        PolicyRefusal
+            Two patients.
+        """
+        from cardiotwin.observations import find
+
+        with self._locked():
+            salt = self.ledger.salt()
+            found = [one for path in paths for one in find(Path(path), salt=salt, at=at, progress=progress)]
+            new = self._new_observations(found)
+            for observation, one in new.items():
+                about = {"kind": observation.kind, "source": observation.source, "effective": observation.effective}
+                store.save(self.folder / "observations" / observation.sha256, one.value, **about)
+            if new:
+                self.ledger.add(list(new))
+        progress(1.0, "done")
+        return tuple(new)
+
+    def _new_observations(self, found: Iterable[Found]) -> dict[Observation, Found]:
+        known = self.ledger.observations()
+        seen = {observation.sha256 for observation in known}
+        people = [observation.identity for observation in known if observation.identity]
+        new = {}
+        for one in found:
+            _refuse_other_person(people, one)
+            sha256 = artefact.digest(one.value)
+            if sha256 not in seen:
+                seen.add(sha256)
+                row = (one.kind, one.name, one.source, one.identity, one.effective, one.recorded, now())
+                new[Observation(sha256, *row)] = one
+        return new
+
+    def planned(self) -> tuple[Planned, ...]:
+        """Every step with the key its result has, or would have, for today's observations, settings and code."""
+        return planning.planned(self.layout(self.ledger.observations()), self.settings, self.ledger.current().number)
+
+    def run(self, until: str | None = None, progress: Progress = silent) -> Run:
+        """Bring every stage up to date, or one stage and what it needs.
+
+        Only what is stale is computed. A killed or interrupted run resumes where it was.
+
+        Parameters
+        ----------
+        until : str or None
+            Of `stages.STAGES`; None: as far as the observations allow.
+        progress : Progress
+
+        Raises
+        ------
+        QualityGate
+            `until` names a stage that cannot be computed yet; says what to add. What can be computed has been.
+        Interrupted
+            Ctrl-C or a signal.
+        CardioTwinError
+            Whatever a stage refuses.
+        """
+        if until is not None and until not in stages.STAGES:
+            raise SettingsError(f"stage {until!r}: expected one of {', '.join(stages.STAGES)}")
+        with self._locked(), _interruptible():
+            self.store.sweep()
+            plan = self.planned()
+            wanted = planning.needed(plan, until)
+            before = self.ledger.current()
+            results = [one for one in plan if one.step.name in wanted and not one.step.into]
+            computed = self._workshop(plan).compute(results, part(progress, 0.0, 0.96))
+            version = self._record_version(plan)
+            plan = self.planned()  # the report speaks of the version that has just come to be
+            folders = [one for one in plan if one.step.name in wanted and one.step.into]
+            computed += self._workshop(plan).compute(folders, part(progress, 0.96, 1.0))
+            if until is None:
+                self.store.sweep(wanted={one.key for one in plan})
+        progress(1.0, "done")
+        missing = tuple(dict.fromkeys(one.missing for one in plan if one.missing and one.step.name in wanted))
+        if until is not None and missing:
+            raise QualityGate(f"{until} of {self.folder.name} needs {'; '.join(missing)}")
+        return Run(tuple(computed), version.number, version != before, missing)
+
+    def _record_version(self, plan: Iterable[Planned]) -> Version:
+        """A new version when the results that are up to date are not those of the current one."""
+        current = self.ledger.current()
+        keys = {one.step.name: one.key for one in plan if not one.step.into and self.store.has(one.key)}
+        if keys == current.keys or not keys:
+            return current
+        return self.ledger.new_version(keys, [name for name, key in keys.items() if current.keys.get(name) != key])
+
+    def status(self) -> Status:
+        """What is current, stale, missing; how old the inputs are; who holds the twin. Changes nothing."""
+        plan, versions, held = self.planned(), self.ledger.versions(), holder(self.folder / "lock")
+        workshop = self._workshop(plan)
+        return Status(
+            name=self.folder.resolve().name,
+            version=self.ledger.current().number,
+            steps=tuple(self._status_of(one, workshop.is_done(one), versions) for one in plan),
+            observations=self.ledger.observations(),
+            versions=versions,
+            held_by=str(held) if held else "",
+        )
+
+    def _status_of(self, one: Planned, is_done: bool, versions: tuple[Version, ...]) -> StepStatus:
+        step = one.step
+        manifest = store.read_manifest(self.folder / step.into) if step.into else self.store.manifest(one.key)
+        was_done = manifest is not None if step.into else any(step.name in version.keys for version in versions)
+        state = "current" if is_done else "missing" if one.missing else "stale" if was_done else "not computed"
+        since = next((version.number for version in versions if version.keys.get(step.name) == one.key), 0)
+        shown = manifest if is_done and manifest else {}
+        return StepStatus(
+            name=step.name,
+            stage=step.stage,
+            state=state,
+            version=since if is_done else 0,
+            finished=shown.get("created", ""),
+            seconds=shown.get("seconds", 0.0),
+            note=one.missing,
+        )
+
+    def result(self, stage: str) -> Any:
+        """The up-to-date output of a stage (its last step, where it has several).
+
+        Raises
+        ------
+        QualityGate
+            It has not been computed from today's inputs; says what to do.
+        IntegrityError
+            It was changed on disk.
+        """
+        plan = self.planned()
+        found = [one for one in plan if stage in (one.step.stage, one.step.name) and not one.step.into]
+        if not found:
+            raise SettingsError(f"stage {stage!r}: expected one of {', '.join(stages.STAGES[:-1])}")
+        one, workshop = found[-1], self._workshop(plan)
+        if not workshop.is_done(one):
+            todo = f"needs {one.missing}" if one.missing else f"run `cardiotwin {one.step.stage} {self.folder}`"
+            raise QualityGate(f"{one.step.name} of {self.folder.name} is not up to date: {todo}")
+        return workshop.result(one)
+
+    def study(self) -> Study:
+        """All that is up to date, gathered for the report and for ParaView.
+
+        Raises
+        ------
+        QualityGate
+            There is no heart, or it was made from other inputs, settings or code than today's.
+        """
+        plan = self.planned()
+        report = next(one for one in plan if one.step.into)
+        known = self._workshop(plan).inputs(report)
+        if "heart" not in known:
+            raise QualityGate(f"{self.folder.name} has no up-to-date heart; run `cardiotwin run {self.folder}`")
+        return stages.as_study(planning.readable(self.settings, report.step.settings), self.provenance(), **known)
+
+    def provenance(self) -> Provenance:
+        """Observations, stage records and gaps of the twin as it is now."""
+        plan = self.planned()
+        observations = (
+            ObservationRecord(one.sha256, one.kind, one.source, one.effective, one.recorded, one.arrived)
+            for one in self.ledger.observations()
+        )
+        return Provenance(
+            twin=self.folder.resolve().name,
+            version=self.ledger.current().number,
+            cardiotwin=__version__,
+            observations=tuple(observations),
+            stages=tuple(record for one in plan for record in self._records(one)),
+            missing=tuple(f"{one.step.name} needs {one.missing}" for one in plan if one.missing),
+        )
+
+    def _records(self, one: Planned) -> Iterator[StageRecord]:
+        manifest = None if one.step.into else self.store.manifest(one.key)
+        if one.recipe and manifest:
+            yield StageRecord(
+                stage=one.step.name,
+                key=one.key,
+                inputs=manifest["inputs"],
+                settings={name: str(value) for name, value in manifest["settings"].items()},
+                code=manifest["code"],
+                finished=manifest["created"],
+                seconds=manifest["seconds"],
+            )
+
+    def check(self) -> int:
+        """Check the audit chain and the hash of every observation and stage output; returns how many were checked.
+
+        Raises
+        ------
+        IntegrityError
+            The first that is not what it was.
+        """
+        self.ledger.check_audit()
+        folders = [self.folder / "observations" / each.sha256 for each in self.ledger.observations()]
+        folders += [self.store.path(one.key) for one in self.planned() if self.store.has(one.key)]
+        for folder in folders:
+            manifest = store.read_manifest(folder)
+            if manifest is None:
+                raise IntegrityError(f"artefact {folder.name}: manifest missing or damaged; restore it from a copy")
+            store.check(folder, manifest)
+        return len(folders)
+
+    def _workshop(self, plan: Iterable[Planned]) -> Workshop:
+        return Workshop(self.folder, self.ledger, self.settings, plan, self.provenance)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with locked(self.folder / "lock") as dead:
+            durable.sweep(self.folder)
+            durable.sweep(self.folder / "observations")
+            if dead is not None:
+                self.ledger.note("stale lock taken over", {"held by": str(dead)})
+            yield
+
+
+def _refuse_other_person(people: list[str], found: Found) -> None:
+    """Remember whose an input is; refuse one that says it is somebody else's."""
+    from cardiotwin.observations import same_person
+
+    if not all(same_person(known, found.identity) for known in people):
+        raise PolicyRefusal(
+            f"{found.source}: belongs to another patient than this twin (patient ID, birth date or sex differ); "
+            "start a twin for each patient, or correct the export"
+        )
+    if found.identity:
+        people.append(found.identity)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted("stopped; finished stages and partial results are kept, run again to resume") from error

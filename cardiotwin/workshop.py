@@ -1,0 +1,136 @@
+"""Computes planned steps: loads what they need, calls them, stores what they return."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from cardiotwin import compiled, durable, stages, store
+from cardiotwin.errors import IntegrityError
+from cardiotwin.ledger import Ledger
+from cardiotwin.planning import Planned, is_observation, readable
+from cardiotwin.progress import Progress, part
+from cardiotwin.provenance import Provenance
+from cardiotwin.settings import Settings
+from cardiotwin.stages import Work
+from cardiotwin.store import Store
+
+
+class Workshop:
+    """One plan being carried out; keeps what it has loaded.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the twin.
+    ledger, settings
+    plan : iterable of Planned
+        All steps, also those that will not be computed.
+    provenance : callable
+        Of the twin as it is when called.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        ledger: Ledger,
+        settings: Settings,
+        plan: Iterable[Planned],
+        provenance: Callable[[], Provenance],
+    ) -> None:
+        self.folder, self.ledger, self.settings, self.provenance = folder, ledger, settings, provenance
+        self.store = Store(folder / "stages")
+        self.plan = {one.step.name: one for one in plan}
+        self._kinds = {one.sha256: one.kind for one in ledger.observations()}
+        self._loaded: dict[str, Any] = {}
+
+    def is_done(self, one: Planned) -> bool:
+        """Whether the result that today's inputs, settings and code would give is there."""
+        if one.recipe is None:
+            return False
+        manifest = store.read_manifest(self.folder / one.step.into) if one.step.into else self.store.manifest(one.key)
+        return manifest is not None and manifest.get("key") == one.key
+
+    def compute(self, wanted: Iterable[Planned], progress: Progress) -> list[str]:
+        """Compute the steps whose result is not there, in order; returns their names."""
+        todo = []
+        for one in wanted:
+            if not self.is_done(one):
+                todo += [one] if one.recipe else []
+            elif not one.step.into and self.ledger.content_of(one.key) is None:
+                self._record(one, 0.0)  # killed between storing and recording it
+        total, done = sum(one.step.share for one in todo), 0.0
+        for one in todo:
+            mine = part(progress, done / total, (done + one.step.share) / total)
+            self._compute_one(one, _naming(one.step.name, mine))
+            done += one.step.share
+        return [one.step.name for one in todo]
+
+    def _compute_one(self, one: Planned, progress: Progress) -> None:
+        assert one.recipe is not None
+        progress(0.0, "starting")
+        inputs = self.inputs(one)
+        start = time.monotonic()
+
+        def call(folder: Path) -> Any:
+            work = Work(readable(self.settings, one.step.settings), folder, progress, self.provenance())
+            return compiled.retrying(lambda: one.step.function(work, **inputs))
+
+        if one.step.into:
+            with store.filled(self.folder / one.step.into, key=one.key, stage=one.step.stage) as folder:
+                call(folder)
+        else:
+            partial = self.store.partial(one.key)
+            durable.make_private(partial)
+            self.store.put(one.recipe, call(partial), time.monotonic() - start)
+        self._record(one, time.monotonic() - start)
+
+    def _record(self, one: Planned, seconds: float) -> None:
+        manifest = self.store.manifest(one.key)
+        self.ledger.finished(one.step.name, one.key, store.content(manifest) if manifest else "", seconds)
+
+    def inputs(self, one: Planned) -> dict[str, Any]:
+        """Every argument of a step, read from disk: a resumed run sees the same bits as an uninterrupted one."""
+        found: dict[str, Any] = {}
+        for argument, name in one.step.inputs.items():
+            if is_observation(name):
+                found[argument] = self._observed(name)
+            elif self.is_done(self.plan[name]):
+                found[argument] = self.result(self.plan[name])
+        for argument, names in one.step.lists.items():
+            found[argument] = tuple(self._observed(name) for name in names)
+        return found
+
+    def result(self, one: Planned) -> Any:
+        """A finished step's output.
+
+        Raises
+        ------
+        IntegrityError
+            A file of it changed, or it is not what this twin computed.
+        """
+        if one.key not in self._loaded:
+            manifest, recorded = self.store.manifest(one.key), self.ledger.content_of(one.key)
+            if manifest and recorded and store.content(manifest) != recorded:
+                raise IntegrityError(
+                    f"artefact {one.key} ({one.step.name}) is not the one this twin computed. "
+                    f"Delete {self.store.path(one.key)} and run again to recompute it and what follows"
+                )
+            self._loaded[one.key] = self.store.get(one.key, one.step.kind)
+        return self._loaded[one.key]
+
+    def _observed(self, name: str) -> Any:
+        if name not in self._loaded:
+            sha256 = name.removeprefix("sha256:")
+            kind = stages.kind_of(stages.OBSERVED[self._kinds[sha256]])
+            self._loaded[name] = store.load(self.folder / "observations" / sha256, kind)
+        return self._loaded[name]
+
+
+def _naming(step: str, progress: Progress) -> Progress:
+    def report(fraction: float, what: str) -> None:
+        progress(fraction, f"{step}: {what}")
+
+    return report

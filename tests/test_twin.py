@@ -1,0 +1,243 @@
+"""Only what is stale is computed, order of arrival decides nothing, and nothing is taken on trust."""
+
+import shutil
+
+import pytest
+from small_twin import CALLS, contents, electrodes_file, layout, new_twin
+
+from cardiotwin.errors import IntegrityError, PolicyRefusal, QualityGate, ResourceLimit, SettingsError
+from cardiotwin.lock import locked
+from cardiotwin.observations import same_person
+from cardiotwin.planning import readable
+from cardiotwin.twin import Twin
+
+
+@pytest.fixture
+def twin(tmp_path):
+    made = new_twin(tmp_path / "case")
+    made.add([electrodes_file(tmp_path, 1.0)], at="2026-01-01")
+    return made
+
+
+def set_value(twin: Twin, old: str, new: str) -> Twin:
+    """Edit twin.toml as a user would."""
+    path = twin.folder / "twin.toml"
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    CALLS.clear()
+    return Twin(twin.folder, layout)
+
+
+def states(twin: Twin) -> dict[str, str]:
+    return {step.name: step.state for step in twin.status().steps}
+
+
+def test_a_first_run_computes_everything_in_order(twin):
+    done = twin.run()
+    assert CALLS == ["anatomy", "fit", "pace", "write"]
+    assert (done.version, done.is_new_version, done.missing) == (1, True, ())
+    assert set(states(twin).values()) == {"current"}
+
+
+def test_running_with_nothing_new_computes_nothing(twin):
+    twin.run()
+    CALLS.clear()
+    done = Twin(twin.folder, layout).run()
+    assert CALLS == []
+    assert (done.computed, done.version, done.is_new_version) == ((), 1, False)
+
+
+def test_a_setting_makes_its_stage_and_what_follows_stale_and_nothing_else(twin):
+    twin.run()
+    edited = set_value(twin, "n_sites = 5", "n_sites = 6")
+    assert states(edited) == {"anatomy": "current", "fit 1": "stale", "pace": "stale", "report": "stale"}
+    assert edited.run().computed == ("fit 1", "pace", "report")
+
+
+def test_a_setting_no_stage_reads_makes_nothing_stale(twin):
+    twin.run()
+    assert set_value(twin, "latest_site_ms = 20.0", "latest_site_ms = 21.0").run().computed == ()
+
+
+def test_how_many_workers_computed_a_result_is_not_part_of_it(twin):
+    twin.run()
+    assert set_value(twin, "workers = 0", "workers = 1").run().computed == ()
+
+
+def test_a_stage_cannot_read_a_setting_outside_its_key(twin):
+    """`fit` declares calibrate.n_sites only; all else of the section is not there for it."""
+    chosen = readable(twin.settings, ("calibrate.n_sites",))
+    assert chosen.calibrate.n_sites == 5
+    assert not hasattr(chosen.calibrate, "seed")
+    assert not hasattr(chosen, "mesh")
+
+
+def test_a_setting_put_back_finds_its_result_again(twin):
+    twin.run()
+    set_value(twin, "n_sites = 5", "n_sites = 6").run()
+    done = set_value(twin, "n_sites = 6", "n_sites = 5").run()
+    assert CALLS == ["write"]
+    assert (done.version, done.is_new_version) == (3, True)
+    versions = twin.ledger.versions()
+    assert versions[0].keys == versions[2].keys != versions[1].keys
+
+
+def test_a_second_observation_recomputes_from_there_on_and_keeps_the_earlier_version(twin, tmp_path):
+    twin.run()
+    before = twin.result("induce")
+    first = twin.ledger.versions()[0]
+    CALLS.clear()
+    twin.add([electrodes_file(tmp_path, 2.0)], at="2026-02-01")
+    assert states(twin) == {
+        "anatomy": "current", "fit 1": "current", "fit 2": "not computed", "pace": "stale", "report": "stale",
+    }  # fmt: skip
+    assert twin.run().computed == ("fit 2", "pace", "report")
+    assert (twin.result("induce").value != before.value).any()
+    assert all(twin.store.has(key) for key in first.keys.values())
+    assert twin.ledger.versions()[1].computed == ("fit 2", "pace")
+
+
+def test_the_order_of_arrival_decides_nothing(tmp_path):
+    """Three observations in several orders, with a run after each, end in the same bits as all at once."""
+    days = {1.0: "2026-01-01", 2.0: "2026-01-02", 3.0: ""}
+    ends = set()
+    for number, order in enumerate([(1.0, 2.0, 3.0), (3.0, 2.0, 1.0), (2.0, 3.0, 1.0)]):
+        twin = new_twin(tmp_path / f"case{number}")
+        for x in order:
+            twin.add([electrodes_file(tmp_path, x)], at=days[x])
+            twin.run("calibrate")
+        ends.add(tuple(contents(twin).items()))
+    assert len(ends) == 1
+
+
+def test_adding_twice_is_adding_once(twin, tmp_path):
+    assert twin.add([electrodes_file(tmp_path, 1.0)], at="2026-03-01") == ()
+    assert len(twin.status().observations) == 1
+
+
+def test_one_bad_file_keeps_the_others_out(twin, tmp_path):
+    bad = tmp_path / "bad.csv"
+    bad.write_text("name,x_mm,y_mm,z_mm\nLA,1,2,not a number\n")
+    before = contents(twin), twin.status().observations
+    with pytest.raises(Exception, match=r"bad\.csv"):
+        twin.add([electrodes_file(tmp_path, 5.0), bad])
+    assert (contents(twin), twin.status().observations) == before
+
+
+def test_without_an_ecg_the_run_stops_there_and_says_what_to_add(tmp_path):
+    twin = new_twin(tmp_path / "case")
+    done = twin.run()
+    assert CALLS == ["anatomy", "write"]
+    assert done.missing == ("a 12-lead ECG: add one as DICOM, WFDB or CSV (`cardiotwin add CASE FILE`)",)
+    assert twin.report.read_text() == "version 1: no result"
+    with pytest.raises(QualityGate, match="calibrate of case needs a 12-lead ECG"):
+        twin.run("calibrate")
+
+
+def test_until_computes_a_stage_and_what_it_needs(twin):
+    assert twin.run("calibrate").computed == ("anatomy", "fit 1")
+    assert states(twin)["pace"] == "not computed"
+    with pytest.raises(QualityGate, match="pace of case is not up to date"):
+        twin.result("induce")
+
+
+def test_a_changed_artefact_is_refused_where_it_is_used_and_named(twin, tmp_path):
+    twin.run()
+    key = next(one.key for one in twin.planned() if one.step.name == "anatomy")
+    victim = twin.store.path(key) / "value.npy"
+    victim.write_bytes(victim.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(IntegrityError, match=key):
+        twin.check()
+    with pytest.raises(IntegrityError, match=key):
+        set_value(twin, "n_sites = 5", "n_sites = 6").run()
+    shutil.rmtree(twin.store.path(key))
+    assert "anatomy" in Twin(twin.folder, layout).run().computed
+
+
+def test_an_artefact_made_elsewhere_is_refused_even_with_a_valid_manifest(twin, tmp_path):
+    """Same key, own manifest, other numbers: the ledger remembers what was computed here."""
+    twin.run()
+    one = next(one for one in twin.planned() if one.step.name == "anatomy")
+    value = twin.result("mesh")
+    value.value[0] += 1.0
+    twin.store.put(one.recipe, value, 0.0)
+    with pytest.raises(IntegrityError, match="not the one this twin computed"):
+        twin.result("mesh")
+
+
+def test_the_second_writer_is_refused_and_told_who_the_first_is(twin):
+    with locked(twin.folder / "lock"), pytest.raises(ResourceLimit, match=r"case: in use by process \d+ on"):
+        twin.run()
+
+
+def test_a_dead_writers_lock_is_taken_over_and_logged(twin):
+    (twin.folder / "lock").write_text('{"pid": 1, "host": "gone", "boot": "b", "started": "2020"}')
+    twin.run("mesh")
+    with twin.ledger._open() as database:
+        events = [row[0] for row in database.execute("SELECT event FROM audit")]
+    assert "stale lock taken over" in events
+
+
+def test_an_unknown_key_in_twin_toml_is_refused(twin):
+    with pytest.raises(SettingsError, match=r"twin\.toml: unknown key `mesh\.edge`"):
+        set_value(twin, "edge_mm = 1.0", "edge = 1.0")
+
+
+def test_a_folder_with_something_in_it_does_not_become_a_twin(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(SettingsError, match="not empty"):
+        new_twin(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_two_people_are_two_people_unless_a_file_is_silent():
+    assert same_person("a/b/c", "a/b/c")
+    assert same_person("a//c", "a/b/")
+    assert same_person("", "a/b/c")
+    assert not same_person("a/b/c", "a/x/c")
+
+
+def test_somebody_elses_input_is_refused_and_nothing_kept(twin, monkeypatch, tmp_path):
+    from cardiotwin import observations
+
+    real = observations.find
+
+    def stamped(identity):
+        def find(path, **options):
+            return [
+                observations.Found(one.kind, one.value, one.source, identity=identity) for one in real(path, **options)
+            ]
+
+        return find
+
+    monkeypatch.setattr(observations, "find", stamped("id1/1950/M"))
+    twin.add([electrodes_file(tmp_path, 2.0)])
+    monkeypatch.setattr(observations, "find", stamped("id2/1950/M"))
+    with pytest.raises(PolicyRefusal, match="another patient"):
+        twin.add([electrodes_file(tmp_path, 3.0)])
+    assert len(twin.status().observations) == 2
+
+
+def test_two_people_in_one_call_are_refused(twin, monkeypatch, tmp_path):
+    from cardiotwin import observations
+
+    found = [observations.Found("plan", i, "x", identity=f"id{i}/1950/M") for i in range(2)]
+    monkeypatch.setattr(observations, "find", lambda path, **options: found)
+    with pytest.raises(PolicyRefusal):
+        twin.add([tmp_path])
+
+
+def test_provenance_names_what_every_stage_was_made_from(twin):
+    twin.run()
+    known = twin.provenance()
+    fit = next(stage for stage in known.stages if stage.stage == "fit 1")
+    anatomy = next(stage for stage in known.stages if stage.stage == "anatomy")
+    assert fit.inputs == {"heart": anatomy.key, "seen.0": f"sha256:{known.observations[0].sha256}"}
+    assert fit.settings == {"calibrate.n_sites": "5"}
+
+
+def test_every_file_of_a_twin_is_private(twin):
+    twin.run()
+    modes = {(path.is_dir(), path.stat().st_mode & 0o077) for path in twin.folder.rglob("*")}
+    assert modes == {(True, 0), (False, 0)}
