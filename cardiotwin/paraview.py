@@ -1,0 +1,316 @@
+"""The study as files that ParaView (5.12 or newer) and VTK (9.3 or newer) open: points in mm, LPS.
+
+VTK and ParaView cannot colour by NaN, so no field holds one: `FIELDS` says which value stands for "never" and which
+mask tells it apart. README.txt, written beside the files, is made from the same table.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cardiotwin import ablation
+from cardiotwin.durable import write_file
+from cardiotwin.heart import CORE, Heart
+from cardiotwin.progress import Progress, silent
+from cardiotwin.reentry import Circuit
+from cardiotwin.study import Study
+
+NEVER_MS = -1.0
+"""Stands for a time that never came; every time that did is 0 or later."""
+NO_POTENTIAL_MV = -100.0
+"""Stands for the potential of tissue that has none; below anything a cell reaches."""
+
+ACTIVATION_SITE, PACING_SITE, ELECTRODE, ISTHMUS, EXIT = 1, 2, 3, 4, 5
+
+FIELDS: dict[str, tuple[str, str]] = {
+    "tissue_class": ("element", "1 healthy, 2 border zone, 3 scar core"),
+    "ventricle": ("element", "1 left with septum, 2 right"),
+    "fibres": ("element", "unit vector along the fibres"),
+    "sheets": ("element", "unit vector in the sheet, across the fibres"),
+    "transmural": ("node", "0 endocardium to 1 epicardium, no unit"),
+    "apicobasal": ("node", "0 apex to 1 base, no unit"),
+    "excitable": ("node", "1 where an element outside the scar core holds the node, else 0"),
+    "activation_ms": ("node", "first activation in the confirming run, ms; -1: never"),
+    "repolarisation_ms": ("node", "end of that beat, ms; -1: never, or after the run ended"),
+    "potential_mv": ("node", "transmembrane potential, mV; -100: none (scar core), see `excitable`"),
+    "phase_ms": ("node", "activation within the circuit's last cycle, ms, 0 at its exit; -1: not activated"),
+    "isthmus": ("node", "1 in the circuit's isthmus, else 0"),
+    "kind": ("point", "1 activation site, 2 pacing site, 3 electrode, 4 isthmus centre, 5 exit of a circuit"),
+    "number": ("point", "which one of its kind, from 1; for 4 and 5 the circuit"),
+    "weight": ("point", "weight of the member of the posterior an activation site belongs to, no unit; else 1"),
+    "time_ms": ("point", "when an activation site fires, ms; -1: does not apply"),
+    "name": ("point", "in words"),
+}
+"""Every field: what carries it, and its meaning with its unit."""
+
+
+def write_study(folder: Path | str, study: Study, progress: Progress = silent) -> tuple[Path, ...]:
+    """Write what there is of a study for ParaView: heart, potential over time, circuits, lesions, sites, README.
+
+    A file that is there is whole: it is made in memory and then takes its place in one step. Parts of the study that
+    have not been computed have no file, and files of an earlier study in the folder that this one lacks are removed.
+
+    Raises
+    ------
+    ResourceLimit
+        The disk is full or cannot be written; no file is half written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = _jobs(study)
+    for stale in _written_before(folder) - jobs.keys():
+        (folder / stale).unlink()
+    contents = {}
+    for done, (name, (what, write)) in enumerate(jobs.items()):
+        progress(done / len(jobs), f"ParaView: {name}")
+        data, fields = write()
+        write_file(folder / name, data)
+        contents[name] = (what, fields)
+    write_file(folder / "README.txt", _readme(study, contents).encode())
+    progress(1.0, "ParaView")
+    return tuple(folder / name for name in (*jobs, "README.txt"))
+
+
+_File = tuple[bytes, tuple[str, ...]]
+"""What a file holds, and the names of its fields."""
+
+
+def _jobs(study: Study) -> dict[str, tuple[str, Callable[[], _File]]]:
+    """File name to what the file is, in words, and how to make it."""
+    jobs: dict[str, tuple[str, Callable[[], _File]]] = {"heart.vtu": ("the heart", partial(_heart, study))}
+    if study.confirmation is not None and study.confirmation.activation.snapshot_ms.size:
+        activation = study.confirmation.activation
+        what = f"the potential over {activation.snapshot_ms.size} time steps of the confirming run; its time is in ms"
+        make = partial(potential_file, study.heart, activation.snapshot_ms, activation.snapshots)
+        jobs["potential.vtkhdf"] = what, make
+    for number, circuit in enumerate(study.arrhythmias.circuits if study.arrhythmias else (), start=1):
+        jobs[f"circuit_{number}.vtu"] = (
+            f"circuit {number}: its phase map over the heart",
+            partial(_circuit, study, circuit),
+        )
+    for name, plan in zip(plan_file_names(study), study.plans, strict=True):
+        lesions = ablation.lesion_elements(study.heart, plan)
+        if lesions.any():
+            jobs[name] = f'elements that the plan "{_one_line(plan.name)}" ablates', partial(_lesions, study, lesions)
+    if len(_site_columns(study)["kind"]):
+        jobs["sites.vtp"] = "activation sites, pacing sites, electrodes, circuits", partial(_sites, study)
+    return jobs
+
+
+def _written_before(folder: Path) -> set[str]:
+    ours = re.compile(r"heart\.vtu|potential\.vtkhdf|circuit_\d+\.vtu|lesions_[a-z0-9-]+\.vtu|sites\.vtp")
+    return {path.name for path in folder.iterdir() if ours.fullmatch(path.name)}
+
+
+def plan_file_names(study: Study) -> tuple[str, ...]:
+    """Name of each plan's file; plans are named by users, so only letters and digits pass."""
+    slugs = [re.sub(r"[^a-z0-9]+", "-", plan.name.lower()).strip("-")[:40] or "plan" for plan in study.plans]
+    numbered = [slug if slugs.count(slug) == 1 else f"{slug}-{k}" for k, slug in enumerate(slugs, start=1)]
+    return tuple(f"lesions_{slug}.vtu" for slug in numbered)
+
+
+# ---------------------------------------------------------------------------------------------------------- fields
+
+
+def excitable_nodes(heart: Heart) -> np.ndarray:
+    """(n_nodes,) bool: held by at least one element outside the scar core."""
+    excitable = np.zeros(len(heart.mesh.points), bool)
+    excitable[heart.mesh.tets[heart.tissue_class != CORE]] = True
+    return excitable
+
+
+def finite(values: np.ndarray, missing: float) -> np.ndarray:
+    """The values as float32, what is not finite replaced."""
+    return np.where(np.isfinite(values), values, missing).astype(np.float32)
+
+
+def _anatomy(heart: Heart) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    elements = {
+        "tissue_class": heart.tissue_class,
+        "ventricle": heart.ventricle,
+        "fibres": heart.fibres.astype(np.float32),
+        "sheets": heart.sheets.astype(np.float32),
+    }
+    nodes = {
+        "transmural": finite(heart.transmural, NEVER_MS),
+        "apicobasal": finite(heart.apicobasal, NEVER_MS),
+        "excitable": excitable_nodes(heart).astype(np.uint8),
+    }
+    return elements, nodes
+
+
+def _heart(study: Study) -> _File:
+    elements, nodes = _anatomy(study.heart)
+    if study.confirmation is not None and len(study.confirmation.activation.activation_ms):
+        nodes["activation_ms"] = finite(study.confirmation.activation.activation_ms[0], NEVER_MS)
+        nodes["repolarisation_ms"] = finite(study.confirmation.activation.repolarisation_ms[0], NEVER_MS)
+    return _vtu(study.heart.mesh.points, study.heart.mesh.tets, elements, nodes)
+
+
+def _circuit(study: Study, circuit: Circuit) -> _File:
+    mesh = study.heart.mesh
+    isthmus = np.zeros(len(mesh.points), np.uint8)
+    isthmus[circuit.isthmus_nodes] = 1
+    nodes = {"phase_ms": finite(circuit.phase_ms, NEVER_MS), "isthmus": isthmus}
+    return _vtu(mesh.points, mesh.tets, {"tissue_class": study.heart.tissue_class}, nodes)
+
+
+def _lesions(study: Study, lesions: np.ndarray) -> _File:
+    mesh = study.heart.mesh
+    used, tets = np.unique(mesh.tets[lesions], return_inverse=True)
+    elements = {"tissue_class": study.heart.tissue_class[lesions]}
+    nodes = {"transmural": finite(study.heart.transmural[used], NEVER_MS)}
+    return _vtu(mesh.points[used], tets.reshape(-1, 4), elements, nodes)
+
+
+def _site_columns(study: Study) -> dict[str, Any]:
+    """Columns of sites.vtp: position, and the fields of `FIELDS` that a point has."""
+    rows: list[tuple[np.ndarray, int, int, float, float, str]] = []
+    if study.posterior is not None:
+        posterior = study.posterior
+        for member, weight in enumerate(posterior.weights):
+            for site, (position, time) in enumerate(
+                zip(posterior.site_positions[member], posterior.site_times_ms[member], strict=True), start=1
+            ):
+                name = f"activation site {site} of member {member}"
+                rows.append((position, ACTIVATION_SITE, site, float(weight), float(time), name))
+    if study.arrhythmias is not None:
+        for k, position in enumerate(study.arrhythmias.site_positions, start=1):
+            rows.append((position, PACING_SITE, k, 1.0, NEVER_MS, f"pacing site {k}"))
+        for k, circuit in enumerate(study.arrhythmias.circuits, start=1):
+            rows.append((circuit.isthmus_mm, ISTHMUS, k, 1.0, NEVER_MS, f"isthmus of circuit {k}"))
+            rows.append((circuit.exit_mm, EXIT, k, 1.0, NEVER_MS, f"exit of circuit {k}"))
+    if study.electrodes is not None:
+        for k, position in enumerate(study.electrodes.positions, start=1):
+            rows.append((position, ELECTRODE, k, 1.0, NEVER_MS, f"electrode {study.electrodes.names[k - 1]}"))
+    positions, kinds, numbers, weights, times, names = zip(*rows, strict=True) if rows else ((),) * 6
+    return {
+        "positions": np.array(positions, float).reshape(-1, 3),
+        "kind": np.array(kinds, np.uint8),
+        "number": np.array(numbers, np.int32),
+        "weight": np.array(weights, np.float32),
+        "time_ms": finite(np.array(times, float), NEVER_MS),
+        "name": list(names),
+    }
+
+
+# --------------------------------------------------------------------------------------------------------- formats
+
+
+def _vtu(
+    points: np.ndarray, tets: np.ndarray, elements: Mapping[str, np.ndarray], nodes: Mapping[str, np.ndarray]
+) -> _File:
+    import pyvista as pv
+    from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridWriter
+
+    grid = pv.UnstructuredGrid({pv.CellType.TETRA: tets}, np.asarray(points, float))
+    for name, values in elements.items():
+        grid.cell_data[name] = values
+    for name, values in nodes.items():
+        grid.point_data[name] = values
+    return _xml(vtkXMLUnstructuredGridWriter(), grid), (*elements, *nodes)
+
+
+def _sites(study: Study) -> _File:
+    import pyvista as pv
+    from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
+
+    columns = _site_columns(study)
+    cloud = pv.PolyData(columns.pop("positions"))
+    for name, values in columns.items():
+        cloud.point_data[name] = values
+    return _xml(vtkXMLPolyDataWriter(), cloud), tuple(columns)
+
+
+def _xml(writer: Any, data: Any) -> bytes:
+    """A VTK XML file in memory. Written to disk by VTK itself, a full disk would abort the whole process."""
+    writer.SetInputData(data)
+    # Base64, compressed: what Python gets back from VTK must be text.
+    writer.SetDataModeToBinary()
+    writer.SetCompressorTypeToZLib()
+    writer.WriteToOutputStringOn()
+    writer.Write()
+    text: str = writer.GetOutputString()
+    return text.encode()
+
+
+def potential_file(heart: Heart, times_ms: np.ndarray, potential_mv: np.ndarray) -> _File:
+    """A time series over one mesh, VTKHDF 2.0 UnstructuredGrid (https://docs.vtk.org/en/latest/vtk_file_formats/vtkhdf_file_format).
+
+    Parameters
+    ----------
+    times_ms : (n_steps,) float64
+    potential_mv : (n_steps, n_nodes) float32
+        NaN where tissue has none.
+    """
+    import h5py
+
+    steps, nodes, tets = len(times_ms), len(heart.mesh.points), len(heart.mesh.tets)
+    # gzip: ParaView and the VTK wheel read neither lzf nor zstd. A chunk is one step: what a reader asks for.
+    packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        root = file.create_group("VTKHDF")
+        root.attrs["Version"] = (2, 0)
+        root.attrs.create("Type", b"UnstructuredGrid", dtype="S16")
+        for name, count in (("Points", nodes), ("Cells", tets), ("ConnectivityIds", 4 * tets)):
+            root[f"NumberOf{name}"] = np.array([count], np.int64)
+        root.create_dataset("Points", data=heart.mesh.points, **packed)
+        root.create_dataset("Connectivity", data=heart.mesh.tets.ravel().astype(np.int64), **packed)
+        root.create_dataset("Offsets", data=4 * np.arange(tets + 1, dtype=np.int64), **packed)
+        root.create_dataset("Types", data=np.full(tets, 10, np.uint8), **packed)
+        root.create_dataset("CellData/tissue_class", data=heart.tissue_class, **packed)
+        root.create_dataset("PointData/excitable", data=excitable_nodes(heart).astype(np.uint8), **packed)
+        series = root.create_dataset("PointData/potential_mv", (steps * nodes,), np.float32, chunks=(nodes,), **packed)
+        for step, values in enumerate(potential_mv):
+            series[step * nodes : (step + 1) * nodes] = finite(values, NO_POTENTIAL_MV)
+        _write_steps(root, np.asarray(times_ms, np.float64), nodes)
+    return buffer.getvalue(), ("tissue_class", "excitable", "potential_mv")
+
+
+def _write_steps(root: Any, times_ms: np.ndarray, nodes: int) -> None:
+    """Where each step begins: the potential moves on, the mesh and what belongs to it stay at 0."""
+    steps = root.create_group("Steps")
+    steps.attrs["NSteps"] = len(times_ms)
+    steps["Values"] = times_ms
+    still = np.zeros(len(times_ms), np.int64)
+    steps["NumberOfParts"] = still + 1
+    for name in ("PartOffsets", "PointOffsets"):
+        steps[name] = still
+    for name in ("CellOffsets", "ConnectivityIdOffsets"):
+        steps[name] = still[:, None]
+    steps["CellDataOffsets/tissue_class"] = still
+    steps["PointDataOffsets/excitable"] = still
+    steps["PointDataOffsets/potential_mv"] = np.arange(len(times_ms), dtype=np.int64) * nodes
+
+
+# ---------------------------------------------------------------------------------------------------------- README
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _readme(study: Study, contents: Mapping[str, tuple[str, tuple[str, ...]]]) -> str:
+    lines = [
+        "CardioTwin study for ParaView 5.12 or newer. Research use only; not a medical device.",
+        "Positions in mm, patient frame LPS: x to the patient's left, y to the back, z to the head.",
+        f"Heart: {len(study.heart.mesh.points)} nodes, {len(study.heart.mesh.tets)} tetrahedra, "
+        f"lattice constant {study.heart.edge_mm:g} mm.",
+    ]
+    if not study.heart.scar_assessable:
+        lines.append("Scar could not be assessed from this imaging: that tissue_class is 1 everywhere means nothing.")
+    for name, (what, fields) in contents.items():
+        lines += ["", f"{name}: {what}"]
+        lines += [f"  {field:<18} {FIELDS[field][0]:<8} {FIELDS[field][1]}" for field in fields]
+    for name, plan in zip(plan_file_names(study), study.plans, strict=True):
+        if name not in contents:
+            lines += ["", f'The plan "{_one_line(plan.name)}" ablates nothing and has no file.']
+    return "\n".join(lines) + "\n"

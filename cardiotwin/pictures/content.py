@@ -1,0 +1,198 @@
+"""What there is to see of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cardiotwin import ablation
+from cardiotwin.heart import CORE, HEALTHY, LEFT, Heart
+from cardiotwin.locations import left_ventricle
+from cardiotwin.pictures.palette import Palette, bands, categories
+from cardiotwin.pictures.skin import Skin
+from cardiotwin.study import Study
+
+TISSUE = ("healthy", "border zone", "scar core")
+TISSUE_COLOURS = ("#e3b7a6", "#f2b134", "#5b5b66")
+ABLATED_COLOUR = "#b3123c"
+INK = "#222222"
+MOST_CIRCUITS = 6
+"""Drawn; a table can hold the others."""
+
+
+@dataclass(frozen=True, eq=False)
+class Marker:
+    """A place to point at.
+
+    Attributes
+    ----------
+    name : str
+        What the key says.
+    positions : (k, 3) float64
+        LPS, mm.
+    colour : str
+    shape : str
+        Of Matplotlib.
+    sizes : (k,) float64 or float
+    """
+
+    name: str
+    positions: np.ndarray
+    colour: str
+    shape: str = "o"
+    sizes: np.ndarray | float = 90.0
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What to draw, and what to say about it.
+
+    Attributes
+    ----------
+    name : str
+        Of the file, without extension.
+    title, caption : str
+        In words; the caption also stands for the picture where it cannot be seen.
+    palette : Palette
+    values : function of Skin to (n, 3) values at its corners
+    target : (3,) float64
+        What the views are chosen for, LPS, mm.
+    markers : tuple of Marker
+    fibres : bool
+        Draw the fibres as strokes.
+    """
+
+    name: str
+    title: str
+    caption: str
+    palette: Palette
+    values: Callable[[Skin], np.ndarray]
+    target: np.ndarray
+    markers: tuple[Marker, ...] = ()
+    fibres: bool = False
+
+
+def pictures(study: Study) -> Iterator[Picture]:
+    """Everything there is to see of a study, in the order of the path."""
+    heart = study.heart
+    yield _substrate(heart)
+    yield _fibres(heart)
+    time = first_activation_ms(study)
+    if time is not None:
+        yield _activation(study, time)
+    for number, _ in enumerate(study.arrhythmias.circuits[:MOST_CIRCUITS] if study.arrhythmias else (), start=1):
+        yield _circuit(study, number)
+    for number, _ in enumerate(study.plans, start=1):
+        picture = _plan(heart, study, number)
+        if picture is not None:
+            yield picture
+
+
+def first_activation_ms(study: Study) -> np.ndarray | None:
+    """(n_nodes,) first beat of the confirming run, NaN where not reached; None where nothing was activated."""
+    if study.confirmation is None or not len(study.confirmation.activation.activation_ms):
+        return None
+    time = study.confirmation.activation.activation_ms[0]
+    return time if np.isfinite(time).any() else None
+
+
+def one_line(text: str, most: int) -> str:
+    """A user's text on one line of at most so many printable characters."""
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def infarct_centre(heart: Heart) -> np.ndarray:
+    """(3,) where to look: the middle of the scar; the anterior wall where there is none."""
+    scar = heart.tissue_class != HEALTHY
+    if scar.any():
+        return np.average(heart.mesh.centroids[scar], axis=0, weights=heart.mesh.volumes[scar])
+    ventricle = left_ventricle(heart)
+    return ventricle.centre + 20.0 * ventricle.anterior
+
+
+def _substrate(heart: Heart) -> Picture:
+    palette = categories("tissue", TISSUE, TISSUE_COLOURS)
+    if heart.scar_assessable:
+        caption = "Healthy myocardium, border zone and dense scar core as the simulations use them."
+    else:
+        caption = "The myocardium. Scar cannot be assessed from this imaging: that none is drawn means nothing."
+    return Picture(
+        "substrate", "Substrate", caption, palette, lambda s: s.of_elements(heart.tissue_class), infarct_centre(heart)
+    )
+
+
+def _fibres(heart: Heart) -> Picture:
+    angle = helix_angle_deg(heart)
+    palette = bands("helix angle, degrees", -90, 90, width=15, colours="RdBu")
+    caption = "Fibre directions (strokes) from a rule, not measured. Colour: angle from the circumferential direction."
+    return Picture(
+        "fibres", "Fibres", caption, palette, lambda s: s.of_elements(angle), infarct_centre(heart), (), True
+    )
+
+
+def _activation(study: Study, time: np.ndarray) -> Picture:
+    palette = bands("activation, ms", float(np.nanmin(time)), float(np.nanmax(time)), "not activated (scar core)")
+    markers = []
+    if study.posterior is not None and study.confirmation is not None:
+        posterior, member = study.posterior, study.confirmation.member
+        share = posterior.weights / posterior.weights.max()
+        all_sites = posterior.site_positions.reshape(-1, 3)
+        sizes = np.repeat(4 + 26 * share, posterior.site_positions.shape[1])
+        markers.append(Marker("activation sites of all admissible twins", all_sites, "#ffffff", "o", sizes))
+        markers.append(Marker("activation sites of this run", posterior.site_positions[member], "#101010", "*", 170.0))
+    caption = "Activation times of the confirming monodomain run; lines join tissue activated at the same time."
+    values: Callable[[Skin], np.ndarray] = lambda s: s.at_corners(time)  # noqa: E731
+    return Picture("activation", "Activation", caption, palette, values, infarct_centre(study.heart), tuple(markers))
+
+
+def _circuit(study: Study, number: int) -> Picture:
+    assert study.arrhythmias is not None
+    circuit = study.arrhythmias.circuits[number - 1]
+    cycle_ms = circuit.cycle_length_ms
+    palette = bands("activation in the cycle, ms", 0.0, cycle_ms, "not activated in the cycle", period=cycle_ms)
+    markers = (
+        Marker("isthmus", circuit.isthmus_mm[None], "#ffffff", "D"),
+        Marker("exit", circuit.exit_mm[None], "#101010", "*", 190.0),
+    )
+    title = f"Circuit {number}: cycle length {circuit.cycle_length_ms:.0f} ms"
+    caption = (
+        f"{title}. Activation within one turn: the re-entrant path runs through all colours, early red meets late blue."
+    )
+    values: Callable[[Skin], np.ndarray] = lambda s: s.at_corners_of_cycle(circuit.phase_ms, cycle_ms)  # noqa: E731
+    return Picture(f"circuit_{number}", title, caption, palette, values, circuit.isthmus_mm, markers)
+
+
+def _plan(heart: Heart, study: Study, number: int) -> Picture | None:
+    plan = study.plans[number - 1]
+    lesions = ablation.lesion_elements(heart, plan)
+    if not lesions.any():
+        return None
+    shown = np.where(lesions, CORE + 1, heart.tissue_class)
+    palette = categories("tissue", (*TISSUE, "ablated"), (*TISSUE_COLOURS, ABLATED_COLOUR))
+    circuits = study.arrhythmias.circuits if study.arrhythmias else ()
+    places = np.array([circuit.isthmus_mm for circuit in circuits]).reshape(-1, 3)
+    markers = (Marker("isthmus of a circuit", places, "#ffffff", "D", 60.0),) if len(places) else ()
+    target = np.average(heart.mesh.centroids[lesions], axis=0, weights=heart.mesh.volumes[lesions])
+    title = f"Plan: {one_line(plan.name, 60)}"
+    caption = f"{title}{' (control)' if plan.control else ''}. Tissue ablated, on the substrate."
+    return Picture(f"plan_{number}", title, caption, palette, lambda s: s.of_elements(shown), target, markers)
+
+
+def helix_angle_deg(heart: Heart) -> np.ndarray:
+    """(n_tets,) angle of the fibres from the circumferential direction, degrees; positive for a right-handed helix.
+
+    Each ventricle around its own axis, both with the direction of the left one's.
+    """
+    ventricle = left_ventricle(heart)
+    centroids = heart.mesh.centroids
+    own = np.empty_like(centroids)
+    for which in np.unique(heart.ventricle):
+        own[heart.ventricle == which] = centroids[heart.ventricle == which].mean(axis=0)
+    own[heart.ventricle == LEFT] = ventricle.centre
+    around = np.cross(ventricle.axis, centroids - own)
+    around /= np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-9)
+    along_axis, along_around = heart.fibres @ ventricle.axis, (heart.fibres * around).sum(axis=1)
+    return np.degrees(np.arctan2(along_axis * np.sign(along_around), np.abs(along_around)))

@@ -1,0 +1,146 @@
+"""A picture on paper: its views, the patient's directions, a scale, a key."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cardiotwin.heart import Heart
+from cardiotwin.pictures.camera import PANEL_PX, direction_letters, fitting_scale, views_of
+from cardiotwin.pictures.content import INK, Marker, Picture
+from cardiotwin.pictures.render import Panel, render
+from cardiotwin.pictures.skin import Skin, section
+
+SIZE_PX = (2010, 560)
+"""Width and height of every picture."""
+_DPI = 100
+_STROKE_MM = 2.2
+
+
+def draw(heart: Heart, skin: Skin, picture: Picture) -> bytes:
+    """One picture as PNG, `SIZE_PX` wide and high; `skin` is the whole surface of the heart."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(SIZE_PX[0] / _DPI, SIZE_PX[1] / _DPI), dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.text(0.01, 0.93, picture.title, fontsize=19, weight="bold", color=INK, parse_math=False)
+    views = views_of(heart, picture.target)
+    scale = fitting_scale(heart, views)
+    width, height = PANEL_PX / SIZE_PX[0], PANEL_PX / SIZE_PX[1]
+    for place, view in enumerate(views):
+        skins = [skin] if view.cut is None else [skin, section(heart, view.cut)]
+        panel = render(heart, [(one, picture.values(one)) for one in skins], picture.palette, view, scale)
+        axes = figure.add_axes((0.002 + place * width, 0.09, width, height))
+        _show(axes, panel)
+        if picture.fibres:
+            _strokes(axes, heart, panel, skins)
+        _mark(axes, panel, picture.markers)
+        if place == 0:
+            _scale_bar(axes, scale)
+    _key(figure, picture)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": "CardioTwin"})
+    return buffer.getvalue()
+
+
+def _show(axes: Any, panel: Panel) -> None:
+    """The rendered view, its name below, and the patient's directions at its edges."""
+    view, edge = panel.camera.view, PANEL_PX - 1
+    axes.imshow(panel.rgb, interpolation="nearest", extent=(-0.5, edge + 0.5, edge + 0.5, -0.5))
+    axes.set_axis_off()
+    for x, y, direction in (
+        (edge - 20, edge / 2, view.right),
+        (20, edge / 2, -view.right),
+        (edge / 2, 12, view.up),
+        (edge / 2, edge - 8, -view.up),
+    ):
+        letters = direction_letters(direction)
+        axes.text(x, y, letters, ha="center", va="center", fontsize=14, weight="bold", color="#30507a")
+    axes.text(edge / 2, edge + 24, view.name, ha="center", va="center", fontsize=15, color=INK)
+    axes.set_clip_on(False)
+
+
+def _strokes(axes: Any, heart: Heart, panel: Panel, skins: Sequence[Skin], every_px: int = 9) -> None:
+    """The fibres of elements that can be seen, evenly spread over the view."""
+    from matplotlib.collections import LineCollection
+
+    cut = panel.camera.view.cut
+    centres = np.concatenate([skin.at_corners(heart.mesh.points).mean(axis=1) for skin in skins])
+    fibres = heart.fibres[np.concatenate([skin.element for skin in skins])]
+    seen = panel.sees(centres, tolerance_mm=0.8)
+    if cut is not None:
+        seen &= cut.beyond(centres) <= 1e-6
+    centres, fibres = centres[seen], fibres[seen]
+    place = panel.camera.project(centres)[:, :2]
+    _, first = np.unique((place // every_px).astype(int), axis=0, return_index=True)
+    ends = [panel.camera.project(centres[first] + side * _STROKE_MM * fibres[first])[:, :2] for side in (-0.5, 0.5)]
+    axes.add_collection(LineCollection(list(np.stack(ends, axis=1)), colors="#1a1a1a", linewidths=1.0, alpha=0.85))
+
+
+def _mark(axes: Any, panel: Panel, markers: Sequence[Marker]) -> None:
+    """Markers filled where they can be seen, outlined where the heart hides them; of many, only those seen."""
+    for marker in markers:
+        place = panel.camera.project(marker.positions)
+        sizes = np.broadcast_to(marker.sizes, len(place))
+        seen = panel.sees(marker.positions, tolerance_mm=4.0)
+        cut = panel.camera.view.cut
+        gone = np.zeros(len(place), bool) if cut is None else cut.beyond(marker.positions) > 2.0
+        edge = "#ffffff" if marker.colour == "#101010" else "#202020"
+        if len(place) > 20:
+            gone |= ~seen
+        for which, style in (
+            (seen & ~gone, {"c": marker.colour, "edgecolors": edge, "linewidths": 1.0}),
+            (~seen & ~gone, {"c": "none", "edgecolors": "#202020", "linewidths": 1.2, "alpha": 0.6}),
+        ):
+            axes.scatter(place[which, 0], place[which, 1], s=sizes[which], marker=marker.shape, zorder=5, **style)
+    axes.set_xlim(-0.5, PANEL_PX - 0.5)
+    axes.set_ylim(PANEL_PX - 0.5, -0.5)
+
+
+def _scale_bar(axes: Any, scale: float, length_mm: float = 20.0) -> None:
+    axes.plot([14, 14 + length_mm * scale], [PANEL_PX - 16] * 2, color=INK, lw=2.5, solid_capstyle="butt")
+    axes.text(14, PANEL_PX - 26, f"{length_mm:g} mm", fontsize=14, color=INK)
+
+
+def _key(figure: Any, picture: Picture) -> None:
+    """What the colours and markers mean, on the right."""
+    from matplotlib.colorbar import ColorbarBase
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    palette = picture.palette
+    left = 0.868
+    patches: list[Any] = [
+        Patch(fc=c, ec="#444444", label=n) for n, c in zip(palette.names, palette.colours, strict=False)
+    ]
+    if palette.missing:
+        patches.append(Patch(fc=palette.missing_colour, ec="#444444", label=palette.missing))
+    for marker in picture.markers:
+        look: dict[str, Any] = {"marker": marker.shape, "mfc": marker.colour, "mec": "#202020", "ms": 11, "ls": ""}
+        patches.append(Line2D([], [], label=marker.name, **look))
+    if not palette.names:
+        axes = figure.add_axes((left, 0.34, 0.012, 0.53))
+        norm = BoundaryNorm(palette.edges, len(palette.colours))
+        bar = ColorbarBase(
+            axes, cmap=ListedColormap(palette.colours), norm=norm, ticks=palette.edges.tolist(), spacing="proportional"
+        )
+        bar.ax.tick_params(labelsize=14)
+        bar.ax.invert_yaxis()
+    figure.text(left, 0.905, palette.title, fontsize=14, color=INK)
+    if patches:
+        for patch in patches:
+            patch.set_label(_wrapped(patch.get_label()))
+        where = (left - 0.006, 0.89 if palette.names else 0.32)
+        figure.legend(
+            handles=patches, loc="upper left", bbox_to_anchor=where, fontsize=14, frameon=False, labelspacing=0.7
+        )
+
+
+def _wrapped(text: str, width: int = 22) -> str:
+    return "\n".join(textwrap.wrap(text, width))

@@ -1,0 +1,82 @@
+"""Which colour a value gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Palette:
+    """Which colour a value gets: always in bands, so that a value can be read off.
+
+    Attributes
+    ----------
+    title : str
+        What is shown, with its unit.
+    edges : (n_bands + 1,) float64
+    colours : (n_bands, 3) float64
+    names : tuple of str
+        Of the bands, for categories; empty for numbers.
+    missing : str
+        What NaN means, or "" where there is none.
+    period : float
+        The value at which colours start again; infinite for values that do not go round.
+    """
+
+    title: str
+    edges: np.ndarray
+    colours: np.ndarray
+    names: tuple[str, ...] = ()
+    missing: str = ""
+    period: float = np.inf
+    missing_colour: np.ndarray = field(default_factory=lambda: np.array([0.62, 0.62, 0.62]))
+
+    def paint(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Colours (..., 3) and band (...) of values; NaN is band -1."""
+        missing = ~np.isfinite(values)
+        known = np.where(missing, 0.0, values)
+        if np.isfinite(self.period):
+            known = np.mod(known, self.period)
+        band = np.clip(np.searchsorted(self.edges, known, side="right") - 1, 0, len(self.colours) - 1)
+        return np.where(missing[..., None], self.missing_colour, self.colours[band]), np.where(missing, -1, band)
+
+
+def categories(title: str, names: Sequence[str], colours: Sequence[str]) -> Palette:
+    """A palette for the values 1, 2, 3, ..."""
+    from matplotlib.colors import to_rgb
+
+    return Palette(
+        title, np.arange(len(names) + 1) + 0.5, np.array([to_rgb(colour) for colour in colours]), tuple(names)
+    )
+
+
+_WIDTHS = (1.0, 2.0, 5.0, 10.0, 20.0, 25.0, 50.0, 100.0, 200.0, 500.0)
+
+
+def bands(
+    title: str,
+    low: float,
+    high: float,
+    missing: str = "",
+    *,
+    width: float | None = None,
+    period: float = np.inf,
+    colours: str = "turbo_r",
+) -> Palette:
+    """Bands of one round width from `low` to `high`; red first, blue last, as in clinical activation maps."""
+    from matplotlib import colormaps
+
+    if width is None:
+        width = next((step for step in _WIDTHS if (high - low) / step <= 13), _WIDTHS[-1])
+    first = np.floor(low / width) * width
+    count = max(1, int(np.ceil((high - first) / width)))
+    shades = colormaps[colours](np.linspace(0.06, 0.92, count))[:, :3]
+    return Palette(title, first + width * np.arange(count + 1), 0.12 + 0.88 * shades, (), missing, period)
+
+
+def nearest_turn(difference: np.ndarray, period: float) -> np.ndarray:
+    """A difference of phases, between minus and plus half a period."""
+    return difference - period * np.rint(difference / period)

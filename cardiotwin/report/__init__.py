@@ -1,0 +1,5 @@
+"""A report that a clinician can read, in one HTML file, and its numbers for machines."""
+
+from cardiotwin.report.html import write_report
+
+__all__ = ["write_report"]

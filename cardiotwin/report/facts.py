@@ -1,0 +1,258 @@
+"""Every number and sentence of the report, once: the page shows them, study.json holds them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from cardiotwin.calibration import Posterior
+from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, LEFT, RIGHT, Heart
+from cardiotwin.induction import Arrhythmias
+from cardiotwin.locations import wall
+from cardiotwin.meshes.quality import quality
+from cardiotwin.pictures.content import first_activation_ms
+from cardiotwin.report.agreement import aligned, correlation
+from cardiotwin.report.missing import independent_members, what_is_missing, what_is_uncertain
+from cardiotwin.segmentation import sweep, volumes_ml
+from cardiotwin.study import Study
+from cardiotwin.units import cubic_mm_to_ml
+
+NOTICE = "Research use only. Not a medical device. Not for diagnosis or to guide treatment."
+
+CELL_MODELS = {"ten_tusscher_2006": "ten Tusscher-Panfilov 2006", "mitchell_schaeffer": "Mitchell-Schaeffer"}
+
+
+def report_facts(study: Study) -> dict[str, Any]:
+    """A study in numbers and sentences, ready for strict JSON: no NaN, no array, None for what is not known."""
+    facts = {
+        "notice": NOTICE,
+        "twin": study.provenance.twin,
+        "version": study.provenance.version,
+        "cardiotwin": study.provenance.cardiotwin,
+        "answer": answer(study),
+        "plans": _plans(study),
+        "circuits": _circuits(study.heart, study.arrhythmias) if study.arrhythmias else [],
+        "induction": _induction(study.arrhythmias) if study.arrhythmias else None,
+        "substrate": _substrate(study),
+        "mesh": asdict(quality(study.heart.mesh)) | {"lattice_mm": study.heart.edge_mm},
+        "confirmation": _confirmation(study),
+        "posterior": _posterior(study.heart, study.posterior) if study.posterior else None,
+        "uncertain": what_is_uncertain(study),
+        "missing": what_is_missing(study),
+        "provenance": asdict(study.provenance),
+    }
+    strict: dict[str, Any] = strict_json(facts)
+    return strict
+
+
+def strict_json(value: Any) -> Any:
+    """The same value with Python's own numbers, None for what is not finite, and text for keys."""
+    if isinstance(value, dict):
+        return {str(key): strict_json(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [strict_json(one) for one in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def answer(study: Study) -> dict[str, str]:
+    """The first thing a reader wants to know, in a headline and a sentence."""
+    comparison = study.comparison
+    if comparison is not None:
+        undecided = comparison.preference == "no preference"
+        headline = "No preference among the plans" if undecided else f"Preferred plan: {comparison.preference}"
+        return {"headline": headline, "sentence": _sentence(comparison.reason)}
+    if study.arrhythmias is not None:
+        count, tested = len(study.arrhythmias.circuits), len(study.arrhythmias.inductions)
+        found = f"{count} circuit{'s' * (count != 1)}" if count else "no circuit"
+        return {
+            "headline": "No plans have been compared",
+            "sentence": f"Pacing induced {found} in {tested} combinations of site and twin.",
+        }
+    return {
+        "headline": "No arrhythmia has been looked for",
+        "sentence": "This report describes the heart only; what has to be added is listed under Uncertain and missing.",
+    }
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) or not text else ".")
+
+
+def _plans(study: Study) -> list[dict[str, Any]]:
+    """Results in order of rank, each with where the plan comes from."""
+    if study.comparison is None:
+        return []
+    notes = {plan.name: plan.note for plan in study.plans}
+    return [asdict(result) | {"note": notes.get(result.name, "")} for result in study.comparison.plans]
+
+
+def _circuits(heart: Heart, arrhythmias: Arrhythmias) -> list[dict[str, Any]]:
+    rows = []
+    for number, circuit in enumerate(arrhythmias.circuits):
+        induced = [one for one in arrhythmias.inductions if one.circuit == number]
+        isthmus_ml = _volume_around(heart, circuit.isthmus_nodes)
+        rows.append(
+            {
+                "number": number + 1,
+                "cycle_length_ms": circuit.cycle_length_ms,
+                "rate_per_min": 60_000.0 / circuit.cycle_length_ms,
+                "cycles": circuit.cycles,
+                "location": wall(heart, circuit.isthmus_mm),
+                "exit": wall(heart, circuit.exit_mm),
+                "isthmus_mm": circuit.isthmus_mm,
+                "exit_mm": circuit.exit_mm,
+                "isthmus_ml": isthmus_ml,
+                "sites": sorted({one.site + 1 for one in induced}),
+                "draws": len({one.draw for one in induced}),
+                "profiles": sorted({one.profile for one in induced}),
+                "induced": len(induced),
+            }
+        )
+    return rows
+
+
+def _volume_around(heart: Heart, nodes: np.ndarray) -> float:
+    """Each node stands for a quarter of the elements around it, mL."""
+    share = np.zeros(len(heart.mesh.points))
+    share[nodes] = 0.25
+    return cubic_mm_to_ml(float((share[heart.mesh.tets].sum(axis=1) * heart.mesh.volumes).sum()))
+
+
+def _induction(arrhythmias: Arrhythmias) -> dict[str, Any]:
+    outcomes = [one.outcome for one in arrhythmias.inductions]
+    return {
+        "tested": len(outcomes),
+        "inducible": sum(one.circuit is not None for one in arrhythmias.inductions),
+        "outcomes": {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))},
+        "sites": len(arrhythmias.site_nodes),
+        "draws": len(arrhythmias.members),
+        "distinct_members": len(np.unique(arrhythmias.members)),
+        "profiles": sorted({one.profile for one in arrhythmias.inductions}),
+    }
+
+
+def _substrate(study: Study) -> dict[str, Any]:
+    heart, volumes = study.heart, study.heart.mesh.volumes
+    left = heart.ventricle == LEFT
+    in_mesh = {
+        "left_ml": volumes[left].sum(),
+        "right_ml": volumes[heart.ventricle == RIGHT].sum(),
+        "healthy_ml": volumes[heart.tissue_class == HEALTHY].sum(),
+        "border_zone_ml": volumes[heart.tissue_class == BORDER_ZONE].sum(),
+        "core_ml": volumes[heart.tissue_class == CORE].sum(),
+    }
+    segmentation = study.segmentation
+    rows = sweep(segmentation, study.settings.segment) if segmentation is not None else ()
+    used = (study.settings.segment.border_zone_threshold, study.settings.segment.core_threshold)
+    left_ml = float(volumes[left].sum()) or math.nan
+    return {
+        "scar_assessable": heart.scar_assessable,
+        "imaging": study.image.kind if study.image is not None else None,
+        "in_mesh": {name: cubic_mm_to_ml(float(value)) for name, value in in_mesh.items()},
+        "scar_share_of_left": float(volumes[heart.tissue_class != HEALTHY].sum()) / left_ml,
+        "in_image_ml": volumes_ml(segmentation) if segmentation is not None else None,
+        "confidence": dict(segmentation.confidence) if segmentation is not None else {},
+        "sweep": [
+            asdict(row)
+            | {"used": (row.border_zone_threshold, row.core_threshold) == used, "of_left": _share(row, left_ml)}
+            for row in rows
+        ],
+    }
+
+
+def _share(row: Any, left_mm3: float) -> float:
+    return float((row.core_ml + row.border_zone_ml) / cubic_mm_to_ml(left_mm3))
+
+
+def _confirmation(study: Study) -> dict[str, Any] | None:
+    if study.confirmation is None:
+        return None
+    confirmation = study.confirmation
+    first = first_activation_ms(study)
+    agreement = aligned(confirmation.ecg, study.posterior) if study.posterior is not None else None
+    return {
+        "correlation": agreement.correlation if agreement is not None else None,
+        "shift_ms": agreement.shift_ms if agreement is not None else None,
+        "member": confirmation.member,
+        "velocities_m_per_s": asdict(confirmation.velocities),
+        "tuning_error": confirmation.tuning_error,
+        "earliest_activation_ms": float(np.nanmin(first)) if first is not None else None,
+        "latest_activation_ms": float(np.nanmax(first)) if first is not None else None,
+        "cell_model": CELL_MODELS.get(study.settings.tissue.cell_model, study.settings.tissue.cell_model),
+    }
+
+
+def _posterior(heart: Heart, posterior: Posterior) -> dict[str, Any]:
+    return {
+        "members": len(posterior.weights),
+        "independent_members": independent_members(posterior),
+        "velocities_m_per_s": {
+            name: dict(zip(("low", "median", "high"), posterior.interval(values), strict=True))
+            for name, values in (
+                ("fibre", posterior.velocity_fibre),
+                ("cross", posterior.velocity_cross),
+                ("endocardium", posterior.velocity_endocardium),
+            )
+            if np.isfinite(values).all()
+        },
+        "correlation": dict(zip(("low", "median", "high"), posterior.interval(posterior.correlation), strict=True)),
+        "lead_correlation": _lead_correlation(posterior),
+        "sites": _sites(heart, posterior),
+        "notes": dict(posterior.notes),
+    }
+
+
+def _sites(heart: Heart, posterior: Posterior) -> list[dict[str, Any]]:
+    """Activation sites in order of time."""
+    order = matched_sites(posterior)
+    members = np.arange(len(order))[:, None]
+    positions, times = posterior.site_positions[members, order], posterior.site_times_ms[members, order]
+    rows = []
+    for place, time in zip(positions.swapaxes(0, 1), times.T, strict=True):
+        mean = posterior.weights @ place
+        nearest = heart.mesh.points[np.argmin(((heart.mesh.points - mean) ** 2).sum(axis=1))]
+        rows.append(
+            {
+                "location": wall(heart, nearest).rsplit(",", 1)[0],
+                "mean_mm": mean,
+                # The upper end of the 80 % interval: nine tenths of the weight lie nearer.
+                "spread_mm": posterior.interval(np.linalg.norm(place - mean, axis=1), mass=0.8)[2],
+                "time_ms": dict(zip(("low", "median", "high"), posterior.interval(time), strict=True)),
+            }
+        )
+    rows.sort(key=lambda row: row["time_ms"]["median"])
+    return [{"number": k + 1} | row for k, row in enumerate(rows)]
+
+
+def matched_sites(posterior: Posterior, rounds: int = 5) -> np.ndarray:
+    """(n_members, n_sites) which of each member's sites is the first, the second, ...
+
+    A member's sites have no order of their own: averaged as they come, two sites that members list the other way round
+    would both seem to lie between. So each member's are assigned to the ensemble's mean sites, nearest overall.
+    """
+    members, count = posterior.site_times_ms.shape
+    rows = np.arange(members)[:, None]
+    order = np.tile(np.arange(count), (members, 1))
+    mean = posterior.site_positions[np.argmax(posterior.correlation)]
+    for _ in range(rounds):
+        distance = np.linalg.norm(posterior.site_positions[:, None] - mean[:, None], axis=-1)
+        order = np.stack([linear_sum_assignment(one)[1] for one in distance])
+        mean = np.einsum("m,mkd->kd", posterior.weights, posterior.site_positions[rows, order])
+    return order
+
+
+def _lead_correlation(posterior: Posterior) -> dict[str, float]:
+    """Correlation of the weighted mean of the ensemble with the measured QRS, lead by lead."""
+    mean = np.einsum("m,mls->ls", posterior.weights, posterior.fitted)
+    return {lead: correlation(mean[k], posterior.measured[k]) for k, lead in enumerate(posterior.leads)}

@@ -1,0 +1,197 @@
+"""One HTML file that opens without a network, and the same facts for machines."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from cardiotwin.durable import write_file
+from cardiotwin.pictures import write_pictures
+from cardiotwin.progress import Progress, part, silent
+from cardiotwin.report import figures
+from cardiotwin.report.agreement import aligned
+from cardiotwin.report.facts import report_facts, strict_json
+from cardiotwin.report.heart3d import heart_scene
+from cardiotwin.study import Study
+
+
+def write_report(folder: Path | str, study: Study, progress: Progress = silent) -> Path:
+    """Write `report.html`, `study.json`, the pictures, and `comparison.json` where plans were compared.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    study : Study
+        Only the heart is needed; every other section says what it waits for.
+
+    Returns
+    -------
+    Path
+        Of `report.html`.
+
+    Raises
+    ------
+    ResourceLimit
+        The disk is full or cannot be written; no file is half written.
+    """
+    folder = Path(folder)
+    drawn = write_pictures(folder / "pictures", study, part(progress, 0.0, 0.7))
+    progress(0.7, "report")
+    facts = report_facts(study)
+    write_file(folder / "study.json", _json(facts))
+    if study.comparison is not None:
+        write_file(folder / "comparison.json", _json(strict_json(asdict(study.comparison))))
+    pictures = [
+        {"name": p.name, "title": p.title, "caption": p.caption, "image": _photograph(path.read_bytes())}
+        for p, path in drawn
+    ]
+    page = _page(facts, pictures, _charts(study, facts), heart_scene(study))
+    write_file(folder / "report.html", page.encode())
+    progress(1.0, "report")
+    return folder / "report.html"
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def _page(
+    facts: dict[str, Any], pictures: list[dict[str, str]], charts: dict[str, str], scene: dict[str, Any] | None
+) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("cardiotwin.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "percent": percent,
+        "interval": interval,
+        "volume": volume,
+        "words": words,
+        "plain": plain,
+    }
+    scripts = _scripts() if scene is not None else []
+    return environment.get_template("report.html").render(
+        **facts,
+        pictures=pictures,
+        charts=charts,
+        css=_own("report.css"),
+        scripts=scripts,
+        policy=_policy(scripts),
+        scene=_in_script(scene) if scene is not None else "",
+    )
+
+
+def _own(name: str) -> str:
+    return files("cardiotwin.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _scripts() -> list[str]:
+    from plotly.offline import get_plotlyjs
+
+    return [get_plotlyjs(), _own("heart3d.js")]
+
+
+def _policy(scripts: list[str]) -> str:
+    """Nothing from outside, and no script but ours, known by its hash: text that slips through escaping stays text.
+
+    Plotly sets styles of its own, so styles may be inline.
+    """
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{one}'" for one in hashes) or "'none'"
+    rules = ("default-src 'none'", "img-src data: blob:", "style-src 'unsafe-inline'", f"script-src {allowed}")
+    return "; ".join((*rules, "form-action 'none'", "base-uri 'none'"))
+
+
+def _in_script(value: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+# ---------------------------------------------------------------------------------------------------------- charts
+
+
+def _charts(study: Study, facts: dict[str, Any]) -> dict[str, str]:
+    """Every chart the study allows, as a data address."""
+    made: dict[str, str] = {}
+    if study.segmentation is not None:
+        made["slices"] = _photograph(figures.slices(study.image, study.segmentation))
+    if study.comparison is not None:
+        made["plans"] = _vector(figures.plan_chart(study.comparison))
+    if study.ecgs:
+        made["measured_ecg"] = _vector(figures.twelve_leads(study.ecgs[-1]))
+    if study.posterior is not None:
+        simulated = aligned(study.confirmation.ecg, study.posterior) if study.confirmation is not None else None
+        leads = facts["posterior"]["lead_correlation"]
+        made["ecg_fit"] = _vector(figures.ecg_fit(study.posterior, simulated.leads if simulated else None, leads))
+        made["velocities"] = _vector(figures.velocity_chart(study.posterior, study.settings.calibrate))
+    if study.confirmation is not None and study.confirmation.ecg.mv.size:
+        made["simulated_ecg"] = _vector(figures.twelve_leads(study.confirmation.ecg, figures.SIMULATED, 0.6, 3.6))
+    return made
+
+
+def _vector(svg: bytes) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
+
+
+def _photograph(png: bytes) -> str:
+    """WebP: a fifth of the size of the PNG, which stays in its own file."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").save(buffer, "WEBP", quality=86, method=4)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+# --------------------------------------------------------------------------------------------------- words, numbers
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """Fixed digits, a true minus sign, and a dash for what is not known."""
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "\u2212")
+
+
+def percent(value: float | None, digits: int = 0) -> str:
+    """A share as per cent, never a share above 0 as 0 or one below 1 as 100."""
+    if value is None:
+        return "–"
+    if 0 < value < 0.5 * 10 ** (-2 - digits):
+        return f"< {10**-digits:g} %"
+    if 1 - 0.5 * 10 ** (-2 - digits) < value < 1:
+        return f"> {100 - 10**-digits:g} %"
+    return number(100 * value, digits) + " %"
+
+
+def interval(bounds: dict[str, float], digits: int = 2) -> str:
+    """Median and what holds 90 % of the weight."""
+    return f"{number(bounds['median'], digits)} ({number(bounds['low'], digits)} to {number(bounds['high'], digits)})"
+
+
+def volume(millilitres: float | None) -> str:
+    """mL with one digit, two below 10 mL."""
+    return number(millilitres, 1 if millilitres is not None and abs(millilitres) >= 10 else 2)
+
+
+def plain(value: float | str) -> str:
+    """Whole numbers as such, others with three digits, text as it is."""
+    if isinstance(value, str):
+        return value
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
+
+
+def words(name: str) -> str:
+    """A name from the code for a reader: underscores to spaces."""
+    return name.replace("_", " ")

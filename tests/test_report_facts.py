@@ -1,0 +1,116 @@
+"""What the report says is derived from the study: change the study, and the sentence changes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_study import small_study
+
+from cardiotwin.ecg import Ecg
+from cardiotwin.report.agreement import aligned
+from cardiotwin.report.facts import report_facts, strict_json
+from cardiotwin.report.html import number, percent
+from cardiotwin.report.missing import what_is_uncertain
+
+
+@pytest.fixture(scope="module")
+def study():
+    return small_study(4.0)
+
+
+def said(study, words):
+    return any(words in sentence for sentence in what_is_uncertain(study))
+
+
+def test_a_shifted_and_scaled_copy_of_the_measured_qrs_agrees_in_full(study):
+    posterior = study.posterior
+    time = np.arange(0.0, 200.0)
+    moved = np.stack([np.interp(time - 23.0, posterior.qrs_ms, lead, 0.0, 0.0) for lead in posterior.measured])
+    found = aligned(Ecg(posterior.leads, 0.4 * moved, 1000.0), posterior)
+    assert found.shift_ms == pytest.approx(-23.0, abs=1.0)
+    assert found.correlation > 0.999
+    np.testing.assert_allclose(found.leads, posterior.measured, atol=0.02)
+
+
+def test_inverted_leads_do_not_agree(study):
+    posterior = study.posterior
+    step_ms = posterior.qrs_ms[1]
+    found = aligned(Ecg(posterior.leads, -posterior.measured, 1000.0 / step_ms), posterior)
+    assert found.correlation < 0.7
+
+
+def test_the_interval_shown_holds_nine_tenths_of_the_weight(study):
+    bounds = report_facts(study)["posterior"]["velocities_m_per_s"]["fibre"]
+    inside = (study.posterior.velocity_fibre >= bounds["low"]) & (study.posterior.velocity_fibre <= bounds["high"])
+    assert study.posterior.weights[inside].sum() == pytest.approx(0.9, abs=0.1)
+
+
+def test_the_order_in_which_members_list_their_sites_does_not_matter(study):
+    posterior, rng = study.posterior, np.random.default_rng(4)
+    shuffle = rng.permuted(np.tile(np.arange(3), (24, 1)), axis=1)
+    rows = np.arange(24)[:, None]
+    shuffled = replace(
+        posterior,
+        site_positions=posterior.site_positions[rows, shuffle],
+        site_times_ms=posterior.site_times_ms[rows, shuffle],
+    )
+    both = [report_facts(replace(study, posterior=one)) for one in (posterior, shuffled)]
+    expected, found = (facts["posterior"]["sites"] for facts in both)
+    for site, other in zip(expected, found, strict=True):
+        np.testing.assert_allclose(site["mean_mm"], other["mean_mm"], atol=1e-9)
+        assert site["time_ms"] == pytest.approx(other["time_ms"])
+        assert site["spread_mm"] < 10
+
+
+def test_volumes_of_the_tissue_classes_add_up(study):
+    in_mesh = report_facts(study)["substrate"]["in_mesh"]
+    total = study.heart.mesh.volumes.sum() * 1e-3
+    assert in_mesh["healthy_ml"] + in_mesh["border_zone_ml"] + in_mesh["core_ml"] == pytest.approx(total)
+    assert in_mesh["left_ml"] + in_mesh["right_ml"] == pytest.approx(total)
+
+
+def test_inductions_are_counted_by_circuit(study):
+    facts = report_facts(study)
+    assert [circuit["induced"] for circuit in facts["circuits"]] == [4, 1]
+    assert facts["circuits"][0]["sites"] == [1, 2]
+    assert facts["induction"]["inducible"] == 5
+
+
+def test_rule_based_electrodes_are_named_as_uncertain_and_measured_ones_are_not(study):
+    assert said(study, "placed by a rule")
+    assert not said(replace(study, electrodes=replace(study.electrodes, measured=True)), "placed by a rule")
+
+
+def test_one_border_zone_profile_is_said_to_be_one(study):
+    assert said(study, "Only one border-zone profile (structural)")
+    inductions = study.arrhythmias.inductions
+    both = (*inductions[1:], replace(inductions[0], profile="structural_and_ionic"))
+    assert not said(replace(study, arrhythmias=replace(study.arrhythmias, inductions=both)), "Only one border-zone")
+
+
+def test_what_could_not_be_tested_is_counted(study):
+    first = replace(study.arrhythmias.inductions[0], outcome="site ablated", circuit=None)
+    arrhythmias = replace(study.arrhythmias, inductions=(first, *study.arrhythmias.inductions[1:]))
+    assert said(replace(study, arrhythmias=arrhythmias), "1 of 9 combinations could not be tested: site ablated")
+
+
+def test_a_large_tuning_error_and_a_poor_fit_are_said(study):
+    assert not said(study, "misses what was asked for")
+    poor = replace(study.confirmation, tuning_error={"fibre": 0.11})
+    assert said(replace(study, confirmation=poor), "misses what was asked for: fibre +11 %")
+    posterior = replace(study.posterior, correlation=np.full(24, 0.62))
+    assert said(replace(study, posterior=posterior), "median correlation 0.62")
+
+
+def test_a_number_that_is_not_known_is_null():
+    assert strict_json({"a": float("nan"), 1: np.float32(2.5), "c": (np.int64(3), np.bool_(True), np.inf)}) == {
+        "a": None, "1": 2.5, "c": [3, True, None],
+    }  # fmt: skip
+
+
+def test_rounding_never_turns_rare_into_never():
+    assert percent(0.0) == "0 %"
+    assert percent(0.001) == "< 1 %"
+    assert percent(0.999) == "> 99 %"
+    assert percent(1.0) == "100 %"
+    assert number(-1.26, 1) == "\u22121.3"
