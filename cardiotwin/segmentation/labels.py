@@ -1,0 +1,153 @@
+"""Labels of the heart's tissue: given ones checked, thresholds applied, volumes counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cardiotwin.errors import InputRejected, QualityGate
+from cardiotwin.imaging import check_affine
+from cardiotwin.segmentation.scar import thresholded
+from cardiotwin.settings import SegmentSettings
+from cardiotwin.units import cubic_mm_to_ml
+
+BACKGROUND, LV_BLOOD, MYOCARDIUM, RV_BLOOD, CORE, BORDER_ZONE = range(6)
+"""Labels of a segmentation; the last two are myocardium too."""
+NAMES = ("background", "lv_blood", "myocardium", "rv_blood", "core", "border_zone")
+MUSCLE = (MYOCARDIUM, CORE, BORDER_ZONE)
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """Labelled tissue on the grid of the image it came from.
+
+    Attributes
+    ----------
+    labels : (n_slices, n_rows, n_columns) uint8
+        0 background, 1 left-ventricular blood, 2 healthy myocardium, 3 right-ventricular blood, 4 scar core,
+        5 border zone. Myocardium of both ventricles and the septum has one label.
+    affine : (4, 4) float64
+        Takes (column, row, slice, 1) to LPS, mm.
+    signal : (n_slices, n_rows, n_columns) float32 or None
+        Myocardial signal as a fraction of its maximum, NaN outside the myocardium; None where scar was given or
+        cannot be seen. Thresholds apply to it, so a sweep needs no second segmentation.
+    scar_assessable : bool
+        False for a cine: that no scar is drawn then means nothing.
+    confidence : dict
+        Numbers in [0, 1] and short reasons, by name.
+    """
+
+    labels: np.ndarray
+    affine: np.ndarray
+    signal: np.ndarray | None
+    scar_assessable: bool
+    confidence: dict[str, float | str]
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """Scar at one pair of thresholds."""
+
+    border_zone_threshold: float
+    core_threshold: float
+    core_ml: float
+    border_zone_ml: float
+
+
+def from_label_map(
+    labels: np.ndarray,
+    affine: np.ndarray,
+    settings: SegmentSettings | None = None,
+    scar_assessable: bool | None = None,
+) -> Segmentation:
+    """A segmentation somebody else has made.
+
+    Parameters
+    ----------
+    labels : (n_slices, n_rows, n_columns) of whole numbers
+        Codes as in `Segmentation.labels`.
+    affine : (4, 4) float64
+        Takes (column, row, slice, 1) to LPS, mm.
+    settings : SegmentSettings, optional
+        Here so that every way to a segmentation is called alike; drawn scar is not thresholded again.
+    scar_assessable : bool, optional
+        Whether the image behind the labels would have shown scar. Left out: whether any is drawn.
+
+    Raises
+    ------
+    InputRejected
+        Not a volume of whole numbers, a code beyond 5, or a bad affine.
+    QualityGate
+        No left-ventricular blood or no myocardium.
+    """
+    check_affine(np.asarray(affine, dtype=np.float64))
+    codes = _checked_codes(np.asarray(labels))
+    has_scar = bool(np.isin(codes, (CORE, BORDER_ZONE)).any())
+    assessable = has_scar if scar_assessable is None else scar_assessable
+    if has_scar and not assessable:
+        raise InputRejected("label map: holds scar (codes 4 or 5) but is said not to show scar; drop one of the two")
+    return Segmentation(
+        labels=codes.astype(np.uint8),
+        affine=np.asarray(affine, dtype=np.float64),
+        signal=None,
+        scar_assessable=assessable,
+        confidence={"source": "label map given; not judged"},
+    )
+
+
+def _checked_codes(labels: np.ndarray) -> np.ndarray:
+    if labels.ndim != 3:
+        raise InputRejected(f"label map: expected 3 axes (slice, row, column), found {labels.ndim}")
+    if labels.size == 0:
+        raise InputRejected(f"label map: empty, shape {labels.shape}; export it again")
+    if not (np.isfinite(labels).all() and (labels == np.round(labels)).all()):
+        raise InputRejected("label map: holds numbers that are not whole; resample labels by nearest neighbour")
+    codes, counts = np.unique(labels, return_counts=True)
+    unknown = [(int(code), int(count)) for code, count in zip(codes, counts, strict=True) if not 0 <= code <= 5]
+    if unknown:
+        listed = ", ".join(f"{code} ({count} voxels)" for code, count in unknown[:5])
+        raise InputRejected(f"label map: unknown codes {listed}; expected 0 to 5 ({', '.join(NAMES)}); recode it")
+    for name, group in (("left-ventricular blood (code 1)", (LV_BLOOD,)), ("myocardium (codes 2, 4, 5)", MUSCLE)):
+        if not np.isin(labels, group).any():
+            present = ", ".join(f"{int(code)} ({count} voxels)" for code, count in zip(codes, counts, strict=True))
+            raise QualityGate(f"label map: no {name}; found codes {present}. A heart needs both: complete the labels")
+    return labels
+
+
+def volumes_ml(segmentation: Segmentation) -> dict[str, float]:
+    """Volume of every tissue, mL; `wall` is all myocardium, scar included."""
+    voxel_ml = cubic_mm_to_ml(abs(float(np.linalg.det(segmentation.affine[:3, :3]))))
+    counts = np.bincount(segmentation.labels.ravel(), minlength=len(NAMES))
+    volumes = {name: float(counts[code] * voxel_ml) for code, name in enumerate(NAMES) if code != BACKGROUND}
+    return volumes | {"wall": sum(volumes[NAMES[code]] for code in MUSCLE)}
+
+
+def relabel(segmentation: Segmentation, border_zone_threshold: float, core_threshold: float) -> Segmentation:
+    """The same contours, other thresholds.
+
+    Raises
+    ------
+    QualityGate
+        There is no signal to threshold: a cine, or scar that was drawn by hand.
+    """
+    if segmentation.signal is None:
+        raise QualityGate(
+            "scar thresholds: this segmentation keeps no signal (a cine or a label map); use an LGE image"
+        )
+    border_zone, core = thresholded(segmentation.signal, border_zone_threshold, core_threshold)
+    labels = np.where(np.isin(segmentation.labels, MUSCLE), MYOCARDIUM, segmentation.labels).astype(np.uint8)
+    labels[border_zone] = BORDER_ZONE
+    labels[core] = CORE
+    return replace(segmentation, labels=labels)
+
+
+def sweep(segmentation: Segmentation, settings: SegmentSettings) -> tuple[SweepRow, ...]:
+    """Scar volumes for every pair of thresholds in `settings.sweep`; empty where there is no signal."""
+    if segmentation.signal is None:
+        return ()
+    rows = []
+    for low, high in settings.sweep:
+        volumes = volumes_ml(relabel(segmentation, low, high))
+        rows.append(SweepRow(low, high, volumes["core"], volumes["border_zone"]))
+    return tuple(rows)

@@ -1,0 +1,118 @@
+"""The blood of the right ventricle: bright, beyond the septum, to the patient's right and front."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from cardiotwin.imaging import Image
+from cardiotwin.segmentation.contours import Wall
+from cardiotwin.segmentation.locate import TOWARDS_APEX, TOWARDS_RV
+
+NECK_MM = 3.0
+"""Half the width of a bridge that is cut: blood leaks into fat where the thin free wall blurs away."""
+HORN_WIDTH_MM, HORN_LENGTH_MM = 10.0, 25.0
+FARTHEST_MM = 65.0
+"""From the left epicardium to the far end of a dilated right ventricle."""
+LARGEST_AREA_MM2 = 5500.0
+
+
+def right_blood(image: Image, wall: Wall, found: np.ndarray, outer: np.ndarray) -> np.ndarray:
+    """Mask of right-ventricular blood.
+
+    Parameters
+    ----------
+    image : Image
+    wall : Wall
+    found : (n_found,) int
+        Consecutive slices that hold the left ventricle.
+    outer : (n_slices, n_rows, n_columns) bool
+        Everything inside the left epicardium.
+
+    Returns
+    -------
+    (n_slices, n_rows, n_columns) bool
+        Empty in slices where there is none, and everywhere when the septum has nothing bright behind it.
+    """
+    column_mm, row_mm, slice_mm = image.spacing_mm
+    pixel = (row_mm, column_mm)
+    bright = _bright(image, wall, found, outer)
+    pieces = {k: _best_piece(bright[k], outer[k], None, pixel) for k in found}
+    blood = np.zeros(outer.shape, dtype=bool)
+    filled = np.array([k for k in found if pieces[k].any()], dtype=int)
+    if not filled.size:
+        return blood
+    # Start a third of the way from the base: no longer atrium, not yet trabeculae. Then go both ways.
+    to_apex = 1 if image.affine[:3, 2] @ TOWARDS_APEX > 0 else -1
+    base, apex = found[::to_apex][[0, -1]]
+    start = filled[np.abs(filled - (base + 0.3 * (apex - base))).argmin()]
+    blood[start] = pieces[start]
+    for step in (1, -1):
+        # It tapers to the apex. Towards the base it widens into the outflow tract, by as much as the slices are apart.
+        widening = 2.0 + 0.15 * slice_mm if step == to_apex else 4.0 + slice_mm
+        for k in range(start + step, found[-1] + 1 if step > 0 else found[0] - 1, step):
+            before = ndimage.shift(blood[k - step], wall.centres[k] - wall.centres[k - step], order=0)
+            if not before.any():
+                break
+            around = _grown(before, widening, pixel)
+            blood[k] = _best_piece(bright[k] & around, outer[k], before, pixel)
+    return blood
+
+
+def _bright(image: Image, wall: Wall, found: np.ndarray, outer: np.ndarray) -> np.ndarray:
+    """What is as bright as blood, on the right ventricle's side, within reach."""
+    column_mm, row_mm, _ = image.spacing_mm
+    axes = image.affine[:3, :2] / np.linalg.norm(image.affine[:3, :2], axis=0)
+    column, row = TOWARDS_RV @ axes
+    towards = np.array([row, column]) / max(np.hypot(row, column), 1e-9)
+    bright = np.zeros(outer.shape, dtype=bool)
+    signal = ndimage.gaussian_filter(image.values.astype(np.float64), (0, 0.5 / row_mm, 0.5 / column_mm))
+    for k in found:
+        u = (signal[k] - wall.myocardium[k]) / max(wall.blood[k] - wall.myocardium[k], 1e-12)
+        rows, columns = np.indices(u.shape)
+        down, across = (rows - wall.centres[k, 0]) * row_mm, (columns - wall.centres[k, 1]) * column_mm
+        ahead = (down * towards[0] + across * towards[1]) / np.maximum(np.hypot(down, across), 1e-9)
+        apart = ndimage.distance_transform_edt(~outer[k], sampling=(row_mm, column_mm))
+        behind_septum = (apart > 0) & (apart < 15) & (ahead > 0.5) & (u > 0.5)
+        level = np.clip(np.median(u[behind_septum]), 0.6, 1.2) if behind_septum.any() else 1.0
+        near = ~outer[k] & (apart < FARTHEST_MM) & (ahead > -0.6)
+        bright[k] = near & (u > 0.7 * level) & (u < 1.45 * level)
+        bright[k] = near & ndimage.binary_fill_holes(bright[k])
+    return bright
+
+
+def _best_piece(bright: np.ndarray, outer: np.ndarray, before: np.ndarray | None, pixel: tuple) -> np.ndarray:
+    """The piece that lies along the septum, cut at its necks."""
+    inside = ndimage.distance_transform_edt(bright, sampling=pixel)
+    from_left = ndimage.distance_transform_edt(~outer, sampling=pixel)
+    for neck in (NECK_MM, 0.5 * NECK_MM):
+        pieces, count = ndimage.label(inside > neck)
+        if not count:
+            continue
+        index = np.arange(1, count + 1)
+        area = ndimage.sum_labels(np.ones_like(inside), pieces, index) * pixel[0] * pixel[1]
+        beside = ndimage.minimum(from_left, pieces, index) < 8.0 + neck
+        score = np.minimum(area, LARGEST_AREA_MM2) * beside
+        if before is not None:
+            score *= ndimage.sum_labels(before, pieces, index) > 0
+        if score.max() > 0:
+            core = pieces == index[score.argmax()]
+            # The horns of the crescent are narrow, and lie along the septum: follow them there, and only there.
+            along = bright & (from_left < HORN_WIDTH_MM) & _grown(core, HORN_LENGTH_MM, pixel)
+            piece = bright & _grown(core, 1.4 * neck, pixel)
+            piece = ndimage.binary_propagation(piece, mask=piece | along)
+            return _tidy(piece, outer, pixel)
+    return np.zeros_like(bright)
+
+
+def _tidy(piece: np.ndarray, outer: np.ndarray, pixel: tuple) -> np.ndarray:
+    """Trabeculae belong to the blood: close gaps of 4 mm and fill holes."""
+    closed = ~_grown(~_grown(piece, 4.0, pixel), 4.0, pixel)
+    return ndimage.binary_fill_holes(closed | piece) & ~outer
+
+
+def _grown(mask: np.ndarray, by_mm: float, pixel: tuple) -> np.ndarray:
+    """Everything within a distance of the mask."""
+    if not mask.any():
+        return mask.copy()
+    return ndimage.distance_transform_edt(~mask, sampling=pixel) <= by_mm

@@ -1,0 +1,80 @@
+"""The contours find a ventricle whose shape is known, whichever way the picture is turned, and refuse what is none."""
+
+import numpy as np
+import pytest
+from short_axis import SHAPE, affine, dice, image, scar_mask, truth
+
+from cardiotwin.errors import QualityGate
+from cardiotwin.imaging import Image
+from cardiotwin.segmentation import segment, volumes_ml
+from cardiotwin.segmentation.automatic import check_parted
+
+WALL = (2, 4, 5)
+
+
+@pytest.mark.parametrize("kind", ["lge", "cine"])
+def test_blood_and_wall_are_found_where_they_were_drawn(kind):
+    labels, drawn = segment(image(kind)).labels, truth()
+    assert dice(labels == 1, drawn == 1) > 0.93
+    assert dice(np.isin(labels, WALL), drawn == 2) > 0.80
+    assert dice(labels == 3, drawn == 3) > 0.85
+
+
+@pytest.mark.parametrize(("scar_signal", "slices"), [(1.0, range(2, 5)), (1.0, range(1, 7)), (1.4, range(2, 5))])
+def test_scar_as_bright_as_blood_stays_in_the_wall(scar_signal, slices):
+    """A quarter of the wall, transmural, lung behind it: no edge parts it from the cavity when it equals blood."""
+    scar = scar_mask(90, slices)
+    labels = segment(image(scar=scar, scar_signal=scar_signal)).labels
+    assert dice(labels == 1, truth() == 1) > 0.90
+    assert (labels[scar] == 1).mean() < 0.15
+    assert np.isin(labels[scar], (4, 5)).mean() > 0.65
+
+
+def turned(original: Image, how: str) -> Image:
+    """The same body scanned with other image axes; the affine says so."""
+    matrix, values = original.affine.copy(), original.values
+    flips = {"half turn": (0, 1), "slices reversed": (2, 0)}[how]
+    for axis in flips:
+        count = values.shape[2 - axis]
+        matrix[:3, 3] += matrix[:3, axis] * (count - 1)
+        matrix[:3, axis] *= -1
+        values = np.flip(values, 2 - axis)
+    return Image(np.ascontiguousarray(values), matrix, original.kind)
+
+
+@pytest.mark.parametrize("how", ["half turn", "slices reversed"])
+def test_volumes_do_not_depend_on_the_image_axes(how):
+    original = image(scar=scar_mask(60, range(2, 5)))
+    first, second = (volumes_ml(segment(one)) for one in (original, turned(original, how)))
+    for name in ("lv_blood", "wall", "rv_blood"):
+        assert second[name] == pytest.approx(first[name], rel=0.08), name
+
+
+def test_slices_beyond_the_heart_stay_empty():
+    labels = segment(image()).labels
+    assert not labels[0].any()
+    assert not labels[8].any()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_noise_is_refused(seed):
+    noise = np.random.default_rng(seed).rayleigh(20.0, SHAPE).astype(np.float32)
+    with pytest.raises(QualityGate, match="left ventricle"):
+        segment(Image(noise, affine(), "lge"))
+
+
+def test_contours_drawn_in_noise_are_refused():
+    noise = np.random.default_rng(3).rayleigh(20.0, SHAPE).astype(np.float32)
+    with pytest.raises(QualityGate, match="standard deviations"):
+        check_parted(Image(noise, affine(), "lge"), truth())
+
+
+def test_two_slices_are_refused():
+    two = image()
+    with pytest.raises(QualityGate, match="2 slices"):
+        segment(Image(two.values[2:4], two.affine, "lge"))
+
+
+def test_an_image_of_one_value_is_refused():
+    with pytest.raises(QualityGate, match="one value"):
+        segment(Image(np.full(SHAPE, 7, np.float32), affine(), "cine"))

@@ -1,0 +1,48 @@
+"""A label map somebody has drawn: taken as it is, or refused with its counts."""
+
+import pytest
+from short_axis import affine, scar_mask, truth
+
+from cardiotwin.errors import InputRejected, QualityGate
+from cardiotwin.segmentation import from_label_map, volumes_ml
+
+
+def test_volumes_are_voxel_counts_times_the_voxel():
+    labels = truth()
+    volumes = volumes_ml(from_label_map(labels, affine()))
+    assert volumes["lv_blood"] == pytest.approx((labels == 1).sum() * 1.6 * 1.6 * 9.0 / 1000)
+    assert volumes["wall"] == pytest.approx((labels == 2).sum() * 1.6 * 1.6 * 9.0 / 1000)
+
+
+def test_drawn_scar_makes_scar_assessable_and_none_does_not():
+    labels = truth()
+    assert not from_label_map(labels, affine()).scar_assessable
+    assert from_label_map(labels, affine(), scar_assessable=True).scar_assessable
+    labels[scar_mask(60, range(2, 4))] = 4
+    result = from_label_map(labels, affine())
+    assert result.scar_assessable
+    assert volumes_ml(result)["wall"] == pytest.approx(volumes_ml(from_label_map(truth(), affine()))["wall"])
+
+
+def test_unknown_codes_are_refused_with_their_counts():
+    labels = truth()
+    labels[0, 0, :3] = 255
+    with pytest.raises(InputRejected, match=r"255 \(3 voxels\)"):
+        from_label_map(labels, affine())
+
+
+@pytest.mark.parametrize(("gone", "name"), [(1, "left-ventricular blood"), (2, "myocardium")])
+def test_a_map_without_a_wall_or_a_cavity_is_refused(gone, name):
+    labels = truth()
+    labels[labels == gone] = 0
+    with pytest.raises(QualityGate, match=name):
+        from_label_map(labels, affine())
+
+
+def test_fractions_and_mirrors_are_refused():
+    with pytest.raises(InputRejected, match="not whole"):
+        from_label_map(truth() * 0.5, affine())
+    mirrored = affine()
+    mirrored[:3, 0] *= -1
+    with pytest.raises(InputRejected, match="left-handed"):
+        from_label_map(truth(), mirrored)

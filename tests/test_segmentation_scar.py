@@ -1,0 +1,88 @@
+"""Thresholds on the myocardial signal: what they keep, what they must not invent."""
+
+import numpy as np
+import pytest
+from short_axis import SHAPE, coordinates, dice, image, scar_mask, truth
+
+from cardiotwin.errors import QualityGate
+from cardiotwin.segmentation import relabel, segment, sweep, volumes_ml
+from cardiotwin.segmentation.scar import bilateral, coil_shading, noise_level, rim_from_within
+from cardiotwin.settings import SegmentSettings
+
+
+def test_a_corridor_of_border_zone_through_dense_core_survives():
+    """5 mm of half the signal between two dense halves, at 1.6 mm pixels."""
+    apart, angle = coordinates()
+    scar = scar_mask(110, range(2, 5))
+    across = apart * np.sin(angle - np.deg2rad(-60))
+    corridor = scar & (np.abs(across) < 2.5)
+    picture = image(scar=scar, scar_signal=1.3)
+    dark = image(scar=scar, scar_signal=0.65)
+    picture.values[corridor] = dark.values[corridor]
+    labels = segment(picture).labels
+    assert (labels[corridor] == 4).mean() < 0.15
+    assert np.isin(labels[corridor], (2, 5)).mean() > 0.7
+    assert (labels[scar & ~corridor] == 4).mean() > 0.6
+
+
+def test_a_healthy_ventricle_has_next_to_no_scar():
+    volumes = volumes_ml(segment(image()))
+    assert volumes["core"] + volumes["border_zone"] < 0.05 * volumes["wall"]
+
+
+def test_a_cine_says_that_scar_cannot_be_seen():
+    result = segment(image("cine"))
+    assert not result.scar_assessable
+    assert result.signal is None
+    assert not np.isin(result.labels, (4, 5)).any()
+    assert sweep(result, SegmentSettings()) == ()
+    with pytest.raises(QualityGate, match="no signal"):
+        relabel(result, 0.4, 0.6)
+
+
+def test_the_sweep_is_a_segmentation_at_each_pair_of_thresholds():
+    picture = image(scar=scar_mask(70, range(2, 5)))
+    settings = SegmentSettings(sweep=((0.30, 0.70), (0.45, 0.55)))
+    first = segment(picture, settings)
+    for row in sweep(first, settings):
+        pair = {"border_zone_threshold": row.border_zone_threshold, "core_threshold": row.core_threshold}
+        again = segment(picture, SegmentSettings(**pair))
+        assert row.core_ml == pytest.approx(volumes_ml(again)["core"])
+        assert row.border_zone_ml == pytest.approx(volumes_ml(again)["border_zone"])
+
+
+def test_signal_is_known_in_the_wall_and_nowhere_else():
+    result = segment(image(scar=scar_mask(70, range(2, 5))))
+    np.testing.assert_array_equal(np.isfinite(result.signal), np.isin(result.labels, (2, 4, 5)))
+    assert np.nanmax(result.signal) <= 1
+
+
+def test_shading_is_read_off_the_blood():
+    """The stack was made 25 % brighter on one side: the estimate has that slope."""
+    columns = np.arange(SHAPE[2])
+    shading = coil_shading(image(noise=0.01), np.isin(truth(), (1, 3)))[4, 58]
+    made = 1 + 0.25 * (0.5 - columns / SHAPE[2])
+    near = slice(30, 90)
+    assert shading[near] / shading[60] == pytest.approx(made[near] / made[60], rel=0.02)
+
+
+def test_noise_is_measured_and_reduced_while_an_edge_stays():
+    rng = np.random.default_rng(1)
+    step = np.where(np.arange(40) < 20, 0.0, 100.0) * np.ones((3, 40, 1))
+    noisy = step + rng.normal(0, 5, step.shape)
+    everywhere = np.ones(step.shape, bool)
+    sigma = noise_level(noisy[..., :18], everywhere[..., :18])
+    assert sigma == pytest.approx(5, rel=0.15)
+    calm = bilateral(noisy, everywhere, 5.0)
+    assert calm[1, 2:-2, 2:17].std() < 2.6
+    assert np.diff(calm[1, 2:-2, 19:21].mean(axis=0))[0] == pytest.approx(100, abs=3)
+
+
+def test_partial_volume_at_the_edge_is_not_border_zone():
+    labels = truth()
+    wall = labels == 2
+    signal = np.where(wall, 0.1, 1.0)
+    blurred = signal.copy()
+    rim = wall & (np.roll(labels == 1, 1, 2) | np.roll(labels == 1, -1, 2))
+    blurred[rim] = 0.55
+    assert dice(rim_from_within(blurred, wall)[wall] > 0.4, rim[wall]) < 0.1
