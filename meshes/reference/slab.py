@@ -58,11 +58,13 @@ class Lattice(NamedTuple):
 
 
 def lattice_bar(n_cells: int, edge_mm: float) -> Lattice:
-    """A bar along x, one cell across and periodic there: plane waves on it are those of an endless lattice, at two nodes a cell.
+    """A bar along x, one cell across and periodic there: plane waves on it are those of an endless lattice.
 
-    Nodes are the corners and the centres of cubic cells; each tetrahedron spans the centres of two cells that share a face, and
-    one edge of that face. All are congruent. It is the lattice of isosurface stuffing (Labelle and Shewchuk 2007,
-    doi 10.1145/1275808.1276448), before it is cut.
+    Two nodes a cell are all it takes.
+
+    Nodes are the corners and the centres of cubic cells; each tetrahedron spans the centres of two cells that share a
+    face, and one edge of that face. All are congruent. It is the lattice of isosurface stuffing (Labelle and Shewchuk
+    2007, doi 10.1145/1275808.1276448), before it is cut.
 
     Parameters
     ----------
@@ -99,3 +101,19 @@ def lattice_bar(n_cells: int, edge_mm: float) -> Lattice:
             ring = [node("corner", *(np.array([x, 0, 0]) + step + np.roll([0, *corner], axis))) for corner in square]
             tets += [[here, there, ring[k], ring[(k + 1) % 4]] for k in range(4)]
     return Lattice(np.array(points) * edge_mm, np.array(tets, np.int32), np.array(same_as, np.int64))
+
+
+def lattice_block(n_cells: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The same lattice in three dimensions, edge 1, its surface ragged: points (n, 3) and tetrahedra (m, 4)."""
+    shape = np.array(n_cells)
+    corners = np.stack(np.meshgrid(*(np.arange(n + 1) for n in n_cells), indexing="ij"), axis=-1).reshape(-1, 3)
+    cells = corners[(corners < shape).all(axis=1)]
+    tets = []
+    for axis in range(3):
+        step, right, up = np.roll(np.eye(3, dtype=int), axis, axis=1)
+        here = cells[cells[:, axis] < shape[axis] - 1]
+        square = (np.zeros(3, int), right, right + up, up)
+        ring = [np.ravel_multi_index(tuple((here + step + offset).T), tuple(shape + 1)) for offset in square]
+        centre = [len(corners) + np.ravel_multi_index(tuple((here + k * step).T), n_cells) for k in (0, 1)]
+        tets += [np.column_stack([*centre, ring[k], ring[(k + 1) % 4]]) for k in range(4)]
+    return np.concatenate([corners, cells + 0.5]), np.concatenate(tets).astype(np.int32)

@@ -1,0 +1,118 @@
+"""Which cells are where: transmural differences, the border zone, and a front that the lattice can carry.
+
+Ten Tusscher-Panfilov: endocardial, mid-myocardial and epicardial cells by transmural depth; the remodelled border
+zone has I_Na x 0.38, I_CaL x 0.31, I_Kr x 0.30 and I_Ks x 0.20 (FIELD_NOTES 3.2). The last factor is applied to I_Ks,
+as by those who measured and first used it, not to I_K1, as in one tutorial.
+
+Mitchell-Schaeffer has no currents to scale, so what these factors do to a single ten Tusscher-Panfilov cell paced at
+600 ms is copied (`benchmarks/border_zone_cells.py` prints it): the largest dV/dt falls to 0.47 of normal (317 to 148
+mV/ms), and APD grows by 11 %, the mean of endocardial (294 to 330 ms) and epicardial (295 to 320 ms) cells.
+
+- The upstroke: dV/dt goes with 1/tau_in, so tau_in is divided by 0.47. tau_out stays 20 tau_in: the threshold and the
+  plateau, which depend on their ratio only, stay.
+- APD: tau_close, to which it is proportional, is multiplied by 1.11.
+
+The healthy tau_close of 130 ms gives an effective refractory period of about 250 ms at a cycle length of 600 ms, as
+measured in the human ventricle (230 to 250 ms is usual); the paper's 150 ms gives 285. Across the wall it falls by 15
+ms, APD by 24: epicardium recovers first although it is activated last, which is what makes the T wave upright. That
+number is a choice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cardiotwin.heart import BORDER_ZONE, Heart
+from cardiotwin.kernels.ionic import cell_model
+
+REMODELLED_CURRENTS = {"g_Na": 0.38, "g_CaL": 0.31, "g_Kr": 0.30, "g_Ks": 0.20}
+REMODELLED_UPSTROKE, REMODELLED_APD = 0.47, 1.11
+
+ENDOCARDIAL_BELOW, EPICARDIAL_ABOVE = 0.3, 0.7
+"""Transmural depth at which the ten Tusscher-Panfilov cell types change."""
+
+TAU_IN_MS, TAU_OUT_RATIO = 0.3, 20.0
+TAU_CLOSE_MS, TAU_CLOSE_TRANSMURAL_MS = 130.0, -15.0
+TAIL_MS = 2.2
+"""tau_close that makes up for 1 ms of tau_out, whose decay ends repolarisation: 3.5 ms of action potential each."""
+LATTICE_CONSTANTS_PER_MS = 8.0
+"""The front of Mitchell-Schaeffer is about 4 tau_in v wide. Kept at edge < 8 tau_in v no wave stops between nodes,
+and velocity varies by 4 % with the orientation of the fibres in the lattice (7 % at 12, 12 % at 28;
+`benchmarks/lattice_directions.py`)."""
+
+
+def front(model: str, slowest: float, edge_mm: float) -> dict[str, float]:
+    """Parameters that widen the wave front as far as a lattice needs it; none for a detailed model.
+
+    Parameters
+    ----------
+    slowest : float
+        Smallest velocity in that tissue, mm/ms.
+    """
+    if model != "mitchell_schaeffer":
+        return {}
+    tau_in = max(TAU_IN_MS, edge_mm / (LATTICE_CONSTANTS_PER_MS * slowest))
+    return {"tau_in": tau_in, "tau_out": TAU_OUT_RATIO * tau_in}
+
+
+def cell_parameters(
+    heart: Heart, conducting: np.ndarray, model: str, cross: float, fraction: float, profile: str
+) -> dict[str, np.ndarray]:
+    """Parameters of the cells that differ from the model's default, each (n_nodes,) float32.
+
+    Parameters
+    ----------
+    conducting : (n_tets,) bool
+    cross : float
+        Cross-fibre velocity of healthy tissue, mm/ms.
+    fraction : float
+        Velocity of the border zone relative to it.
+    profile : {"structural", "structural_and_ionic"}
+    """
+    border = border_share(heart, conducting)
+    remodelled = border if profile == "structural_and_ionic" else np.zeros_like(border)
+    make = _mitchell_schaeffer if model == "mitchell_schaeffer" else _ten_tusscher
+    parameters = make(heart, border, remodelled, cross, fraction)
+    return {name: values.astype(np.float32) for name, values in parameters.items()}
+
+
+def border_share(heart: Heart, conducting: np.ndarray) -> np.ndarray:
+    """(n_nodes,) volume of border zone among the conducting tissue of each node, 0 to 1."""
+    n_nodes = len(heart.mesh.points)
+    tets, volumes = heart.mesh.tets[conducting], heart.mesh.volumes[conducting]
+    border = volumes * (heart.tissue_class[conducting] == BORDER_ZONE)
+    total = np.bincount(tets.ravel(), np.repeat(volumes, 4), n_nodes)
+    return np.bincount(tets.ravel(), np.repeat(border, 4), n_nodes) / np.maximum(total, 1e-300)
+
+
+def _mitchell_schaeffer(
+    heart: Heart, border: np.ndarray, remodelled: np.ndarray, cross: float, fraction: float
+) -> dict[str, np.ndarray]:
+    normal = front("mitchell_schaeffer", cross, heart.edge_mm)["tau_in"]
+    slow = front("mitchell_schaeffer", fraction * cross, heart.edge_mm)["tau_in"]
+    weak = max(slow, TAU_IN_MS / REMODELLED_UPSTROKE)  # a front the lattice has already made as slow is slow enough
+    tau_in = normal + (slow - normal) * border + (weak - slow) * remodelled
+    tau_out = TAU_OUT_RATIO * tau_in
+    tau_close = (TAU_CLOSE_MS + TAU_CLOSE_TRANSMURAL_MS * (heart.transmural - 0.5)) * (
+        1.0 + (REMODELLED_APD - 1.0) * remodelled
+    )
+    tau_close = tau_close - TAIL_MS * (tau_out - TAU_OUT_RATIO * TAU_IN_MS)
+    return {"tau_in": tau_in, "tau_out": tau_out, "tau_close": tau_close}
+
+
+def _ten_tusscher(
+    heart: Heart, border: np.ndarray, remodelled: np.ndarray, cross: float, fraction: float
+) -> dict[str, np.ndarray]:
+    model = cell_model("ten_tusscher_2006")
+    depth = heart.transmural
+    kinds = (
+        ("endocardial", depth < ENDOCARDIAL_BELOW),
+        ("mid_myocardial", (depth >= ENDOCARDIAL_BELOW) & (depth <= EPICARDIAL_ABOVE)),
+    )
+    parameters = {name: np.full(len(depth), value) for name, value in model.PARAMETERS.items() if name != "g_K1"}
+    for kind, where in kinds:
+        for name, value in model.CELL_TYPES[kind].items():
+            parameters[name][where] = value
+    for name, factor in REMODELLED_CURRENTS.items():
+        parameters[name] = parameters[name] * (1.0 + (factor - 1.0) * remodelled)
+    return parameters

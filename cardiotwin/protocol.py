@@ -1,0 +1,63 @@
+"""What is done to a tissue, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Stimulus:
+    """A current injected into a set of nodes.
+
+    Attributes
+    ----------
+    nodes : (k,) int32
+        Nodes of the heart's mesh.
+    start_ms, duration_ms : float
+    strength_mv_per_ms : float
+        Rise of the potential it alone would cause, dV/dt.
+    """
+
+    nodes: np.ndarray
+    start_ms: float
+    duration_ms: float = 2.0
+    strength_mv_per_ms: float = 50.0
+
+
+@dataclass(frozen=True, eq=False)
+class Protocol:
+    """Stimuli and how long to watch."""
+
+    stimuli: tuple[Stimulus, ...]
+    duration_ms: float
+
+
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """What happened.
+
+    Attributes
+    ----------
+    activation_ms : (n_beats, n_nodes) float32
+        Interpolated upward crossings of 0 mV in order of time; NaN where there were fewer.
+    repolarisation_ms : (n_beats, n_nodes) float32
+        Downward crossing of -70 mV (Mitchell-Schaeffer: 10 % of the amplitude) that ends each beat; NaN likewise.
+    snapshot_ms : (n_snapshots,) float64
+    snapshots : (n_snapshots, n_nodes) float32
+        Potential, mV; NaN in the core and in lesions.
+    ecg_ms : (n_samples,) float64
+    electrode_mv : (n_electrodes, n_samples) float64
+        Potential at each electrode while the run went on; empty without electrodes.
+    end_ms : float
+        When the run ended; earlier than asked for when all tissue was at rest and no stimulus was to come.
+    """
+
+    activation_ms: np.ndarray
+    repolarisation_ms: np.ndarray
+    snapshot_ms: np.ndarray
+    snapshots: np.ndarray
+    ecg_ms: np.ndarray
+    electrode_mv: np.ndarray
+    end_ms: float

@@ -1,0 +1,206 @@
+"""One run of the time loop: what it is told, what it samples, and how it survives a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+
+from cardiotwin.durable import write_file
+from cardiotwin.errors import QualityGate, SettingsError
+from cardiotwin.kernels.lanes import LANES
+from cardiotwin.kernels.monodomain import RUNAWAY_MV, Tiles, electrode_potentials
+from cardiotwin.protocol import Activation, Protocol
+
+if TYPE_CHECKING:
+    from cardiotwin.solver import Solver, State
+
+SAMPLE_MS = 1.0
+"""Between two samples of the electrodes, and two looks at whether all is quiet."""
+MONITOR_MS = 20.0
+QUIET_MV = 5.0
+"""Tissue this little above rest cannot excite itself: the threshold of the most excitable model lies at 5.3 mV."""
+
+Monitor = Callable[[float, np.ndarray], "bool | None"]
+"""Called as ``monitor(time_ms, activation_ms)`` with the (beats so far, n_nodes) times; True ends the run."""
+
+
+class Run:
+    """One run under way: it owns its tiles and what it has sampled."""
+
+    def __init__(
+        self,
+        solver: Solver,
+        protocol: Protocol,
+        stimuli: list[tuple[int, int, float, np.ndarray]],
+        begin: State,
+        snapshot_every_ms: float | None,
+        monitor: Monitor | None,
+        stop_when_quiet: bool,
+    ) -> None:
+        self.solver, self.stimuli, self.monitor, self.stop_when_quiet = solver, stimuli, monitor, stop_when_quiet
+        self.step, self.tiles, self.ended = begin.step, copied(begin.tiles), False
+        self.last = round(protocol.duration_ms / solver.dt_ms)
+        self.key = _key(solver.fingerprint, begin.step, protocol, snapshot_every_ms)
+        shape = self.tiles.v.shape[1:]
+        self._stimulus, self._stimulated = np.zeros(shape, self.tiles.v.dtype), np.zeros(shape[0], bool)
+        self._scratch = np.zeros((solver._plan.stiff.size, LANES), self.tiles.v.dtype)
+        self._failed = np.full(1, -1, np.int64)
+        self._every = {"sample": _every(SAMPLE_MS, solver.dt_ms)}
+        if snapshot_every_ms is not None:
+            self._every["snapshot"] = _every(snapshot_every_ms, solver.dt_ms)
+        if monitor is not None:
+            self._every["monitor"] = _every(MONITOR_MS, solver.dt_ms)
+        self.snapshots: list[np.ndarray] = []
+        self.snapshot_ms: list[float] = []
+        self.electrode_mv: list[np.ndarray] = []
+        self.ecg_ms: list[float] = []
+        if self.step == 0:
+            self._observe()
+
+    def advance(self) -> None:
+        """To the next step at which anything outside the kernel happens."""
+        changes = [s for start, stop, _, _ in self.stimuli for s in (start, stop)]
+        ahead = [s for s in (*changes, *(_after(self.step, every) for every in self._every.values())) if s > self.step]
+        stop = min(self.last, *ahead)
+        self._inject()
+        solver = self.solver
+        if solver._threads > 1:
+            numba.set_num_threads(solver._threads)
+        solver._advance(
+            self.step, stop, self.tiles, solver._operator, solver._plan, self._stimulus, self._stimulated,
+            self._scratch, self._failed,
+        )  # fmt: skip
+        if self._failed[0] >= 0:
+            raise QualityGate(self._blame())
+        self.step = stop
+        self._observe()
+
+    def _inject(self) -> None:
+        self._stimulus[:] = 0.0
+        for start, stop, strength, places in self.stimuli:
+            if start <= self.step < stop:
+                self._stimulus.reshape(-1)[places] += strength
+        np.any(self._stimulus != 0.0, axis=1, out=self._stimulated)
+
+    def _observe(self) -> None:
+        solver, now = self.solver, self.step * self.solver.dt_ms
+        v = self.tiles.v[self.step % 2]
+        if self._now("snapshot"):
+            self.snapshots.append(solver._on_mesh(v).astype(np.float32))
+            self.snapshot_ms.append(now)
+        if self._now("sample"):
+            if len(solver._weights):
+                mv = np.empty(len(solver._weights))
+                electrode_potentials(solver._weights, v.reshape(-1), mv)
+                self.electrode_mv.append(mv)
+                self.ecg_ms.append(now)
+            pending = any(stop > self.step for _, stop, _, _ in self.stimuli)
+            self.ended = self.stop_when_quiet and not pending and bool(v.max() < solver._cell.REST_MV + QUIET_MV)
+        if self.monitor is not None and self.step and self._now("monitor"):
+            recorded = self.tiles.activation_ms[: max(1, min(int(self.tiles.beats.max()), solver.n_beats))]
+            self.ended |= bool(self.monitor(now, solver._on_mesh(recorded)))
+
+    def _now(self, what: str) -> bool:
+        return what in self._every and _after(self.step - 1, self._every[what]) == self.step
+
+    def _blame(self) -> str:
+        step = int(self._failed[0])
+        v = self.tiles.v[step % 2].ravel()
+        before = self.tiles.v[(step - 1) % 2].ravel()
+        place = int(np.argmax(~(np.abs(v.astype(np.float64) - before) < RUNAWAY_MV)))
+        node = int(np.argmax(self.solver.place == place))
+        return (
+            f"simulation: node {node} reached {v[place]:g} mV at {step * self.solver.dt_ms:g} ms. "
+            "Use a smaller dt_ms, or look at the tissue's parameters there."
+        )
+
+    def activation(self) -> Activation:
+        """What was seen, on the nodes of the mesh."""
+        n_nodes, on_mesh = len(self.solver.place), self.solver._on_mesh
+        return Activation(
+            activation_ms=on_mesh(self.tiles.activation_ms),
+            repolarisation_ms=on_mesh(self.tiles.repolarisation_ms),
+            snapshot_ms=np.array(self.snapshot_ms),
+            snapshots=np.array(self.snapshots, np.float32).reshape(len(self.snapshots), n_nodes),
+            ecg_ms=np.array(self.ecg_ms),
+            electrode_mv=np.array(self.electrode_mv).reshape(len(self.ecg_ms), len(self.solver._weights)).T.copy(),
+            end_ms=self.step * self.solver.dt_ms,
+        )
+
+
+class Checkpoint:
+    """A file with all that a killed run needs to go on."""
+
+    def __init__(self, path: Path | str, every_s: float, key: str) -> None:
+        self.path, self.every_s, self.key = Path(path), every_s, key
+        self._saved = time.monotonic()
+
+    def keep(self, run: Run) -> None:
+        """Replace the file if it is time to."""
+        if time.monotonic() - self._saved < self.every_s:
+            return
+        arrays: dict[str, Any] = {name: np.array(getattr(run, name)) for name in SAMPLED}
+        arrays.update(run.tiles._asdict(), key=np.array(self.key), step=np.array(run.step))
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        write_file(self.path, buffer.getvalue())
+        self._saved = time.monotonic()
+
+    def restore(self, run: Run) -> None:
+        """Go on from the file, if there is one of this very run; any other is of no use and will be replaced."""
+        try:
+            with np.load(self.path, allow_pickle=False) as saved:
+                if str(saved["key"]) != self.key:
+                    return
+                run.tiles = Tiles(*(saved[name] for name in Tiles._fields))
+                for name in SAMPLED:
+                    setattr(run, name, list(saved[name]))
+                run.step = int(saved["step"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return
+
+    def remove(self) -> None:
+        """The run is over."""
+        self.path.unlink(missing_ok=True)
+
+
+SAMPLED = ("snapshots", "snapshot_ms", "electrode_mv", "ecg_ms")
+
+
+def _every(period_ms: float, dt_ms: float) -> float:
+    """A period in steps; at least one."""
+    if period_ms <= 0:
+        raise SettingsError(f"snapshot_every_ms: found {period_ms}, expected more than 0")
+    return max(period_ms / dt_ms, 1.0)
+
+
+def _after(step: int, every: float) -> int:
+    """The next step, after `step`, nearest to a multiple of a period in steps."""
+    k = int(np.floor((step + 0.5) / every + 1e-9)) + 1
+    while round((k - 1) * every) > step:
+        k -= 1
+    while round(k * every) <= step:
+        k += 1
+    return round(k * every)
+
+
+def copied(tiles: Tiles) -> Tiles:
+    """A state of its own."""
+    return Tiles(*(array.copy() for array in tiles))
+
+
+def _key(fingerprint: str, step: int, protocol: Protocol, snapshot_every_ms: float | None) -> str:
+    """What tells one run from another."""
+    digest = hashlib.sha256(f"{fingerprint} {step} {protocol.duration_ms} {snapshot_every_ms}".encode())
+    for s in protocol.stimuli:
+        digest.update(np.asarray(s.nodes, np.int64).tobytes())
+        digest.update(f"{s.start_ms} {s.duration_ms} {s.strength_mv_per_ms}".encode())
+    return digest.hexdigest()

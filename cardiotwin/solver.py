@@ -1,0 +1,299 @@
+"""A tissue made ready to be simulated many times."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numba
+import numpy as np
+
+from cardiotwin.errors import InputRejected, SettingsError
+from cardiotwin.kernels.diffusion import operator, space_filling_order
+from cardiotwin.kernels.ionic import cell_model
+from cardiotwin.kernels.lanes import LANES
+from cardiotwin.kernels.monodomain import Plan, Tiles, advance_kernel, resting_tiles
+from cardiotwin.medium import Medium
+from cardiotwin.progress import Progress, silent
+from cardiotwin.protocol import Activation, Protocol
+from cardiotwin.simulation import Checkpoint, Monitor, Run, copied
+
+if TYPE_CHECKING:
+    from cardiotwin.tissue import Tissue
+
+
+REAL: dict[str, type] = {"single": np.float32, "double": np.float64}
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where a run stands: enough to go on from, to the bit, any number of times.
+
+    Attributes
+    ----------
+    step : int
+        Steps taken since time 0.
+    time_ms : float
+        The same as a time; protocols are on this clock.
+    tiles : Tiles
+        Everything about the nodes, activation times so far included. Never overwritten.
+    solver : str
+        Fingerprint of the solver it belongs to.
+    """
+
+    step: int
+    time_ms: float
+    tiles: Tiles
+    solver: str
+
+
+class Solver:
+    """A medium made ready to be simulated many times.
+
+    Parameters
+    ----------
+    tissue : Tissue or Medium
+    dt_ms : float
+    electrode_weights : (n_electrodes, n_nodes) float, optional
+        Potential at each electrode is ``weights @ V``.
+    threads : int, optional
+        1 runs a serial kernel, for worker processes; None takes all, on meshes large enough to gain by it. The result
+        is the same, to the bit.
+    precision : {"single", "double"}
+    n_beats : int
+        Activations recorded at each node; later ones are lost.
+    tolerance_mv : float, optional
+        Change of potential that makes it worth evaluating 16 nodes again; 0 evaluates all of them in every step.
+
+    Notes
+    -----
+    Explicit in time. Where diffusion is too fast for ``dt_ms`` by Gershgorin's bound (slivers, a fast layer), those
+    tiles take it in substeps, chosen here.
+
+    Examples
+    --------
+    >>> solver = Solver(tissue, dt_ms=0.1, threads=1)
+    >>> train = [Stimulus(site_nodes, 600.0 * k) for k in range(6)]
+    >>> _, paced = solver.run(Protocol(tuple(train), 3200.0))  # S1 once
+    >>> for coupling_ms in (300.0, 290.0, 280.0):  # every S2 from the same state; times go on counting from 0
+    ...     s2 = Stimulus(site_nodes, 3000.0 + coupling_ms)
+    ...     activation, end = solver.run(Protocol((s2,), 4500.0), paced, monitor=is_reentry)
+    """
+
+    def __init__(
+        self,
+        tissue: Tissue | Medium,
+        dt_ms: float,
+        *,
+        electrode_weights: np.ndarray | None = None,
+        threads: int | None = None,
+        precision: str = "single",
+        n_beats: int = 16,
+        tolerance_mv: float = 0.1,
+    ) -> None:
+        medium = tissue if isinstance(tissue, Medium) else tissue.medium()
+        if not len(medium.tets):
+            raise InputRejected("tissue: no tetrahedron conducts, nothing can be simulated. Check scar and lesions.")
+        if not 0 < dt_ms <= 1:
+            raise SettingsError(f"dt_ms: found {dt_ms}, expected a time step in (0, 1] ms")
+        if precision not in REAL:
+            raise SettingsError(f"precision: found {precision!r}, expected one of {', '.join(REAL)}")
+        self.dt_ms, self.precision, self.n_beats = float(dt_ms), precision, n_beats
+        self._model, self._cell = medium.cell_model, cell_model(medium.cell_model)
+        self.place = _places(medium)
+        self.n_unknowns = int(self.place.max()) + 1
+        real = REAL[precision]
+        node_of = np.maximum(self.place, 0)
+        self._operator = operator(
+            medium.points, medium.tets, medium.sigma, node_of, self.n_unknowns, medium.capacity, real, medium.lumped
+        )
+        self._plan = _plan(self._operator.leak.max(axis=1), self._cell, self.dt_ms, tolerance_mv)
+        self._initial = dict(medium.initial)
+        self._parameters = {name: self._gathered(value) for name, value in medium.parameters.items()}
+        self._weights = self._scattered_weights(electrode_weights)
+        self._threads = _threads(threads, self.n_unknowns)
+        self._advance = advance_kernel(self._model, self._threads > 1)
+        self.fingerprint = self._fingerprint()
+
+    @property
+    def substeps(self) -> int:
+        """Diffusion substeps the stiffest tile takes; 1 where every tile is stable."""
+        return int(self._plan.substeps.max())
+
+    def rest(self) -> State:
+        """All cells in their initial state, at time 0."""
+        real, leak = REAL[self.precision], self._operator.leak
+        tiles = resting_tiles(self._model, real, self._initial, self._parameters, leak, self.n_unknowns, self.n_beats)
+        return State(0, 0.0, tiles, self.fingerprint)
+
+    def potential(self, state: State) -> np.ndarray:
+        """(n_nodes,) potential of a state, mV; NaN where nothing conducts."""
+        return self._on_mesh(state.tiles.v[state.step % 2])
+
+    def variable(self, state: State, name: str) -> np.ndarray:
+        """(n_nodes,) any state variable or parameter of the cell model, by its name there."""
+        row = [*self._cell.STATE, *self._cell.PARAMETERS].index(name)
+        return self._on_mesh(state.tiles.cells[:, LANES * row : LANES * (row + 1)])
+
+    def with_variable(self, state: State, name: str, values: np.ndarray) -> State:
+        """A state that differs in one variable, (n_nodes,) values."""
+        row = [*self._cell.STATE, *self._cell.PARAMETERS].index(name)
+        tiles = copied(state.tiles)
+        flat = tiles.cells[:, LANES * row : LANES * (row + 1)].copy().ravel()
+        flat[self.place[self.place >= 0]] = values[self.place >= 0]
+        tiles.cells[:, LANES * row : LANES * (row + 1)] = flat.reshape(-1, LANES)
+        if row == 0:
+            tiles.v[:] = flat.reshape(-1, LANES)
+        return dataclasses.replace(state, tiles=tiles)
+
+    def run(
+        self,
+        protocol: Protocol,
+        state: State | None = None,
+        *,
+        snapshot_every_ms: float | None = None,
+        monitor: Monitor | None = None,
+        stop_when_quiet: bool = True,
+        checkpoint: Path | str | None = None,
+        checkpoint_every_s: float = 60.0,
+        progress: Progress = silent,
+    ) -> tuple[Activation, State]:
+        """Simulate a protocol.
+
+        Parameters
+        ----------
+        protocol : Protocol
+            Times count from 0, also when the run starts from a later state; what lies before it is past.
+        state : State, optional
+            Of this solver; at rest and time 0 when left out. It is not changed. A run from a saved state equals an
+            uninterrupted one to the bit: activation times of both parts are in the result, snapshots and electrograms
+            of this part only.
+        snapshot_every_ms : float, optional
+        monitor : callable, optional
+            Called every 20 ms of simulated time with the time and the activation times so far; True ends the run.
+        stop_when_quiet : bool
+            End when all tissue is at rest and no stimulus is to come.
+        checkpoint : path, optional
+            A file that is replaced every `checkpoint_every_s` seconds and removed at the end. When it is there and
+            belongs to this run, the run goes on from it.
+
+        Raises
+        ------
+        InputRejected
+            A stimulus touches no conducting node; the state belongs to another solver.
+        QualityGate
+            The potential of a node was not finite, or ran away: names node and time.
+        """
+        stimuli = self._stimuli(protocol)
+        if state is not None and state.solver != self.fingerprint:
+            raise InputRejected(
+                "state: it belongs to another tissue, time step or precision; start from `solver.rest()`"
+            )
+        begin = state or self.rest()
+        run = Run(self, protocol, stimuli, begin, snapshot_every_ms, monitor, stop_when_quiet)
+        saved = Checkpoint(checkpoint, checkpoint_every_s, run.key) if checkpoint is not None else None
+        if saved:
+            saved.restore(run)
+        while run.step < run.last and not run.ended:
+            run.advance()
+            if saved:
+                saved.keep(run)
+            progress(run.step / max(run.last, 1), f"{run.step * self.dt_ms:.0f} ms simulated")
+        if saved:
+            saved.remove()
+        return run.activation(), State(run.step, run.step * self.dt_ms, run.tiles, self.fingerprint)
+
+    def _stimuli(self, protocol: Protocol) -> list[tuple[int, int, float, np.ndarray]]:
+        """First step, last step, strength and places of each stimulus."""
+        prepared = []
+        for number, stimulus in enumerate(protocol.stimuli):
+            nodes = np.asarray(stimulus.nodes, np.int64).ravel()
+            where = f"stimulus {number} at {stimulus.start_ms:g} ms"
+            if nodes.size and (nodes.min() < 0 or nodes.max() >= len(self.place)):
+                raise InputRejected(f"{where}: names node {nodes.max()}, the mesh has {len(self.place)} nodes")
+            places = np.unique(self.place[nodes])
+            places = places[places >= 0]
+            if not places.size:
+                raise InputRejected(
+                    f"{where}: touches none of the {self.n_unknowns} conducting nodes ({nodes.size} nodes given). "
+                    "Move it out of scar and lesions, or make it larger."
+                )
+            start, stop = (round(t / self.dt_ms) for t in (stimulus.start_ms, stimulus.start_ms + stimulus.duration_ms))
+            prepared.append((start, max(stop, start + 1), stimulus.strength_mv_per_ms, places))
+        return prepared
+
+    def _on_mesh(self, tiled: np.ndarray) -> np.ndarray:
+        """Values on the mesh's nodes, (..., n_nodes) float32; NaN where nothing conducts."""
+        flat = tiled.reshape(*tiled.shape[:-2], -1)
+        out = flat[..., np.maximum(self.place, 0)]
+        out[..., self.place < 0] = np.nan
+        return out
+
+    def _gathered(self, value: np.ndarray | float) -> np.ndarray:
+        """A parameter of every unknown from one of every node."""
+        values = np.broadcast_to(np.asarray(value, np.float64), self.place.shape)
+        out = np.empty(self.n_unknowns)
+        out[self.place[self.place >= 0]] = values[self.place >= 0]
+        return out
+
+    def _scattered_weights(self, weights: np.ndarray | None) -> np.ndarray:
+        n_tiles = len(self._operator.leak)
+        out = np.zeros((0 if weights is None else len(weights), n_tiles * LANES))
+        if weights is not None:
+            if weights.shape[1] != len(self.place):
+                raise InputRejected(
+                    f"electrode weights: found {weights.shape[1]} nodes, the mesh has {len(self.place)}"
+                )
+            for row, weight in zip(out, weights, strict=True):
+                row[: self.n_unknowns] = np.bincount(
+                    self.place[self.place >= 0], weight[self.place >= 0], self.n_unknowns
+                )
+        return out
+
+    def _fingerprint(self) -> str:
+        digest = hashlib.sha256(f"{self._model} {self.precision} {self.dt_ms} {self.n_beats} {self._initial}".encode())
+        for array in (*self._operator, *self._plan, self.place, *self._parameters.values()):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+def _places(medium: Medium) -> np.ndarray:
+    """(n_points,) unknown of each point, -1 without one; ordered so that neighbours share tiles."""
+    same = np.arange(len(medium.points)) if medium.same_as is None else np.asarray(medium.same_as)
+    used = np.unique(same[medium.tets])
+    used = used[space_filling_order(medium.points[used])]
+    place = np.full(len(medium.points), -1, np.int64)
+    place[used] = np.arange(len(used))
+    place = place[same]
+    if medium.same_as is None:
+        return place
+    touched = np.zeros(len(medium.points), bool)
+    touched[medium.tets] = True
+    place[~touched] = -1
+    return place
+
+
+def _plan(fastest: np.ndarray, cell: ModuleType, dt_ms: float, tolerance_mv: float) -> Plan:
+    """Substeps where diffusion is too fast for dt, long steps where nothing happens."""
+    substeps = np.maximum(np.ceil(dt_ms * fastest - 1e-9), 1).astype(np.int64)
+    longest = max(int(cell.LONGEST_STEP_MS / dt_ms + 1e-9), 1) if tolerance_mv > 0 else 1
+    return Plan(
+        dt_ms,
+        np.full(len(fastest), longest, np.int64),
+        float(tolerance_mv),
+        np.flatnonzero(substeps > 1),
+        substeps,
+        float(cell.REPOLARISED_MV),
+    )
+
+
+def _threads(wanted: int | None, n_unknowns: int) -> int:
+    """How many to use. A parallel region costs about 0.04 ms to start: two threads gain from 10,000 nodes on."""
+    available = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    if wanted is None:
+        return available if n_unknowns > 10_000 else 1
+    return max(1, min(wanted, available))

@@ -1,0 +1,205 @@
+"""From the conduction velocity that is wanted to the conductivity that gives it, on the lattice in use.
+
+Velocity goes with the square root of conductivity, but lumped mass and coarse lattices slow the wave down
+(FIELD_NOTES 1.3: 126 ms against 58 ms on the same slab). So plane waves are run on the lattice itself, as openCARP's
+tuneCV does on a cable, and the conductivity is corrected until wanted and reached velocity agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from cardiotwin.errors import QualityGate
+from cardiotwin.medium import Medium
+from cardiotwin.meshes.reference.slab import box, lattice_bar
+from cardiotwin.protocol import Protocol, Stimulus
+from cardiotwin.solver import Solver
+
+TOLERANCE = 0.005
+"""Relative error of the velocity at which tuning stops."""
+
+
+def tune(
+    velocity: float,
+    cell_model: str,
+    parameters: Mapping[str, float],
+    edge_mm: float,
+    dt_ms: float,
+    *,
+    transverse: float = 1.0,
+    initial: Mapping[str, float] | None = None,
+    geometry: str = "lattice",
+    precision: str = "single",
+    tolerance: float = TOLERANCE,
+) -> tuple[float, float]:
+    """Conductivity at which a plane wave travels at a wanted velocity.
+
+    Parameters
+    ----------
+    velocity : float
+        mm/ms.
+    cell_model, parameters
+        Cell model and those of its parameters that differ from the default.
+    edge_mm : float
+        Lattice constant of the production mesh, or edge of the elements of a cable.
+    dt_ms : float
+        Of the production run.
+    transverse : float
+        Conductivity across the direction of the wave, relative to the one along it. On a lattice it matters: the
+        front is steep, linear elements do not follow it exactly, and what they miss flows sideways too
+        (`benchmarks/lattice_directions.py`).
+    initial : mapping, optional
+        State variables that start from another value than the model's.
+    geometry : {"lattice", "cable", "consistent cable"}
+        The body-centred cubic lattice of the mesher, or a chain of cubes: linear elements in one dimension, with
+        lumped or with consistent mass.
+
+    Returns
+    -------
+    sigma : float
+        Monodomain conductivity, mS/mm.
+    error : float
+        Relative error of the velocity reached with it.
+
+    Raises
+    ------
+    QualityGate
+        No conductivity gives that velocity on this lattice: the wave is stopped between nodes before it is that slow.
+    """
+    named, start = (tuple(sorted(values.items())) for values in (parameters, initial or {}))
+    lattice = _Lattice(cell_model, named, start, edge_mm, dt_ms, round(transverse, 2), geometry, precision)
+    return _tuned(round(velocity, 6), lattice, tolerance)
+
+
+class _Lattice(NamedTuple):
+    """All that decides how fast a conductivity makes the wave; hashable."""
+
+    cell_model: str
+    parameters: tuple[tuple[str, float], ...]
+    initial: tuple[tuple[str, float], ...]
+    edge_mm: float
+    dt_ms: float
+    transverse: float
+    geometry: str
+    precision: str
+
+
+@lru_cache(maxsize=4096)
+def _tuned(velocity: float, lattice: _Lattice, tolerance: float) -> tuple[float, float]:
+    known = _measured(lattice)
+
+    def reached(sigma: float) -> float:
+        if sigma not in known:
+            known[sigma] = _plane_wave_velocity(sigma, lattice, velocity)
+        return known[sigma]
+
+    sigma = solve(velocity, reached, known, tolerance)
+    if sigma is None:
+        slowest = min((v for v in known.values() if v > 0), default=float("nan"))
+        raise QualityGate(
+            f"velocity {velocity:g} m/s cannot be reached with {lattice.cell_model} on a lattice of "
+            f"{lattice.edge_mm:g} mm: waves slower than {slowest:.3g} m/s stop between nodes. "
+            "Use a smaller `edge_mm`, or a cell model with a wider front."
+        )
+    return sigma, known[sigma] / velocity - 1.0
+
+
+@lru_cache(maxsize=256)
+def _measured(lattice: _Lattice) -> dict[float, float]:
+    """Velocities already measured on one lattice, by conductivity: the next one starts from its neighbours."""
+    return {}
+
+
+def solve(
+    velocity: float, reached: Callable[[float], float], known: Mapping[float, float], tolerance: float
+) -> float | None:
+    """The conductivity for a velocity, from a bracket that shrinks; None when the velocity is skipped."""
+    low, high = 0.0, np.inf
+    for _ in range(30):
+        sigma = _guess(velocity, known)
+        if not 1.0001 * low < sigma < 0.9999 * high:
+            sigma = 2.0 * low if high == np.inf else float(np.sqrt(max(low, 0.1 * high) * high))
+        found = reached(sigma)
+        if abs(found / velocity - 1.0) < tolerance:
+            return sigma
+        low, high = (max(low, sigma), high) if found < velocity else (low, min(high, sigma))
+        if high / max(low, 1e-300) < 1.0 + 0.1 * tolerance:
+            return None
+    return None
+
+
+def _guess(velocity: float, known: Mapping[float, float]) -> float:
+    """On double-logarithmic scales between what is known, by the square law beyond it; at first from Niederer's slab.
+
+    The square law alone, as tuneCV has it, swings to and fro on a coarse lattice, where velocity goes with
+    conductivity itself.
+    """
+    moved = sorted((v, sigma) for sigma, v in known.items() if v > 0)
+    if not moved:
+        return 0.1334 * (velocity / 0.65) ** 2
+    v, sigma = np.log(np.array(moved)).T
+    if v[0] <= np.log(velocity) <= v[-1]:
+        return float(np.exp(np.interp(np.log(velocity), v, sigma)))
+    end = 0 if np.log(velocity) < v[0] else -1
+    return float(np.exp(sigma[end]) * (velocity / np.exp(v[end])) ** 2)
+
+
+def plane_wave_velocity(
+    sigma: float,
+    cell_model: str,
+    parameters: Mapping[str, float],
+    edge_mm: float,
+    dt_ms: float,
+    *,
+    expected: float,
+    transverse: float = 1.0,
+    geometry: str = "lattice",
+    precision: str = "single",
+) -> float:
+    """Velocity of a plane wave, mm/ms; 0 where it stops or is slower than half of what is expected. See `tune`."""
+    named = tuple(sorted(parameters.items()))
+    lattice = _Lattice(cell_model, named, (), edge_mm, dt_ms, round(transverse, 2), geometry, precision)
+    return _plane_wave_velocity(sigma, lattice, expected)
+
+
+def _plane_wave_velocity(sigma: float, lattice: _Lattice, expected: float) -> float:
+    # As long as the wave gets in 80 ms, so that it is steady well before the part where it is timed.
+    medium = _bar(sigma, lattice, max(20.0, 80.0 * expected))
+    x = medium.points[:, 0]
+    length = float(x.max())
+    solver = Solver(medium, lattice.dt_ms, threads=1, precision=lattice.precision, n_beats=1, tolerance_mv=0.0)
+    window = (x > 0.4 * length) & (x < 0.85 * length) & (solver.place >= 0)
+
+    def passed(_: float, activation_ms: np.ndarray) -> bool:
+        return bool(np.isfinite(activation_ms[0, window]).all())
+
+    stimulus = Stimulus(np.flatnonzero(x < 0.12 * length), 0.0)
+    protocol = Protocol((stimulus,), 5.0 + length / (0.5 * expected))
+    seen = solver.run(protocol, monitor=passed)[0].activation_ms[0, window]
+    if not np.isfinite(seen).all():
+        return 0.0
+    return float(1.0 / np.polyfit(x[window], seen.astype(np.float64), 1)[0])
+
+
+def _bar(sigma: float, lattice: _Lattice, length_mm: float) -> Medium:
+    n_cells, edge_mm = max(40, round(length_mm / lattice.edge_mm)), lattice.edge_mm
+    if lattice.geometry == "lattice":
+        bar = lattice_bar(n_cells, edge_mm)
+        points, tets, same = bar.points, bar.tets, bar.same_as
+    else:
+        mesh = box((n_cells * edge_mm, edge_mm, edge_mm), (n_cells, 1, 1))
+        points, tets, same = mesh.points, mesh.tets, np.arange(len(mesh.points)) // 4 * 4
+    return Medium(
+        points,
+        tets,
+        np.tile(sigma * np.diag([1.0, lattice.transverse, lattice.transverse]), (len(tets), 1, 1)),
+        lattice.cell_model,
+        dict(lattice.parameters),
+        same,
+        initial=dict(lattice.initial),
+        lumped=lattice.geometry != "consistent cable",
+    )

@@ -1,0 +1,301 @@
+"""The monodomain time loop, made for any cell model.
+
+One step of a node: forward Euler for the potential with the diffusion and the ionic current at the old time,
+Rush-Larsen gates. Reaction and diffusion of a tile are computed together, while its numbers are in the cache; the new
+potential goes to a second buffer, so every tile has one owner and the result is the same, to the bit, for any number
+of threads.
+
+Most tiles are at rest or on the plateau most of the time. A tile is evaluated when its potential will have moved by
+about `tolerance_mv` since the last time, or when a neighbouring tile is in a front; then it takes one longer step.
+With a tolerance of 0 every tile takes every step.
+
+Tiles whose diffusion is too fast for the time step (slivers, a fast layer) take it in several smaller ones, alone. In
+a long step of a quiet tile diffusion counts for no longer than a node bears; that tile changes by less than the
+tolerance anyway.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+from cardiotwin.kernels.ionic import cell_model, width
+from cardiotwin.kernels.lanes import LANES, differ_anywhere, fma, gathered, largest, minimum, tile
+from cardiotwin.kernels.specialise import specialise
+
+# Bound anew for each cell model, see `advance_kernel`.
+CURRENT = BEFORE = LEAK = 0
+step_cell = advance_tile = None
+
+REARMED_MV = -40.0
+"""A node must fall below this to be activated again: the notch of an epicardial beat may cross 0 mV twice."""
+RUNAWAY_MV = 1e4
+"""A change of potential in one step that no stable run makes."""
+
+
+class Tiles(NamedTuple):
+    """Everything about the nodes that changes; copied, it is the state of a run.
+
+    Attributes
+    ----------
+    cells : (n_tiles, n_rows * 16) float
+        State, parameters, current, earlier potential and leak of 16 cells a row; see `cardiotwin.kernels.ionic`.
+    v : (2, n_tiles, 16) float
+        Potential, mV; after k steps it is in ``v[k % 2]``.
+    reached : (n_tiles,) int64
+        Step that a tile has reached.
+    due : (n_tiles,) int64
+        Step that shall evaluate it, unless it is woken.
+    woken : (2, n_tiles) int64
+        ``woken[k % 2, t] == k``: a neighbour's front wakes tile t for step k.
+    beats : (n_tiles, 16) int16
+        Activations so far, recorded or not.
+    phase : (n_tiles, 16) uint8
+        Bit 0: the node may be activated. Bit 1: its beat is not over.
+    activation_ms, repolarisation_ms : (n_beats, n_tiles, 16) float32
+        NaN where there was none.
+    """
+
+    cells: np.ndarray
+    v: np.ndarray
+    reached: np.ndarray
+    due: np.ndarray
+    woken: np.ndarray
+    beats: np.ndarray
+    phase: np.ndarray
+    activation_ms: np.ndarray
+    repolarisation_ms: np.ndarray
+
+
+class Plan(NamedTuple):
+    """How tiles step; constant during a run.
+
+    Attributes
+    ----------
+    dt_ms : float
+    longest : (n_tiles,) int64
+        Most steps a quiet tile may take as one.
+    tolerance_mv : float
+        Change of potential that makes it worth evaluating a tile.
+    stiff : (k,) int64
+        Tiles that take diffusion in substeps.
+    substeps : (n_tiles,) int64
+        How many, 1 for the others.
+    repolarised_mv : float
+    """
+
+    dt_ms: float
+    longest: np.ndarray
+    tolerance_mv: float
+    stiff: np.ndarray
+    substeps: np.ndarray
+    repolarised_mv: float
+
+
+# Arrays are handed on one by one: an array taken from a tuple costs a reference count, here in every tile and step.
+
+
+@njit(forceinline=True)
+def evaluates(t, step, due, woken, stimulated):
+    """Whether a step evaluates a tile."""
+    return due[t] <= step or stimulated[t] or woken[step % 2, t] == step
+
+
+@njit(forceinline=True, error_model="numpy")
+def neighbour_sum(v, t, start, column, coefficient):
+    """Diffusion of the 16 nodes of tile t: Σ_j a_ij (V_j - V_i), mV/ms."""
+    here = tile(v, t)[0]
+    total = here * 0.0
+    for k in range(start[t], start[t + 1]):
+        total = fma(tile(coefficient, k)[0], gathered(v, column, k) - here, total)
+    return total
+
+
+def _advance_tile(
+    t, dt, n_steps, cells, v, new_v, start, column, coefficient, substeps, stimulus, stimulated, repolarised_mv
+):
+    """Step the 16 nodes of tile t from the potentials v to new_v, both (n_tiles, 16), by one time of ``n_steps`` steps.
+
+    Returns the largest change of potential, mV, NaN included, and whether a threshold was crossed.
+    """
+    cell = tile(cells, t)
+    before = cell[0]
+    current = neighbour_sum(v, t, start, column, coefficient) * minimum(substeps / dt / cell[LEAK], 1.0)
+    if substeps > 1:  # v has had all diffusion but the last substep, the cell none
+        current = current / substeps + (tile(v, t)[0] - before) / dt
+    if stimulated[t]:
+        current = current + tile(stimulus, t)[0] / n_steps  # it flows in the last of them only
+    cell[CURRENT] = current
+    cell[BEFORE] = before
+    step_cell(cell, 0, dt)
+    after = cell[0]
+    tile(new_v, t)[0] = after
+    crossed = (
+        differ_anywhere(before < 0.0, after < 0.0)
+        or differ_anywhere(before < REARMED_MV, after < REARMED_MV)
+        or differ_anywhere(before < repolarised_mv, after < repolarised_mv)
+    )
+    return largest(abs(after - before)), crossed
+
+
+@njit(cache=True, error_model="numpy")
+def record(t, reached, n_steps, dt_ms, cells, before, repolarised_mv, beats, phase, activation_ms, repolarisation_ms):
+    """Note which nodes of tile t were activated or repolarised in the ``n_steps`` steps after ``reached``.
+
+    The potential before them lies in the tile's row, from ``before`` on. Activation is the interpolated crossing of 0
+    mV, not the largest dV/dt: the sampled maximum moves in whole steps and makes conduction velocity ragged.
+    """
+    for lane in range(LANES):
+        old, new = np.float64(cells[t, before + lane]), np.float64(cells[t, lane])
+        if old < 0.0 <= new and phase[t, lane] & 1:
+            beat = beats[t, lane]
+            if beat < activation_ms.shape[0]:
+                activation_ms[beat, t, lane] = dt_ms * (reached + n_steps * old / (old - new))
+            beats[t, lane] = beat + 1
+            phase[t, lane] = 2
+        if new < REARMED_MV:
+            phase[t, lane] |= 1
+        if new < repolarised_mv <= old and phase[t, lane] & 2:
+            beat = beats[t, lane] - 1
+            if beat < repolarisation_ms.shape[0]:
+                repolarisation_ms[beat, t, lane] = dt_ms * (reached + n_steps * (old - repolarised_mv) / (old - new))
+            phase[t, lane] &= 1
+
+
+@njit(forceinline=True, error_model="numpy")
+def schedule(t, step, change_mv, longest, tolerance_mv, due, woken, neighbour_start, neighbours):
+    """Decide when tile t is evaluated next, and wake its neighbours when it is in a front."""
+    if change_mv * longest[t] <= tolerance_mv:
+        due[t] = step + longest[t]
+        return
+    due[t] = step + max(1, np.int64(tolerance_mv / change_mv))
+    if change_mv >= tolerance_mv:
+        # Every neighbour's neighbours may write here in this step, but all of them write the same.
+        for k in range(neighbour_start[t], neighbour_start[t + 1]):
+            woken[(step + 1) % 2, neighbours[k]] = step + 1
+
+
+def _advance(first, last, tiles, operator, plan, stimulus, stimulated, scratch, failed):
+    """Run steps first to last - 1. Stops early, with ``failed[0]`` set, when a potential is not finite.
+
+    Parameters
+    ----------
+    first, last : int
+    tiles, operator, plan : Tiles, Operator, Plan
+        `tiles` is overwritten.
+    stimulus : (n_tiles, 16) float
+        Injected current, mV/ms.
+    stimulated : (n_tiles,) bool
+        Tiles with any.
+    scratch : (n_stiff, 16) float
+        Overwritten.
+    failed : (1,) int64
+        Overwritten with the step after which the potential was not finite, or left.
+    """
+    cells, reached, due, woken = tiles.cells, tiles.reached, tiles.due, tiles.woken
+    beats, phase, activation_ms, repolarisation_ms = (
+        tiles.beats,
+        tiles.phase,
+        tiles.activation_ms,
+        tiles.repolarisation_ms,
+    )
+    start, column, coefficient = operator.start, operator.column, operator.coefficient
+    neighbour_start, neighbours = operator.neighbour_start, operator.neighbours
+    dt_ms, longest, tolerance_mv, repolarised_mv = plan.dt_ms, plan.longest, plan.tolerance_mv, plan.repolarised_mv
+    stiff, substeps = plan.stiff, plan.substeps
+    rounds = substeps.max()
+    for step in range(first, last):
+        v, new_v = tiles.v[step % 2], tiles.v[(step + 1) % 2]
+        for left in range(rounds - 1, 0, -1):  # the stiffest tiles begin, all end together
+            for k in prange(stiff.size):
+                if left < substeps[stiff[k]] and evaluates(stiff[k], step, due, woken, stimulated):
+                    tile(scratch, k)[0] = neighbour_sum(v, stiff[k], start, column, coefficient)
+            for k in prange(stiff.size):
+                t = stiff[k]
+                if left < substeps[t] and evaluates(t, step, due, woken, stimulated):
+                    dt = dt_ms * (step + 1 - reached[t]) / substeps[t]
+                    share = minimum(1.0 / dt / tile(cells, t)[LEAK], 1.0)
+                    tile(v, t)[0] = tile(v, t)[0] + dt * share * tile(scratch, k)[0]
+        for t in prange(cells.shape[0]):
+            if evaluates(t, step, due, woken, stimulated):
+                n_steps = step + 1 - reached[t]
+                change_mv, crossed = advance_tile(
+                    t, dt_ms * n_steps, n_steps, cells, v, new_v, start, column, coefficient, substeps[t], stimulus,
+                    stimulated, repolarised_mv,
+                )  # fmt: skip
+                if crossed:
+                    record(
+                        t, reached[t], n_steps, dt_ms, cells, BEFORE, repolarised_mv, beats, phase, activation_ms,
+                        repolarisation_ms,
+                    )  # fmt: skip
+                reached[t] = step + 1
+                if change_mv < RUNAWAY_MV:
+                    change_a_step = change_mv / n_steps
+                    schedule(t, step, change_a_step, longest, tolerance_mv, due, woken, neighbour_start, neighbours)
+                else:
+                    failed[0] = step + 1
+            elif reached[t] == step:  # evaluated one step ago: the other buffer is behind
+                for lane in range(LANES):
+                    new_v[t, lane] = v[t, lane]
+        if failed[0] >= 0:
+            break
+
+
+@njit(
+    cache=True, fastmath={"reassoc", "contract"}
+)  # a sum in order cannot use vectors; this one is not fed back into the run
+def electrode_potentials(weights, v, mv):
+    """``mv = weights @ v`` for weights (n_electrodes, n) and v (n,); mv is overwritten. BLAS would start threads."""
+    for e in range(weights.shape[0]):
+        total = 0.0
+        for i in range(v.size):
+            total += weights[e, i] * v[i]
+        mv[e] = total
+
+
+@cache
+def advance_kernel(model: str, parallel: bool):
+    """The compiled time loop of a cell model, `_advance`, for either precision."""
+    cell = cell_model(model)
+    rows = {"CURRENT": cell.CURRENT, "BEFORE": cell.CURRENT + LANES, "LEAK": cell.CURRENT + 2 * LANES}
+    step_cell = specialise(cell.step, model, inline=True)
+    advance_tile = specialise(_advance_tile, model, step_cell=step_cell, **rows)
+    return specialise(_advance, model, parallel=parallel, advance_tile=advance_tile, **rows)
+
+
+def resting_tiles(model: str, real: type, initial, parameters, leak: np.ndarray, n_nodes: int, n_beats: int) -> Tiles:
+    """All cells in their initial state.
+
+    Parameters
+    ----------
+    initial : dict of str to float
+        State variables that start elsewhere than the model's own.
+    leak : (n_tiles, 16) float
+        As in `Operator`.
+    parameters : dict of str to (n_nodes,) float or float
+        Those that differ from the model's default.
+    """
+    cell = cell_model(model)
+    n_tiles = -(-n_nodes // LANES)
+    cells = np.zeros((n_tiles, width(cell), LANES), real)
+    for k, (name, value) in enumerate({**cell.STATE, **initial, **cell.PARAMETERS}.items()):
+        cells[:, k] = value
+        if name in parameters:
+            padded = np.full(n_tiles * LANES, value, real)
+            padded[:n_nodes] = parameters[name]
+            cells[:, k] = padded.reshape(n_tiles, LANES)
+    cells[:, -1] = leak
+    return Tiles(
+        cells=cells.reshape(n_tiles, -1),
+        v=np.stack([cells[:, 0], cells[:, 0]]),
+        reached=np.zeros(n_tiles, np.int64),
+        due=np.zeros(n_tiles, np.int64),
+        woken=np.full((2, n_tiles), -1, np.int64),
+        beats=np.zeros((n_tiles, LANES), np.int16),
+        phase=(cells[:, 0] < REARMED_MV).astype(np.uint8),
+        activation_ms=np.full((n_beats, n_tiles, LANES), np.nan, np.float32),
+        repolarisation_ms=np.full((n_beats, n_tiles, LANES), np.nan, np.float32),
+    )

@@ -1,0 +1,41 @@
+"""One template, many kernels: functions made anew for each cell model, in a way that Numba can find again on disk."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+
+
+def specialise(template: Callable, name: str, *, inline: bool = False, parallel: bool = False, **bound: Any) -> Any:
+    """Compile a copy of a plain function in which some global names mean something else.
+
+    A copy and not a closure: Numba finds a compiled function on disk by its file, name, code and closure, and a
+    closure over another compiled function is never the same twice, so worker processes would compile it anew.
+
+    Parameters
+    ----------
+    template : function without closure
+        Plain functions of its own module that it calls are copied and inlined.
+    name : str
+        Sets the copy apart on disk; must differ for different `bound`.
+    inline : bool
+        Whether it becomes part of its caller instead of being kept on disk itself.
+    parallel : bool
+        Whether `prange` is a parallel loop.
+    **bound
+        Global names of the template and what they shall mean.
+    """
+    scope = dict(template.__globals__)
+    for helper in template.__code__.co_names:
+        function = scope.get(helper)
+        if isinstance(function, types.FunctionType) and function.__module__ == template.__module__:
+            scope[helper] = specialise(function, name, inline=True)
+    scope.update(bound)
+    copy = types.FunctionType(template.__code__, scope, template.__name__, template.__defaults__)
+    copy.__qualname__ = f"{template.__qualname__}_{name}{'_parallel' if parallel else ''}"
+    if inline:
+        return njit(forceinline=True, error_model="numpy")(copy)
+    return njit(cache=True, error_model="numpy", parallel=parallel)(copy)

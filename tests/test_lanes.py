@@ -1,0 +1,60 @@
+"""Sixteen numbers at once: exp and log are right to the last bits, and the tile loop is vector code."""
+
+import math
+
+import numpy as np
+import pytest
+from numba import njit
+
+from cardiotwin.kernels.lanes import LANES, largest, tile
+
+
+@njit(error_model="numpy")
+def exp_of(x, y):
+    for t in range(x.shape[0]):
+        tile(y, t)[0] = math.exp(tile(x, t)[0])
+
+
+@njit(error_model="numpy")
+def log_of(x, y):
+    for t in range(x.shape[0]):
+        tile(y, t)[0] = math.log(tile(x, t)[0])
+
+
+@njit(error_model="numpy")
+def largest_of(x):
+    return largest(abs(tile(x, 0)[0]))
+
+
+@pytest.mark.parametrize(("real", "reach"), [(np.float32, 80.0), (np.float64, 700.0)])
+def test_exp_and_log_are_right_to_a_few_units_in_the_last_place(real, reach):
+    x = np.linspace(-reach, reach, 1000 * LANES).astype(real).reshape(-1, LANES)
+    y = np.empty_like(x)
+    exp_of(x, y)
+    truth = np.exp(x.astype(np.longdouble))
+    assert np.abs(y / truth - 1).max() < 4 * np.finfo(real).eps
+    log_of(truth.astype(real), y)
+    truth = np.log(truth.astype(real).astype(np.longdouble))
+    assert (np.abs(y - truth) / np.maximum(np.abs(truth), 0.1)).max() < 4 * np.finfo(real).eps
+
+
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_nan_is_never_lost(real):
+    x = np.arange(LANES, dtype=real).reshape(1, -1)
+    assert largest_of(x) == LANES - 1
+    for value in (np.nan, -np.nan):
+        x[0, 3] = value
+        y = np.empty_like(x)
+        exp_of(x, y)
+        assert np.isnan(y[0, 3])
+        assert np.isnan(largest_of(x))
+
+
+def test_the_loop_over_cells_is_vector_code():
+    from cardiotwin.kernels.monodomain import advance_kernel  # compiled here unless it was kept on disk
+
+    exp_of(np.zeros((1, LANES), np.float32), np.zeros((1, LANES), np.float32))
+    assembly = next(iter(exp_of.inspect_asm().values()))
+    assert assembly.count("fmadd") + assembly.count("fmla") >= 6
+    assert not any(name in assembly for name in ("callq\texpf", "expf@PLT", "$expf"))
+    assert advance_kernel("mitchell_schaeffer", parallel=False) is advance_kernel("mitchell_schaeffer", parallel=False)

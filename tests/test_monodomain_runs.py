@@ -1,0 +1,160 @@
+"""A run can be cut, continued, watched and shared among threads without changing a bit of it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from medium_blocks import block, left_end
+
+from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus, simulate
+
+MEDIUM = block((20.0, 6.0, 6.0), 0.75, sigma=(0.2, 0.08, 0.08))
+TRAIN = tuple(Stimulus(left_end(MEDIUM), start_ms) for start_ms in (0.0, 330.0))
+
+
+def same(first, second):
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(first, second, strict=True))
+
+
+def test_a_run_cut_anywhere_goes_on_as_if_it_had_not_been():
+    solver = Solver(MEDIUM, 0.1)
+    whole, end = solver.run(Protocol(TRAIN, 500.0))
+    for cut_ms in (0.7, 61.3, 329.9, 331.0):
+        part, state = solver.run(Protocol(TRAIN, cut_ms))
+        assert state.time_ms == pytest.approx(cut_ms)
+        before = [array.copy() for array in state.tiles]
+        resumed, resumed_end = solver.run(Protocol(TRAIN, 500.0), state)
+        assert same(end.tiles, resumed_end.tiles)
+        assert np.array_equal(whole.activation_ms, resumed.activation_ms, equal_nan=True)
+        assert same(before, state.tiles), "the state was changed by the run that started from it"
+        assert np.nanmax(part.activation_ms, initial=0.0) <= cut_ms
+    assert np.isfinite(whole.activation_ms[:2]).all()
+    assert np.isnan(whole.activation_ms[2:]).all()
+
+
+@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one core")
+def test_the_number_of_threads_changes_nothing():
+    protocol = Protocol(TRAIN[:1], 60.0)
+    one = Solver(MEDIUM, 0.1, threads=1).run(protocol)[1]
+    two = Solver(MEDIUM, 0.1, threads=2).run(protocol)[1]
+    assert same(one.tiles, two.tiles)
+
+
+def test_long_steps_of_quiet_tissue_leave_activation_where_it_was():
+    protocol = Protocol(TRAIN, 700.0)
+    every = Solver(MEDIUM, 0.1, tolerance_mv=0.0).run(protocol)[0]
+    some = Solver(MEDIUM, 0.1).run(protocol)[0]
+    assert np.nanmax(np.abs(every.activation_ms - some.activation_ms)) < 0.2
+    assert np.nanmax(np.abs(every.repolarisation_ms - some.repolarisation_ms)) < 0.5
+    assert not np.array_equal(every.repolarisation_ms, some.repolarisation_ms, equal_nan=True)
+
+
+def test_renumbering_the_mesh_moves_nothing():
+    rng = np.random.default_rng(5)
+    order = rng.permutation(len(MEDIUM.points))
+    number = np.argsort(order)
+    shuffled = Medium(MEDIUM.points[order], number[MEDIUM.tets].astype(np.int32), MEDIUM.sigma, MEDIUM.cell_model, {})
+    plain = simulate(MEDIUM, Protocol(TRAIN[:1], 60.0), dt_ms=0.1).activation_ms[0]
+    moved = simulate(shuffled, Protocol((Stimulus(left_end(shuffled), 0.0),), 60.0), dt_ms=0.1).activation_ms[0]
+    assert moved == pytest.approx(plain[order], abs=0.01)
+
+
+def test_single_precision_is_enough():
+    protocol = Protocol(TRAIN[:1], 60.0)
+    single = simulate(MEDIUM, protocol, dt_ms=0.1).activation_ms[0]
+    double = simulate(MEDIUM, protocol, dt_ms=0.1, precision="double").activation_ms[0]
+    assert single == pytest.approx(double, abs=0.01)
+
+
+def test_a_run_ends_when_all_is_quiet_and_not_before_the_last_stimulus():
+    activation = simulate(MEDIUM, Protocol(TRAIN, 5000.0), dt_ms=0.1)
+    last = np.nanmax(activation.repolarisation_ms)
+    assert last < activation.end_ms < last + 200.0
+    unmoved = simulate(MEDIUM, Protocol((Stimulus(left_end(MEDIUM), 0.0, 2.0, 0.1),), 5000.0), dt_ms=0.1)
+    assert unmoved.end_ms < 10.0
+    assert np.isnan(unmoved.activation_ms).all()
+
+
+def test_a_monitor_sees_the_wave_and_may_stop_it():
+    seen = []
+
+    def half_way(time_ms, activation_ms):
+        seen.append((time_ms, int(np.isfinite(activation_ms[0]).sum())))
+        return seen[-1][1] > len(MEDIUM.points) // 2
+
+    activation = simulate(MEDIUM, Protocol(TRAIN, 700.0), dt_ms=0.1, monitor=half_way)
+    times, counts = zip(*seen, strict=True)
+    assert times == pytest.approx(20.0 * np.arange(1, len(times) + 1))
+    assert counts == tuple(sorted(counts))
+    assert activation.end_ms == times[-1] < 100.0
+
+
+def test_electrodes_and_snapshots_are_sampled_together():
+    weights = np.random.default_rng(0).standard_normal((3, len(MEDIUM.points)))
+    activation = simulate(
+        MEDIUM, Protocol(TRAIN[:1], 30.0), dt_ms=0.1, electrode_weights=weights, snapshot_every_ms=5.0
+    )
+    assert activation.ecg_ms == pytest.approx(np.arange(31.0))
+    assert activation.snapshot_ms == pytest.approx(np.arange(0.0, 31.0, 5.0))
+    expected = activation.snapshots.astype(float) @ weights.T
+    assert pytest.approx(expected, rel=1e-5, abs=1e-3) == activation.electrode_mv[:, ::5].T
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_monodomain_runs import checkpointed
+checkpointed({folder!r})
+"""
+
+
+def checkpointed(folder):
+    """A run of a few seconds that saves itself as often as it can."""
+    weights = np.ones((1, len(MEDIUM.points)))
+    activation = simulate(
+        MEDIUM, Protocol(TRAIN, 4000.0), dt_ms=0.005, threads=1, electrode_weights=weights, snapshot_every_ms=50.0,
+        checkpoint=Path(folder) / "checkpoint", checkpoint_every_s=0.05, stop_when_quiet=True,
+    )  # fmt: skip
+    np.savez(Path(folder) / "result.npz", **vars(activation))
+
+
+def test_a_run_killed_again_and_again_ends_in_the_same_bits(tmp_path):
+    """kill -9 of a process of its own."""
+    disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
+    disturbed.mkdir(), undisturbed.mkdir()
+    code = KILLED.format(tests=str(Path(__file__).parent), folder=str(disturbed))
+    kills = 0
+    for _ in range(2):
+        process = subprocess.Popen([sys.executable, "-c", code])
+        checkpoint = disturbed / "checkpoint"
+        started = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        while process.poll() is None and not (checkpoint.exists() and checkpoint.stat().st_mtime_ns != started):
+            time.sleep(0.005)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills == 2, "the run ended before it could be killed"
+    assert not (disturbed / "result.npz").exists()
+    checkpointed(disturbed)
+    checkpointed(undisturbed)
+    assert not (disturbed / "checkpoint").exists()
+    with np.load(disturbed / "result.npz") as first, np.load(undisturbed / "result.npz") as second:
+        for name in first:
+            assert np.array_equal(first[name], second[name], equal_nan=True), name
+
+
+def test_a_damaged_checkpoint_is_not_believed(tmp_path):
+    checkpoint = tmp_path / "checkpoint"
+    protocol = Protocol(TRAIN[:1], 20.0)
+    plain = simulate(MEDIUM, protocol, dt_ms=0.1)
+    for damage in (b"", b"PK\x03\x04 not really", os.urandom(1000)):
+        checkpoint.write_bytes(damage)
+        again = simulate(MEDIUM, protocol, dt_ms=0.1, checkpoint=checkpoint)
+        assert np.array_equal(plain.activation_ms, again.activation_ms, equal_nan=True)

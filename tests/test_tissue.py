@@ -1,0 +1,117 @@
+"""Scar does not conduct, the border zone is slow, remodelled cells recover late."""
+
+import numpy as np
+import pytest
+from cube_heart import block_heart
+
+from cardiotwin.errors import InputRejected, QualityGate
+from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
+from cardiotwin.monodomain import Protocol, Solver, Stimulus, simulate
+from cardiotwin.settings import TissueSettings
+from cardiotwin.tissue import Velocities, make_tissue
+
+EDGE_MM, DT_MS = 1.0, 0.1
+SETTINGS = TissueSettings(cell_model="mitchell_schaeffer", border_zone_profile="structural")
+VELOCITIES = Velocities(0.6, 0.3)
+
+
+def bar(middle, fibre=(1.0, 0.0, 0.0)):
+    """30 mm long; the second and third centimetre are of another class."""
+    plain = block_heart((36, 3, 3), EDGE_MM, fibre)
+    x = plain.mesh.centroids[:, 0]
+    classes = np.where((x > 10) & (x < 26), middle, HEALTHY).astype(np.uint8)
+    return block_heart((36, 3, 3), EDGE_MM, fibre, classes)
+
+
+def beat(tissue, duration_ms=450.0, **options):
+    left = np.flatnonzero(tissue.heart.mesh.points[:, 0] <= 2.0)
+    return simulate(tissue, Protocol((Stimulus(left, 0.0),), duration_ms), dt_ms=DT_MS, **options)
+
+
+def velocity_between(heart, activation, low, high):
+    x = heart.mesh.points[:, 0]
+    timed = (x >= low) & (x <= high)
+    return 1.0 / np.polyfit(x[timed], activation.activation_ms[0, timed], 1)[0]
+
+
+def test_the_core_stops_the_wave_and_has_no_potential():
+    heart = bar(CORE)
+    activation = beat(make_tissue(heart, VELOCITIES, SETTINGS, dt_ms=DT_MS), 100.0, snapshot_every_ms=10.0)
+    x = heart.mesh.points[:, 0]
+    assert np.isfinite(activation.activation_ms[0, x <= 10]).all()
+    assert np.isnan(activation.activation_ms[0, x > 11]).all()
+    inside = (x > 11) & (x < 25)
+    assert np.isnan(activation.snapshots[:, inside]).all()
+    assert np.isfinite(activation.snapshots[:, ~inside & (np.abs(x - 10.5) > 1) & (np.abs(x - 25.5) > 1)]).all()
+
+
+def test_a_lesion_is_as_good_as_a_core():
+    heart, scarred = bar(HEALTHY), bar(CORE)
+    lesioned = make_tissue(heart, VELOCITIES, SETTINGS, dt_ms=DT_MS, lesions=scarred.tissue_class == CORE)
+    assert np.array_equal(lesioned.conducting, make_tissue(scarred, VELOCITIES, SETTINGS, dt_ms=DT_MS).conducting)
+    assert np.isnan(beat(lesioned, 100.0).activation_ms[0, heart.mesh.points[:, 0] > 11]).all()
+
+
+@pytest.mark.parametrize(("fibre", "healthy"), [((1.0, 0.0, 0.0), 0.6), ((0.0, 1.0, 0.0), 0.3)])
+def test_the_border_zone_conducts_at_its_fraction_along_and_across(fibre, healthy):
+    """This block is not the lattice that velocities are tuned for; 10 % is the difference between the two."""
+    heart = bar(BORDER_ZONE, fibre)
+    activation = beat(make_tissue(heart, VELOCITIES, SETTINGS, dt_ms=DT_MS))
+    assert velocity_between(heart, activation, 4, 9) == pytest.approx(healthy, rel=0.1)
+    assert velocity_between(heart, activation, 14, 22) == pytest.approx(0.5 * healthy, rel=0.1)
+
+
+def test_remodelled_cells_recover_later_and_conduct_as_fast():
+    heart = bar(BORDER_ZONE)
+    runs = {
+        profile: beat(make_tissue(heart, VELOCITIES, SETTINGS, dt_ms=DT_MS, profile=profile))
+        for profile in ("structural", "structural_and_ionic")
+    }
+    middle = np.abs(heart.mesh.points[:, 0] - 18) < 3
+    duration = {name: (run.repolarisation_ms - run.activation_ms)[0, middle].mean() for name, run in runs.items()}
+    assert duration["structural_and_ionic"] == pytest.approx(1.11 * duration["structural"], rel=0.03)
+    speeds = [velocity_between(heart, run, 14, 22) for run in runs.values()]
+    assert speeds[1] == pytest.approx(speeds[0], rel=0.05)
+
+
+def test_an_endocardial_layer_overtakes_the_wall():
+    """Fibres across the bar: the wall is slow, its first layer fast, so the wave runs ahead there."""
+    heart = block_heart((6, 40, 3), EDGE_MM, (0.0, 0.0, 1.0))
+    y = heart.mesh.points[:, 1]
+    start = np.flatnonzero(y <= 2.0)
+    far = y > 35
+    times = {}
+    for fast in (None, 1.2):
+        tissue = make_tissue(heart, Velocities(0.6, 0.3, fast), SETTINGS, dt_ms=DT_MS)
+        activation = simulate(tissue, Protocol((Stimulus(start, 0.0),), 300.0), dt_ms=DT_MS)
+        times[fast] = activation.activation_ms[0, far].mean()
+    assert 35 / 1.2 < times[1.2] < 0.7 * times[None]
+
+
+def test_the_epicardium_recovers_first_and_has_the_notch():
+    heart = block_heart((10, 3, 3), EDGE_MM)
+    for model in ("mitchell_schaeffer", "ten_tusscher_2006"):
+        tissue = make_tissue(heart, VELOCITIES, SETTINGS, dt_ms=DT_MS, cell_model=model)
+        assert set(tissue.parameters) <= set(Solver(tissue, DT_MS)._cell.PARAMETERS)
+        if model == "mitchell_schaeffer":
+            depth = np.argsort(heart.transmural)
+            assert (np.diff(tissue.parameters["tau_close"][depth]) <= 1e-4).all()
+        else:
+            assert tissue.parameters["g_to"][heart.transmural > 0.8] == pytest.approx(0.294)
+            assert tissue.parameters["g_to"][heart.transmural < 0.2] == pytest.approx(0.073)
+
+
+def test_every_velocity_reports_its_error():
+    tissue = make_tissue(bar(BORDER_ZONE), VELOCITIES, SETTINGS, dt_ms=DT_MS)
+    assert set(tissue.tuning_error) == {
+        f"{kind}, {way}" for kind in ("healthy", "border zone") for way in ("along", "across")
+    }
+    assert max(abs(e) for e in tissue.tuning_error.values()) < 0.005
+
+
+def test_a_heart_that_is_all_scar_and_lesions_of_another_mesh_are_refused():
+    heart = bar(HEALTHY)
+    with pytest.raises(QualityGate):
+        make_tissue(heart, VELOCITIES, SETTINGS, dt_ms=DT_MS, lesions=np.ones(len(heart.tissue_class), bool))
+    with pytest.raises(InputRejected):
+        make_tissue(heart, VELOCITIES, SETTINGS, dt_ms=DT_MS, lesions=np.ones(3, bool))
