@@ -13,9 +13,10 @@ import sys
 
 import numpy as np
 
-from cardiotwin.cells import REMODELLED_APD, REMODELLED_CURRENTS, REMODELLED_UPSTROKE, TAIL_MS, TAU_CLOSE_MS
+from cardiotwin.cells import REMODELLED_CURRENTS, REMODELLED_UPSTROKE, TAIL_MS
 from cardiotwin.kernels.ionic import cell_model
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus
+from cardiotwin.settings import TissueSettings
 
 TT06 = "ten_tusscher_2006"
 CYCLE_MS, BEATS = 600.0, 5
@@ -51,13 +52,13 @@ def rows() -> list[dict]:
         table.append(_row(f"{kind}: action potential duration", long / short, f"{short:.0f} to {long:.0f} ms"))
     upstroke, duration = np.mean(ratios, axis=0)
     table.append(_row("mean: largest dV/dt", upstroke, "", REMODELLED_UPSTROKE))
-    table.append(_row("mean: action potential duration", duration, "", REMODELLED_APD))
-    plain = {"tau_close": TAU_CLOSE_MS}
+    table.append(_row("mean: action potential duration", duration, "", TissueSettings().border_zone_apd_factor))
+    plain = {"tau_close": TissueSettings().tau_close_ms}
     tau_in = 0.3 / REMODELLED_UPSTROKE
     changed = {
         "tau_in": tau_in,
         "tau_out": 20 * tau_in,
-        "tau_close": TAU_CLOSE_MS * REMODELLED_APD - TAIL_MS * (20 * tau_in - 6.0),
+        "tau_close": TissueSettings().tau_close_ms * TissueSettings().border_zone_apd_factor - TAIL_MS * (20 * tau_in - 6.0),
     }  # fmt: skip
     short, long = (last_beat("mitchell_schaeffer", cell, 50.0, 2.0)[1] for cell in (plain, changed))
     table.append(
@@ -65,7 +66,7 @@ def rows() -> list[dict]:
             "Mitchell-Schaeffer: action potential duration",
             long / short,
             f"{short:.0f} to {long:.0f} ms",
-            REMODELLED_APD,
+            TissueSettings().border_zone_apd_factor,
         )
     )
     return table

@@ -1,8 +1,8 @@
 """Which cells are where: transmural differences, the border zone, and a front that the lattice can carry.
 
 Ten Tusscher-Panfilov: endocardial, mid-myocardial and epicardial cells by transmural depth; the remodelled border
-zone has I_Na x 0.38, I_CaL x 0.31, I_Kr x 0.30 and I_Ks x 0.20 (FIELD_NOTES 3.2). The last factor is applied to I_Ks,
-as by those who measured and first used it, not to I_K1, as in one tutorial.
+zone has I_Na x 0.38, I_CaL x 0.31, I_Kr x 0.30 and I_Ks x 0.20, as in Arevalo et al. 2016 (doi 10.1038/ncomms11437).
+The last factor is applied to I_Ks, as by those who measured and first used it, not to I_K1, as in one tutorial.
 
 Mitchell-Schaeffer has no currents to scale, so what these factors do to a single ten Tusscher-Panfilov cell paced at
 600 ms is copied (`benchmarks/border_zone_cells.py` prints it): the largest dV/dt falls to 0.47 of normal (317 to 148
@@ -10,9 +10,9 @@ mV/ms), and APD grows by 11 %, the mean of endocardial (294 to 330 ms) and epica
 
 - The upstroke: dV/dt goes with 1/tau_in, so tau_in is divided by 0.47. tau_out stays 20 tau_in: the threshold and the
   plateau, which depend on their ratio only, stay.
-- APD: tau_close, to which it is proportional, is multiplied by 1.11.
+- APD: tau_close, to which it is proportional, is multiplied by `tissue.border_zone_apd_factor`, 1.11 unless set.
 
-The healthy tau_close of 130 ms gives an effective refractory period of about 250 ms at a cycle length of 600 ms, as
+A healthy `tissue.tau_close_ms` of 130 gives an effective refractory period of about 250 ms at a cycle length of 600 ms, as
 measured in the human ventricle (230 to 250 ms is usual); the paper's 150 ms gives 285. Across the wall it falls by 15
 ms, APD by 24: epicardium recovers first although it is activated last, which is what makes the T wave upright. That
 number is a choice.
@@ -22,17 +22,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, Heart
 from cardiotwin.kernels.ionic import cell_model
+from cardiotwin.settings import TissueSettings
 
 REMODELLED_CURRENTS = {"g_Na": 0.38, "g_CaL": 0.31, "g_Kr": 0.30, "g_Ks": 0.20}
-REMODELLED_UPSTROKE, REMODELLED_APD = 0.47, 1.11
+REMODELLED_UPSTROKE = 0.47
 
 ENDOCARDIAL_BELOW, EPICARDIAL_ABOVE = 0.3, 0.7
 """Transmural depth at which the ten Tusscher-Panfilov cell types change."""
 
 TAU_IN_MS, TAU_OUT_RATIO = 0.3, 20.0
-TAU_CLOSE_MS, TAU_CLOSE_TRANSMURAL_MS = 130.0, -15.0
+TAU_CLOSE_TRANSMURAL = -15.0 / 130.0
+"""Share of tau_close lost from endocardium to epicardium."""
+SHORTEST_TAU_CLOSE_MS = 20.0
 TAIL_MS = 2.2
 """tau_close that makes up for 1 ms of tau_out, whose decay ends repolarisation: 3.5 ms of action potential each."""
 LATTICE_CONSTANTS_PER_MS = 8.0
@@ -56,7 +60,7 @@ def front(model: str, slowest: float, edge_mm: float) -> dict[str, float]:
 
 
 def cell_parameters(
-    heart: Heart, conducting: np.ndarray, model: str, cross: float, fraction: float, profile: str
+    heart: Heart, conducting: np.ndarray, model: str, cross: float, settings: TissueSettings, profile: str
 ) -> dict[str, np.ndarray]:
     """Parameters of the cells that differ from the model's default, each (n_nodes,) float32.
 
@@ -65,14 +69,19 @@ def cell_parameters(
     conducting : (n_tets,) bool
     cross : float
         Cross-fibre velocity of healthy tissue, mm/ms.
-    fraction : float
-        Velocity of the border zone relative to it.
+    settings : TissueSettings
+        Velocity of the border zone relative to it; tau_close, and its factor in the border zone.
     profile : {"structural", "structural_and_ionic"}
+
+    Raises
+    ------
+    QualityGate
+        The front that this lattice needs is longer than an action potential.
     """
     border = border_share(heart, conducting)
     remodelled = border if profile == "structural_and_ionic" else np.zeros_like(border)
     make = _mitchell_schaeffer if model == "mitchell_schaeffer" else _ten_tusscher
-    parameters = make(heart, border, remodelled, cross, fraction)
+    parameters = make(heart, border, remodelled, cross, settings)
     return {name: values.astype(np.float32) for name, values in parameters.items()}
 
 
@@ -86,22 +95,27 @@ def border_share(heart: Heart, conducting: np.ndarray) -> np.ndarray:
 
 
 def _mitchell_schaeffer(
-    heart: Heart, border: np.ndarray, remodelled: np.ndarray, cross: float, fraction: float
+    heart: Heart, border: np.ndarray, remodelled: np.ndarray, cross: float, settings: TissueSettings
 ) -> dict[str, np.ndarray]:
     normal = front("mitchell_schaeffer", cross, heart.edge_mm)["tau_in"]
-    slow = front("mitchell_schaeffer", fraction * cross, heart.edge_mm)["tau_in"]
+    slowest = settings.border_zone_velocity_fraction * cross
+    slow = front("mitchell_schaeffer", slowest, heart.edge_mm)["tau_in"]
     weak = max(slow, TAU_IN_MS / REMODELLED_UPSTROKE)  # a front the lattice has already made as slow is slow enough
     tau_in = normal + (slow - normal) * border + (weak - slow) * remodelled
     tau_out = TAU_OUT_RATIO * tau_in
-    tau_close = (TAU_CLOSE_MS + TAU_CLOSE_TRANSMURAL_MS * (heart.transmural - 0.5)) * (
-        1.0 + (REMODELLED_APD - 1.0) * remodelled
-    )
+    across_wall = 1.0 + TAU_CLOSE_TRANSMURAL * (heart.transmural - 0.5)
+    tau_close = settings.tau_close_ms * across_wall * (1.0 + (settings.border_zone_apd_factor - 1.0) * remodelled)
     tau_close = tau_close - TAIL_MS * (tau_out - TAU_OUT_RATIO * TAU_IN_MS)
+    if tau_close.min() < SHORTEST_TAU_CLOSE_MS:
+        raise QualityGate(
+            f"tissue: at {slowest:.2f} m/s on a mesh of {heart.edge_mm:.2f} mm the wave front takes longer than the "
+            "action potential. Use a finer `mesh.edge_mm` or a larger `tissue.border_zone_velocity_fraction`"
+        )
     return {"tau_in": tau_in, "tau_out": tau_out, "tau_close": tau_close}
 
 
 def _ten_tusscher(
-    heart: Heart, border: np.ndarray, remodelled: np.ndarray, cross: float, fraction: float
+    heart: Heart, border: np.ndarray, remodelled: np.ndarray, cross: float, settings: TissueSettings
 ) -> dict[str, np.ndarray]:
     model = cell_model("ten_tusscher_2006")
     depth = heart.transmural

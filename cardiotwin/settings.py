@@ -50,6 +50,10 @@ class TissueSettings(Section):
     velocity_cross_m_per_s: float = Field(0.30, gt=0.05, le=3)
     border_zone_velocity_fraction: float = Field(0.5, gt=0.05, le=1)
     border_zone_profile: Literal["structural", "structural_and_ionic"] = "structural_and_ionic"
+    tau_close_ms: float = Field(130.0, ge=40, le=300, description="Mitchell-Schaeffer: sets the refractory period")
+    border_zone_apd_factor: float = Field(
+        1.11, ge=0.5, le=4, description="Mitchell-Schaeffer, ionic profile: action potential of the border zone"
+    )
 
 
 class SimulateSettings(Section):
@@ -66,7 +70,7 @@ class CalibrateSettings(Section):
 
     edge_mm: float = Field(2.0, ge=0.5, le=4.0)
     n_sites: int = Field(5, ge=1, le=20)
-    n_candidates: int = Field(160, ge=16, le=4000, description="endocardial points where activation may start")
+    n_candidates: int = Field(160, ge=16, le=600, description="endocardial points where activation may start")
     n_particles: int = Field(128, ge=8, le=4096)
     n_moves: int = Field(3, ge=1, le=50)
     fast_endocardium: bool = True
@@ -87,6 +91,12 @@ class InduceSettings(Section):
     )
     dt_ms: float = Field(0.02, gt=0, le=0.5)
     n_sites: int = Field(7, ge=1, le=50)
+    sites_near_scar_mm: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="all sites but the first within this distance of scar; 0: spread over both ventricles",
+    )
     n_draws: int = Field(5, ge=1, le=200)
     s1_beats: int = Field(6, ge=1, le=50)
     s1_cycle_length_ms: float = Field(600.0, ge=150, le=2000)

@@ -134,7 +134,7 @@ def make_tissue(
             sigma[where, columns] = value
             tuning_error[f"{name}, {direction}"] = error
     progress(1.0, "conductivities tuned")
-    parameters = cell_parameters(heart, conducting, model, velocities.cross, fraction, profile)
+    parameters = cell_parameters(heart, conducting, model, velocities.cross, settings, profile)
     return Tissue(heart, conducting, sigma, model, parameters, velocities, tuning_error)
 
 
