@@ -1,0 +1,289 @@
+"""The 12-lead ECG: as recorded, and as a heart would make it.
+
+The electrodes lie in an infinite homogeneous conductor (the pseudo-ECG of Gima & Rudy 2002,
+doi 10.1161/01.RES.0000016960.61087.86):
+
+    Φ(P) = -1/(4π σ_torso) ∫ σ∇V · ∇(1/r) dV = Σᵢ wᵢ(P) Vᵢ,
+
+linear in the membrane potential of the nodes. The weights sum to zero, so a heart at rest, or wholly depolarised, is
+silent. No torso surface, lungs or blood: shapes are right to first order, amplitudes only in proportion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import fftconvolve
+from scipy.special import erf, expit
+
+from cardiotwin.errors import InputRejected
+from cardiotwin.heart import Heart
+from cardiotwin.kernels.leadfield import element_sources, weight_histograms
+
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+ELECTRODES = ("LA", "RA", "LL", "RL", "V1", "V2", "V3", "V4", "V5", "V6")
+
+
+@dataclass(frozen=True, eq=False)
+class Ecg:
+    """Leads over time.
+
+    Attributes
+    ----------
+    leads : tuple of str
+        Names, in the order of `mv`.
+    mv : (n_leads, n_samples) float64
+        Millivolts.
+    hz : float
+        Samples per second.
+    notes : tuple of str
+        What the reader left out and why, a line each.
+    """
+
+    leads: tuple[str, ...]
+    mv: np.ndarray
+    hz: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Electrodes:
+    """Where the electrodes are.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of `ELECTRODES`.
+    positions : (n_electrodes, 3) float64
+        LPS, mm.
+    measured : bool
+        False when they were placed by a rule from the heart.
+    """
+
+    names: tuple[str, ...]
+    positions: np.ndarray
+    measured: bool
+
+
+SIGMA_TORSO_MS_PER_MM = 0.2
+"""Bulk conductivity of the torso, mS/mm: about that of the mixture of muscle, lung and fat. Scales every lead alike."""
+RESTING_MV, PLATEAU_MV = -85.0, 15.0
+"""Of the action-potential template."""
+UPSTROKE_SD_MS, REPOLARISATION_MS = 1.5, 12.0
+"""Standard deviation of the upstroke's Gaussian slope; time constant of the template's logistic repolarisation."""
+
+_ADULT_RADIUS_MM = 40.0
+_RULE_MM = {
+    "LA": (135.0, -5.0, 165.0),
+    "RA": (-205.0, -5.0, 165.0),
+    "LL": (90.0, -35.0, -240.0),
+    "RL": (-190.0, -35.0, -240.0),
+    "V1": (-65.0, -82.0, 10.0),
+    "V2": (-25.0, -85.0, 10.0),
+    "V3": (5.0, -85.0, -8.0),
+    "V4": (35.0, -82.0, -28.0),
+    "V5": (92.0, -48.0, -28.0),
+    "V6": (115.0, 25.0, -28.0),
+}
+_CHEST_WALL_MM = 20.0
+
+
+def default_electrodes(heart: Heart) -> Electrodes:
+    """Ten electrodes on a torso of standard proportions around this heart.
+
+    Offsets from the centre of the ventricular wall (left, back and up positive, as in LPS): limb electrodes at
+    shoulders and hips, V1 and V2 beside the sternum, V4 in the midclavicular, V5 in the anterior axillary and V6 in the
+    midaxillary line, for a heart of the usual size and scaled with it (root mean square radius, 40 mm in an adult;
+    between 0.6 and 1.4). None comes closer than 20 mm to the wall. A rule, not a measurement: `measured` is False, and
+    precordial leads are sensitive to it.
+
+    Parameters
+    ----------
+    heart : Heart
+        In LPS: x to the left, y to the back, z to the head.
+    """
+    points = heart.mesh.points
+    volumes = heart.mesh.volumes
+    centre = volumes @ heart.mesh.centroids / volumes.sum()
+    radius = np.sqrt(volumes @ ((heart.mesh.centroids - centre) ** 2).sum(axis=1) / volumes.sum())
+    scale = float(np.clip(radius / _ADULT_RADIUS_MM, 0.6, 1.4))
+    positions = [_outside(points, centre, centre + scale * np.array(_RULE_MM[name])) for name in ELECTRODES]
+    return Electrodes(ELECTRODES, np.array(positions), measured=False)
+
+
+def _outside(points: np.ndarray, centre: np.ndarray, electrode: np.ndarray) -> np.ndarray:
+    """The electrode, moved away from the centre until no node is closer than the chest wall is thick."""
+    outward = (electrode - centre) / np.linalg.norm(electrode - centre)
+    while np.linalg.norm(points - electrode, axis=1).min() < _CHEST_WALL_MM:
+        electrode = electrode + 2.0 * outward
+    return electrode
+
+
+def electrode_weights(heart: Heart, electrodes: Electrodes, sigma: np.ndarray, conducting: np.ndarray) -> np.ndarray:
+    """What one millivolt at each node adds to the potential at each electrode.
+
+    Parameters
+    ----------
+    heart : Heart
+    electrodes : Electrodes
+        Outside the wall.
+    sigma : (n_tets, 3) float
+        Conductivity along fibre, sheet and normal, mS/mm.
+    conducting : (n_tets,) bool
+        Elements that carry current; the others are as if cut out.
+
+    Returns
+    -------
+    (n_electrodes, n_nodes) float64
+        Potentials are ``weights @ v``. Every row sums to zero.
+
+    Raises
+    ------
+    InputRejected
+        An electrode inside the wall or at a node.
+    """
+    mesh = heart.mesh
+    kept = np.asarray(conducting, bool)
+    tets = np.ascontiguousarray(mesh.tets[kept])
+    frames = np.stack([heart.fibres[kept], heart.sheets[kept], heart.normals[kept]], axis=1).astype(np.float64)
+    positions = np.ascontiguousarray(electrodes.positions, np.float64)
+    for name, position in zip(electrodes.names, positions, strict=True):
+        nearest = np.sqrt(((mesh.points - position) ** 2).sum(axis=1).min())
+        if not nearest > 2.0:
+            raise InputRejected(
+                f"electrode {name}: {nearest:.1f} mm from the heart; expected on the chest, in LPS and mm like the mesh"
+            )
+    sources = np.empty((len(positions), len(tets), 4))
+    element_sources(mesh.points, tets, frames, np.ascontiguousarray(sigma[kept], np.float64), positions, sources)
+    summed = [np.bincount(tets.ravel(), row.ravel(), minlength=len(mesh.points)) for row in sources]
+    return np.array(summed) / (4.0 * np.pi * SIGMA_TORSO_MS_PER_MM)
+
+
+def lead_matrix(names: Sequence[str], leads: Sequence[str] = LEADS) -> np.ndarray:
+    """(n_leads, n_electrodes): leads from electrode potentials, after Einthoven, Goldberger and Wilson.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Electrodes, of `ELECTRODES`, in the order of the columns. LA, RA and LL are needed, RL is not.
+    leads : sequence of str
+        Of `LEADS`.
+
+    Raises
+    ------
+    InputRejected
+        An electrode that a lead needs is not there.
+    """
+    column = dict(zip(names, np.eye(len(names)), strict=True))
+    needed = {"LA", "RA", "LL"} | {lead for lead in leads if lead.startswith("V")}
+    if missing := sorted(needed - set(column)):
+        raise InputRejected(f"electrodes: {', '.join(missing)} missing, found {', '.join(names)}")
+    left, right, foot = column["LA"], column["RA"], column["LL"]
+    terminal = (left + right + foot) / 3.0
+    limb = {
+        "I": left - right,
+        "II": foot - right,
+        "III": foot - left,
+        "aVR": right - (left + foot) / 2.0,
+        "aVL": left - (right + foot) / 2.0,
+        "aVF": foot - (left + right) / 2.0,
+    }
+    return np.array([limb[lead] if lead in limb else column[lead] - terminal for lead in leads])
+
+
+def leads_from_electrodes(names: Sequence[str], potentials: np.ndarray, hz: float) -> Ecg:
+    """The twelve leads.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Electrodes, of `ELECTRODES`.
+    potentials : (n_electrodes, n_samples) float
+        mV.
+    hz : float
+        Samples per second.
+    """
+    return Ecg(LEADS, lead_matrix(names) @ np.asarray(potentials, np.float64), hz)
+
+
+def eikonal_ecg(
+    names: Sequence[str],
+    weights: np.ndarray,
+    activation_ms: np.ndarray,
+    *,
+    duration_ms: float,
+    repolarisation_ms: np.ndarray | None = None,
+    hz: float = 1000.0,
+) -> Ecg:
+    """The ECG of an activation map: every node runs through the same action potential at its own time.
+
+    The potential is V(t) = rest + swing [U(t - activation) - D(t - repolarisation)], so an electrode sees two
+    convolutions of a histogram of weights: one pass over the nodes, whatever the duration.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Electrodes in the order of the weights.
+    weights : (n_electrodes, n_nodes) float
+        From `electrode_weights`.
+    activation_ms : (n_nodes,) float
+        ms, not negative; infinite where nothing arrives: that tissue stays at rest.
+    duration_ms : float
+    repolarisation_ms : (n_nodes,) float, optional
+        When each node is half repolarised; without it there is a QRS and no T wave.
+    hz : float
+        Samples per second.
+
+    Returns
+    -------
+    Ecg
+        Twelve leads, mV.
+    """
+    n_samples = round(duration_ms * hz / 1000.0)
+    rise = depolarisation(weights[None], np.ones((1, 1)), activation_ms[None], n_samples, 1000.0 / hz)[0]
+    if repolarisation_ms is not None:
+        rise = rise - _fall(weights, repolarisation_ms, n_samples, 1000.0 / hz)
+    return leads_from_electrodes(names, rise, hz)
+
+
+def depolarisation(
+    weights: np.ndarray, mix: np.ndarray, activation_ms: np.ndarray, n_samples: int, step_ms: float = 1.0
+) -> np.ndarray:
+    """QRS complexes of an ensemble of activation maps: (n_members, n_leads, n_samples), mV.
+
+    Parameters
+    ----------
+    weights : (n_parts, n_leads, n_nodes) float
+        Of leads or of electrodes, in parts.
+    mix : (n_members, n_parts) float
+        How much of each part a member has.
+    activation_ms : (n_members, n_nodes) float
+        ms, not negative; infinite where nothing arrives.
+    n_samples : int
+    step_ms : float
+    """
+    histograms = np.empty((len(mix), weights.shape[1], n_samples))
+    weight_histograms(activation_ms, np.ascontiguousarray(weights), mix, step_ms, histograms)
+    half = int(np.ceil(4.0 * UPSTROKE_SD_MS / step_ms))
+    upstroke = 0.5 * erf(np.arange(-half - 1, half + 1) * step_ms / (np.sqrt(2.0) * UPSTROKE_SD_MS))
+    return (PLATEAU_MV - RESTING_MV) * _smoothed(np.cumsum(histograms, axis=-1), np.diff(upstroke))
+
+
+def _fall(weights: np.ndarray, repolarisation_ms: np.ndarray, n_samples: int, step_ms: float) -> np.ndarray:
+    histograms = np.empty((1, len(weights), n_samples))
+    weight_histograms(repolarisation_ms[None], weights[None], np.ones((1, 1)), step_ms, histograms)
+    half = int(np.ceil(10.0 * REPOLARISATION_MS / step_ms))
+    fall = expit(np.arange(-half - 1, half + 1) * step_ms / REPOLARISATION_MS)
+    return (PLATEAU_MV - RESTING_MV) * _smoothed(np.cumsum(histograms[0], axis=-1), np.diff(fall))
+
+
+def _smoothed(signal: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Convolution along the last axis of a signal that was zero before and stays at its last value after."""
+    half = len(kernel) // 2
+    before, after = np.zeros((*signal.shape[:-1], half)), np.repeat(signal[..., -1:], half, axis=-1)
+    padded = np.concatenate([before, signal, after], axis=-1)
+    shape = (1,) * (signal.ndim - 1) + (-1,)
+    return fftconvolve(padded, (kernel / kernel.sum()).reshape(shape), mode="valid", axes=-1)

@@ -1,0 +1,100 @@
+"""What is known before the ECG, and how the sampler proposes to change a particle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cardiotwin.sequential_monte_carlo import Proposal, Propose
+
+
+@dataclass(frozen=True, eq=False)
+class QrsPrior:
+    """Uniform over velocities (cross not above fibre), endocardial nodes and times; also how moves are proposed.
+
+    A particle is one row: fibre, cross and endocardial velocity, the sites, then their times.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    near: tuple[np.ndarray, ...]
+    far: tuple[np.ndarray, ...]
+    n_sites: int
+
+    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """(count, 3 + 2 n_sites) particles."""
+        speeds = np.empty((0, 3))
+        while len(speeds) < count:
+            tried = rng.uniform(self.low[:3], self.high[:3], (count, 3))
+            speeds = np.concatenate([speeds, tried[tried[:, 1] <= tried[:, 0]]])
+        sites = rng.integers(len(self.near), size=(count, self.n_sites))
+        times = rng.uniform(self.low[3], self.high[3], (count, self.n_sites))
+        return np.column_stack([speeds[:count], sites, times])
+
+    def sites(self, particles: np.ndarray) -> np.ndarray:
+        """(n, n_sites) int64 rows of the library."""
+        return particles[:, 3 : 3 + self.n_sites].astype(np.int64)
+
+    def times(self, particles: np.ndarray) -> np.ndarray:
+        """(n, n_sites) ms."""
+        return particles[:, 3 + self.n_sites :]
+
+    def moves(self) -> list[Propose]:
+        """One sweep: velocities twice, and for each site steps, a delay and both; then one site anywhere."""
+        each = [self._step_far, self._delay_site, self._step_near, self._step_and_delay] * self.n_sites
+        return [self._change_velocities, *each, self._change_velocities, self._relocate_site]
+
+    def _change_velocities(self, particles: np.ndarray, scale: float, rng: np.random.Generator) -> Proposal:
+        tried = particles.copy()
+        spread = particles[:, :3].std(axis=0) + 0.02 * (self.high[:3] - self.low[:3])
+        # One at a time as often as all together: they are correlated in a way that changes as the ensemble narrows.
+        alone = np.eye(3)[rng.integers(3, size=len(particles))]
+        which = np.where(rng.random((len(particles), 1)) < 0.5, alone, 1.0)
+        steps = scale * spread * which * rng.standard_normal((len(particles), 3))
+        tried[:, :3] = _reflected(particles[:, :3] + steps, self.low[:3], self.high[:3])
+        return tried, np.where(tried[:, 1] <= tried[:, 0], 0.0, -np.inf)
+
+    def _step_near(self, particles: np.ndarray, scale: float, rng: np.random.Generator) -> Proposal:
+        return self._step(particles, self.near, rng)
+
+    def _step_far(self, particles: np.ndarray, scale: float, rng: np.random.Generator) -> Proposal:
+        return self._step(particles, self.far, rng)
+
+    def _step(self, particles: np.ndarray, neighbours: tuple[np.ndarray, ...], rng: np.random.Generator) -> Proposal:
+        """One site to a neighbour; nodes with many neighbours are reached more often, and pay for it."""
+        tried = particles.copy()
+        member, column = np.arange(len(particles)), 3 + rng.integers(self.n_sites, size=len(particles))
+        here = particles[member, column].astype(np.int64)
+        degree = np.array([len(around) for around in neighbours])
+        pick = (rng.random(len(particles)) * degree[here]).astype(np.int64)
+        there = np.array([neighbours[h][p] for h, p in zip(here, pick, strict=True)])
+        tried[member, column] = there
+        return tried, np.log(degree[here] / degree[there])
+
+    def _delay_site(self, particles: np.ndarray, scale: float, rng: np.random.Generator) -> Proposal:
+        tried = particles.copy()
+        member = np.arange(len(particles))
+        column = 3 + self.n_sites + rng.integers(self.n_sites, size=len(particles))
+        step = 0.3 * scale * (self.high[3] - self.low[3]) * rng.standard_normal(len(particles))
+        tried[member, column] = _reflected(particles[member, column] + step, self.low[3], self.high[3])
+        return tried, np.zeros(len(particles))
+
+    def _step_and_delay(self, particles: np.ndarray, scale: float, rng: np.random.Generator) -> Proposal:
+        stepped, log_ratio = self._step_near(particles, scale, rng)
+        return self._delay_site(stepped, scale, rng)[0], log_ratio
+
+    def _relocate_site(self, particles: np.ndarray, scale: float, rng: np.random.Generator) -> Proposal:
+        """One site anywhere, at any time: a draw from the prior."""
+        tried = particles.copy()
+        member, site = np.arange(len(particles)), rng.integers(self.n_sites, size=len(particles))
+        tried[member, 3 + site] = rng.integers(len(self.near), size=len(particles))
+        tried[member, 3 + self.n_sites + site] = rng.uniform(self.low[3], self.high[3], len(particles))
+        return tried, np.zeros(len(particles))
+
+
+def _reflected(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Folded back into the bounds."""
+    width = np.where(high > low, high - low, 1.0)
+    folded = np.mod(values - low, 2.0 * width)
+    return np.where(high > low, low + np.minimum(folded, 2.0 * width - folded), low)

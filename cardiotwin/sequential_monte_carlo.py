@@ -1,0 +1,135 @@
+"""Tempered sequential Monte Carlo: from one distribution to another in steps that a population can follow.
+
+Reweight, resample, move (Del Moral, Doucet & Jasra 2006, doi 10.1111/j.1467-9868.2006.00553.x). The exponent of each
+step is chosen so that the effective sample size falls to a wanted fraction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cardiotwin.progress import Progress, silent
+
+_MAX_STEPS = 200
+_WANTED_ACCEPTANCE = 0.25
+
+Evaluate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""(n, d) particles to the log likelihoods (n,) to start from and (n,) to arrive at."""
+Proposal = tuple[np.ndarray, np.ndarray]
+"""(n, d) particles proposed, and the (n,) log of the ratio of prior and proposal densities (-inf: outside)."""
+Propose = Callable[[np.ndarray, float, np.random.Generator], Proposal]
+"""(n, d) particles and a scale, to a proposal."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Where the population ended, and how it got there.
+
+    Attributes
+    ----------
+    particles : (n, d) float64
+        Equally weighted.
+    exponents : (n_steps,) float64
+        The last is 1.
+    acceptance : float
+        Of the last sweep.
+    effective : float
+        Effective sample size of the last reweighting, as a number of particles.
+    ancestors : int
+        Members of the first population with descendants in the last.
+    """
+
+    particles: np.ndarray
+    exponents: np.ndarray
+    acceptance: float
+    effective: float
+    ancestors: int
+
+
+def temper(
+    particles: np.ndarray,
+    weights: np.ndarray,
+    evaluate: Evaluate,
+    moves: Sequence[Propose],
+    *,
+    size: int,
+    n_sweeps: int,
+    rng: np.random.Generator,
+    kept_fraction: float = 0.5,
+    progress: Progress = silent,
+) -> Run:
+    """Carry a weighted population from exp(log_from) to exp(log_to), both relative to the prior.
+
+    Parameters
+    ----------
+    particles : (n, d) float
+        Distributed, with their weights, as the start; n may exceed `size`.
+    weights : (n,) float
+        Sum to one.
+    evaluate : callable
+    moves : sequence of callables
+        One sweep tries each once, in this order; each keeps its own scale, adapted to accept one in four.
+    size : int
+        Population from the first resampling on.
+    n_sweeps : int
+        After each step; three times as many after the last.
+    rng : numpy.random.Generator
+        All randomness: the same generator gives the same result.
+    kept_fraction : float
+        Effective sample size after each reweighting, of that before.
+    """
+    log_from, log_to = evaluate(particles)
+    lineage = np.arange(len(particles))
+    exponents, scales, acceptance, effective = [0.0], np.ones(len(moves)), np.zeros(len(moves)), 0.0
+    while exponents[-1] < 1.0 and len(exponents) <= _MAX_STEPS:
+        gain = log_to - log_from
+        step = _next_step(weights, gain, 1.0 - exponents[-1], kept_fraction)
+        exponents.append(exponents[-1] + step if step < 1.0 - exponents[-1] else 1.0)
+        weights = _reweighted(weights, step * gain)
+        effective = effective_size(weights) / len(weights) * size
+        chosen = _systematic(weights, size, rng)
+        particles, log_from, log_to, lineage = (x[chosen] for x in (particles, log_from, log_to, lineage))
+        weights = np.full(size, 1.0 / size)
+        n_tries = len(moves) * (n_sweeps if exponents[-1] < 1.0 else 3 * n_sweeps)
+        for k in (t % len(moves) for t in range(n_tries)):
+            tried, log_ratio = moves[k](particles, scales[k], rng)
+            tried_from, tried_to = evaluate(tried)
+            rise = (1.0 - exponents[-1]) * (tried_from - log_from) + exponents[-1] * (tried_to - log_to)
+            accepted = np.log(rng.random(size)) < rise + log_ratio
+            particles = np.where(accepted[:, None], tried, particles)
+            log_from, log_to = np.where(accepted, tried_from, log_from), np.where(accepted, tried_to, log_to)
+            acceptance[k] = accepted.mean()
+            scales[k] = np.clip(scales[k] * np.exp(acceptance[k] - _WANTED_ACCEPTANCE), 0.02, 2.0)
+        progress(exponents[-1], f"exponent {exponents[-1]:.3f}")
+    return Run(particles, np.array(exponents[1:]), float(acceptance.mean()), effective, len(np.unique(lineage)))
+
+
+def effective_size(weights: np.ndarray) -> float:
+    """1 / Σ w²: how many equally weighted particles are worth as much."""
+    return float(1.0 / np.sum(weights**2))
+
+
+def _reweighted(weights: np.ndarray, log_factor: np.ndarray) -> np.ndarray:
+    weights = weights * np.exp(log_factor - log_factor.max())
+    return weights / weights.sum()
+
+
+def _next_step(weights: np.ndarray, gain: np.ndarray, largest: float, kept_fraction: float) -> float:
+    """The step, by bisection, after which the effective size is the wanted fraction of what it was."""
+    wanted = kept_fraction * effective_size(weights)
+    if effective_size(_reweighted(weights, largest * gain)) >= wanted:
+        return largest
+    low, high = 0.0, largest
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        enough = effective_size(_reweighted(weights, middle * gain)) >= wanted
+        low, high = (middle, high) if enough else (low, middle)
+    return low
+
+
+def _systematic(weights: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """(size,) members drawn by systematic resampling."""
+    return np.searchsorted(np.cumsum(weights)[:-1], (rng.random() + np.arange(size)) / size)

@@ -1,0 +1,131 @@
+"""The potential at an electrode: weights against quadrature, a dipole layer and the laws every ECG keeps."""
+
+import numpy as np
+import pytest
+from cube_heart import block_heart
+
+from cardiotwin.ecg import (
+    ELECTRODES,
+    SIGMA_TORSO_MS_PER_MM,
+    Electrodes,
+    default_electrodes,
+    eikonal_ecg,
+    electrode_weights,
+    lead_matrix,
+    leads_from_electrodes,
+)
+from cardiotwin.errors import InputRejected
+
+
+@pytest.fixture(scope="module")
+def heart():
+    return block_heart((6, 6, 6), 2.0, fibre=np.array([1.0, 2.0, 2.0]) / 3.0)
+
+
+@pytest.fixture(scope="module")
+def electrodes():
+    return Electrodes(
+        ("LA", "RA", "LL"), np.array([[60.0, 10.0, 30.0], [-50.0, 5.0, 30.0], [20.0, -10.0, -15.0]]), True
+    )
+
+
+def everywhere(heart):
+    return np.ones(len(heart.mesh.tets), bool)
+
+
+def test_weights_agree_with_plain_quadrature_of_the_integral(heart, electrodes):
+    """The integral by its definition: one point an element, gradient of V solved from its node differences."""
+    sigma = np.tile([0.3, 0.1, 0.05], (len(heart.mesh.tets), 1))
+    weights = electrode_weights(heart, electrodes, sigma, everywhere(heart))
+    v = np.sin(heart.mesh.points @ [0.2, 0.1, -0.15]) * 50.0
+    corners, values = heart.mesh.points[heart.mesh.tets], v[heart.mesh.tets]
+    gradient = np.linalg.solve(corners[:, 1:] - corners[:, :1], (values[:, 1:] - values[:, :1])[..., None])[..., 0]
+    axes = np.stack([heart.fibres, heart.sheets, heart.normals], axis=1)
+    flux = np.einsum("ea,eai,eaj,ej->ei", sigma, axes, axes, gradient)
+    for row, electrode in zip(weights, electrodes.positions, strict=True):
+        away = heart.mesh.centroids - electrode
+        kernel = away / np.linalg.norm(away, axis=1)[:, None] ** 3
+        potential = np.sum(np.einsum("ei,ei->e", flux, kernel) * heart.mesh.volumes) / (
+            4 * np.pi * SIGMA_TORSO_MS_PER_MM
+        )
+        assert row @ v == pytest.approx(potential, rel=5e-3)
+
+
+def test_a_plane_front_is_seen_as_the_solid_angle_of_a_double_layer(heart):
+    """V jumps by 100 mV across the plane x = 6: the potential is jump · σ/σ_torso · Ω/4π, Ω that of a 12 mm square."""
+    far = np.array([40.0, 6.0, 6.0])
+    electrodes = Electrodes(("LA",), far[None], True)
+    sigma = np.full((len(heart.mesh.tets), 3), 0.2)
+    v = np.where(heart.mesh.points[:, 0] <= 6.0, 100.0, 0.0)
+    half, distance = 6.0, 40.0 - 7.0  # the jump is spread over one element, from 6 to 8 mm
+    omega = 4 * np.arctan(half * half / (distance * np.sqrt(2 * half**2 + distance**2)))
+    seen = (electrode_weights(heart, electrodes, sigma, everywhere(heart)) @ v)[0]
+    assert seen == pytest.approx(100.0 * 0.2 / SIGMA_TORSO_MS_PER_MM * omega / (4 * np.pi), rel=1e-2)
+    assert seen > 0.0, "a front that comes closer is positive"
+
+
+def test_a_heart_at_rest_or_wholly_depolarised_is_silent(heart, electrodes):
+    sigma = np.full((len(heart.mesh.tets), 3), 0.2)
+    weights = electrode_weights(heart, electrodes, sigma, everywhere(heart))
+    np.testing.assert_allclose(weights.sum(axis=1), 0.0, atol=1e-12 * np.abs(weights).sum())
+
+
+def test_core_carries_no_current(heart, electrodes):
+    dead = heart.mesh.centroids[:, 0] < 6.0
+    sigma = np.full((len(heart.mesh.tets), 3), 0.2)
+    weights = electrode_weights(heart, electrodes, sigma, ~dead)
+    assert (weights[:, heart.mesh.points[:, 0] < 6.0] == 0.0).all()
+    assert np.abs(weights[:, heart.mesh.points[:, 0] > 6.0]).max() > 0.0
+
+
+def test_an_electrode_in_the_heart_is_refused(heart):
+    inside = Electrodes(("LA",), np.array([[6.0, 6.0, 6.0]]), True)
+    with pytest.raises(InputRejected, match="electrode LA"):
+        electrode_weights(heart, inside, np.full((len(heart.mesh.tets), 3), 0.2), everywhere(heart))
+
+
+def test_leads_keep_the_identities_of_einthoven_goldberger_and_wilson():
+    potentials = np.random.default_rng(0).normal(size=(10, 50))
+    ecg = leads_from_electrodes(ELECTRODES, potentials, 1000.0)
+    lead = dict(zip(ecg.leads, ecg.mv, strict=True))
+    np.testing.assert_allclose(lead["I"] + lead["III"], lead["II"], atol=1e-12)
+    np.testing.assert_allclose(lead["aVR"] + lead["aVL"] + lead["aVF"], 0.0, atol=1e-12)
+    np.testing.assert_allclose(lead["aVF"], (lead["II"] + lead["III"]) / 2, atol=1e-12)
+    electrode = dict(zip(ELECTRODES, potentials, strict=True))
+    terminal = (electrode["LA"] + electrode["RA"] + electrode["LL"]) / 3
+    np.testing.assert_allclose(lead["V3"], electrode["V3"] - terminal, atol=1e-12)
+    np.testing.assert_allclose(lead_matrix(ELECTRODES).sum(axis=1), 0.0, atol=1e-12)
+
+
+def test_a_missing_limb_electrode_is_named():
+    with pytest.raises(InputRejected, match="LL missing"):
+        lead_matrix(("LA", "RA", "V1"), ("I", "V1"))
+
+
+def test_binned_ecg_is_the_sum_over_nodes_of_shifted_action_potentials(heart):
+    """Naive rewrite: every node's own error-function upstroke, no bins."""
+    from scipy.special import erf
+
+    from cardiotwin.ecg import PLATEAU_MV, RESTING_MV, UPSTROKE_SD_MS
+
+    electrodes = default_electrodes(heart)
+    weights = electrode_weights(heart, electrodes, np.full((len(heart.mesh.tets), 3), 0.2), everywhere(heart))
+    activation = heart.mesh.points @ [1.0, 2.0, 1.5] + 3.0
+    activation[5] = np.inf
+    ecg = eikonal_ecg(electrodes.names, weights, activation, duration_ms=90.0)
+    t = np.arange(90.0)
+    v = 0.5 * (1 + erf((t - activation[:, None]) / (np.sqrt(2) * UPSTROKE_SD_MS))) * (PLATEAU_MV - RESTING_MV)
+    naive = leads_from_electrodes(electrodes.names, weights @ v, 1000.0).mv
+    assert np.abs(ecg.mv - naive).max() < 0.003 * np.abs(naive).max()
+
+
+def test_default_electrodes_stand_where_a_nurse_would_put_them(heart):
+    electrodes = default_electrodes(heart)
+    at = dict(zip(electrodes.names, electrodes.positions, strict=True))
+    assert not electrodes.measured
+    assert at["LA"][0] > at["RA"][0], "x grows to the left"
+    assert at["LL"][2] < at["V4"][2] < at["LA"][2], "z grows to the head"
+    assert at["V1"][0] < at["V2"][0] < at["V3"][0] < at["V4"][0] < at["V5"][0] < at["V6"][0]
+    assert at["V2"][1] < at["V6"][1], "y grows to the back"
+    nearest = np.linalg.norm(heart.mesh.points[:, None] - electrodes.positions, axis=2).min(axis=0)
+    assert (nearest >= 20.0).all()

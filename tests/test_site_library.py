@@ -1,0 +1,58 @@
+"""Looking an activation map up instead of solving for it: how close, and what holds exactly."""
+
+import numpy as np
+import pytest
+from ellipsoid_heart import ellipsoid_heart
+
+from cardiotwin.eikonal import prepare, solve
+from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM
+from cardiotwin.settings import TissueSettings
+from cardiotwin.site_library import site_library
+from cardiotwin.tissue import Velocities
+
+RANGES = ((0.4, 0.9), (0.2, 0.5), (0.0, 0.0))
+
+
+@pytest.fixture(scope="module")
+def heart():
+    return ellipsoid_heart(2.6, size=0.6)
+
+
+@pytest.fixture(scope="module")
+def library(heart):
+    nodes = heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM)
+    on_left = np.isin(nodes, heart.surface_nodes(LV_ENDOCARDIUM))
+    return site_library(heart, prepare(heart, TissueSettings()), nodes, on_left, RANGES, count=60)
+
+
+def test_looked_up_activation_differs_from_the_solved_one_by_two_percent_of_its_duration(heart, library):
+    rng = np.random.default_rng(0)
+    speeds = np.column_stack([rng.uniform(0.5, 0.9, 12), rng.uniform(0.2, 0.5, 12), np.zeros(12)])
+    sites, onsets = rng.integers(len(library.nodes), size=(12, 3)), rng.uniform(0.0, 10.0, (12, 3))
+    solved = solve(
+        prepare(heart, TissueSettings()), [Velocities(f, c) for f, c, _ in speeds], library.nodes[sites], onsets
+    )
+    error = library.arrivals(speeds, sites, onsets) - solved
+    assert abs(error.mean()) < 0.01 * solved.max()
+    assert np.abs(error).mean() < 0.02 * solved.max()
+
+
+def test_twice_the_velocities_are_half_the_time(library):
+    sites, none = np.array([[5, 40]]), np.zeros((1, 2))
+    slow, fast = (library.arrivals(np.array([[a * 0.45, a * 0.25, 0.0]]), sites, none) for a in (1.0, 2.0))
+    np.testing.assert_allclose(slow, 2.0 * fast, rtol=1e-4, atol=1e-3)
+
+
+def test_stencils_interpolate_linear_functions_along_the_surface(library):
+    """Weights sum to one; a site's own position comes back, up to the curvature of the wall."""
+    np.testing.assert_allclose(library.stencil_shares.sum(axis=1), 1.0, atol=1e-12)
+    corners = library.positions[library.candidates[library.stencils]]
+    missed = np.linalg.norm(np.einsum("nk,nki->ni", library.stencil_shares, corners) - library.positions, axis=1)
+    nearest = np.linalg.norm(corners - library.positions[:, None], axis=2).min(axis=1)
+    assert np.median(missed) < 0.3 * np.median(nearest)
+
+
+def test_neighbourhoods_are_symmetric_as_the_correction_of_the_walk_assumes(library):
+    for around in (library.near, library.far):
+        pairs = {(i, int(j)) for i, row in enumerate(around) for j in row}
+        assert pairs == {(j, i) for i, j in pairs}
