@@ -28,6 +28,8 @@ _HOME = {
     "calibrate": "cardiotwin.calibration",
     "induce": "cardiotwin.induction",
     "read_plan": "cardiotwin.ablation",
+    "propose_plans": "cardiotwin.ablation",
+    "default_electrodes": "cardiotwin.ecg",
     "read_protocol": "cardiotwin.settings",
     "compare": "cardiotwin.comparison",
     "Twin": "cardiotwin.twin",

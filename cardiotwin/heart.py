@@ -139,7 +139,7 @@ def build_heart(
     progress(0.3, "filling with tetrahedra")
     mesh, n_dropped = largest_part(stuff(shape, *shape.box, settings.edge_mm))
     if n_dropped:
-        _log.warning("%d tetrahedra in pieces apart from the heart were dropped", n_dropped)
+        _log.info("%d tetrahedra in pieces apart from the heart were dropped", n_dropped)
     faces = mesh.boundary_faces()
     surface = tagged_by_distance(faces, shape.surface_distances(mesh.points))
     tissue_class = _tissue_class(mesh, drawn)

@@ -59,7 +59,7 @@ def base_first(segmentation: Segmentation) -> LabelledStack:
     first = basal_slice(muscle, found == labels.LV_BLOOD)
     skipped = int((found[:first] > 0).any(axis=(1, 2)).sum())
     if skipped:
-        _log.warning("%d slice(s) above the base plane hold only fragments of the ring and were left out", skipped)
+        _log.info("%d slice(s) above the base plane hold only fragments of the ring and were left out", skipped)
     return LabelledStack(found[first:], affine @ _along_slices(1.0, float(first)))
 
 

@@ -30,7 +30,7 @@ from cardiotwin.kernels.specialise import specialise
 CURRENT = BEFORE = LEAK = 0
 step_cell = advance_tile = None
 
-REARMED_MV = -40.0
+REARMED_MV = -20.0
 """A node must fall below this to be activated again: the notch of an epicardial beat may cross 0 mV twice."""
 RUNAWAY_MV = 1e4
 """A change of potential in one step that no stable run makes."""

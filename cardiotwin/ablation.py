@@ -1,0 +1,309 @@
+"""Ablation plans as data: read, written, laid onto a heart, and proposed from its circuits."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from scipy.spatial import cKDTree
+
+from cardiotwin.errors import InputRejected, QualityGate
+from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, Heart
+from cardiotwin.reentry import Circuit
+from cardiotwin.settings import PlanSettings, explained
+
+FARTHEST_FROM_SURFACE_MM = 10.0
+"""A lesion point farther than this from the heart belongs to another heart or another frame of reference."""
+
+PATH_STEP_MM = 0.5
+
+CUT_MARGIN_EDGES = 2.0
+"""Margin around a minimum cut, in mesh edges."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lesion:
+    """Tissue ablated from the surface nearest to a path.
+
+    Attributes
+    ----------
+    kind : str
+        ``"point"`` (half an ellipsoid below each point), ``"line"`` (the same, swept along straight pieces),
+        ``"patch"`` (all tissue below the surface within `radius_mm` of any point), or ``"homogenise"`` (the whole
+        border zone, corridors included).
+    points_mm : (k, 3) float64
+        LPS; projected to the heart's surface. Empty for ``"homogenise"``.
+    radius_mm, depth_mm : float
+        Along and below the surface.
+    """
+
+    kind: str
+    points_mm: np.ndarray
+    radius_mm: float
+    depth_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A named set of lesions; none for "no ablation".
+
+    Attributes
+    ----------
+    name : str
+    lesions : tuple of Lesion
+    note : str
+        Where the plan comes from.
+    control : bool
+        True for what is compared against and not meant to be done: no ablation, the deliberately wrong plan.
+    """
+
+    name: str
+    lesions: tuple[Lesion, ...]
+    note: str = ""
+    control: bool = False
+
+
+NO_ABLATION = Plan("no ablation", (), "control: the heart as it is", control=True)
+
+
+class _LesionTable(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["point", "line", "patch", "homogenise"]
+    points_mm: list[tuple[float, float, float]] = []
+    radius_mm: float = Field(5.0, gt=0, le=20)
+    depth_mm: float = Field(8.0, gt=0, le=30)
+
+
+class _PlanTable(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(min_length=1, max_length=80)
+    note: str = ""
+    lesion: list[_LesionTable] = Field(min_length=1)
+
+
+def read_plan(path: Path | str) -> Plan:
+    """Read a plan from TOML: `name`, `note`, and a `[[lesion]]` with `kind`, `points_mm`, `radius_mm`, `depth_mm` each.
+
+    Raises
+    ------
+    InputRejected
+        Not TOML, an unknown key, no lesion, a value out of range; names file and key.
+    """
+    path = Path(path)
+    try:
+        table = _PlanTable(**tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputRejected(f"{path.name}: not readable as a plan in TOML ({error})") from error
+    except ValidationError as error:
+        raise InputRejected(f"{path.name}: {explained(error)}; see the plan format in the README") from error
+    for number, lesion in enumerate(table.lesion, 1):
+        needed = {"point": 1, "line": 2, "patch": 1, "homogenise": 0}[lesion.kind]
+        if len(lesion.points_mm) < needed or not np.isfinite(lesion.points_mm).all():
+            raise InputRejected(
+                f"{path.name}: lesion {number} ({lesion.kind}) has {len(lesion.points_mm)} points; "
+                f"expected at least {needed}, each three finite numbers in mm (LPS)"
+            )
+    lesions = tuple(
+        Lesion(one.kind, np.array(one.points_mm, float).reshape(-1, 3), one.radius_mm, one.depth_mm)
+        for one in table.lesion
+    )
+    return Plan(table.name, lesions, table.note)
+
+
+def plan_text(plan: Plan) -> str:
+    """The plan as the TOML that `read_plan` reads."""
+    lines = [f"name = {_quoted(plan.name)}", f"note = {_quoted(plan.note)}"]
+    for lesion in plan.lesions:
+        points = ", ".join("[" + ", ".join(f"{x:.2f}" for x in point) + "]" for point in lesion.points_mm)
+        lines += [
+            "",
+            "[[lesion]]",
+            f'kind = "{lesion.kind}"',
+            f"points_mm = [{points}]  # LPS",
+            f"radius_mm = {lesion.radius_mm:.2f}",
+            f"depth_mm = {lesion.depth_mm:.2f}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    kept = "".join(character if character.isprintable() else " " for character in text)
+    return '"' + kept.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def lesion_elements(heart: Heart, plan: Plan, grow_mm: float = 0.0) -> np.ndarray:
+    """Tetrahedra that the plan ablates.
+
+    Parameters
+    ----------
+    heart : Heart
+    plan : Plan
+    grow_mm : float
+        Added to every radius and depth: half an element edge either way says how well the mesh resolves the lesion.
+
+    Returns
+    -------
+    (n_tets,) bool
+        True where the centroid lies in a lesion; scar core is never counted, it does not conduct anyway.
+
+    Raises
+    ------
+    InputRejected
+        A point lies more than 10 mm from the heart, or a lesion touches no viable tissue.
+    """
+    hit = np.zeros(len(heart.mesh.tets), bool)
+    viable = heart.tissue_class != CORE
+    for number, lesion in enumerate(plan.lesions, 1):
+        one = _one_lesion(heart, lesion, f"plan '{plan.name}', lesion {number}", grow_mm) & viable
+        if not one.any() and grow_mm >= 0:
+            raise InputRejected(
+                f"plan '{plan.name}', lesion {number} ({lesion.kind}): no viable tissue within it; "
+                "move it, or make radius_mm and depth_mm larger than the mesh edge"
+            )
+        hit |= one
+    return hit
+
+
+def ablated_ml(heart: Heart, plan: Plan) -> tuple[float, float, float]:
+    """Volume of viable tissue ablated as (low, estimate, high), mL: the lesion edge moved by half a mesh edge."""
+    volumes = heart.mesh.volumes
+    low, middle, high = (
+        float(volumes[lesion_elements(heart, plan, grow * heart.edge_mm)].sum()) * 1e-3 for grow in (-0.5, 0.0, 0.5)
+    )
+    return low, middle, high
+
+
+def _one_lesion(heart: Heart, lesion: Lesion, where: str, grow_mm: float) -> np.ndarray:
+    if lesion.kind == "homogenise":
+        return heart.tissue_class == BORDER_ZONE
+    surface = heart.mesh.points[np.unique(heart.faces[heart.surface != BASE])]
+    tree = cKDTree(surface)
+    path = _path(lesion, tree, surface, where)
+    below, foot = tree.query(heart.mesh.centroids)
+    radius, depth = max(lesion.radius_mm + grow_mm, 1e-6), max(lesion.depth_mm + grow_mm, 1e-6)
+    if lesion.kind == "patch":
+        along, _ = cKDTree(path).query(surface[foot])
+        return (along <= radius) & (below <= depth)
+    return _half_ellipsoids(heart, path, radius, depth)
+
+
+def _path(lesion: Lesion, tree: cKDTree, surface: np.ndarray, where: str) -> np.ndarray:
+    """The lesion's points, a line filled in every half millimetre, on the surface."""
+    points = lesion.points_mm
+    away, _ = tree.query(points)
+    if away.max() > FARTHEST_FROM_SURFACE_MM:
+        worst = int(np.argmax(away))
+        raise InputRejected(
+            f"{where}: point {worst + 1} lies {away[worst]:.0f} mm from the heart's surface "
+            f"(limit {FARTHEST_FROM_SURFACE_MM:.0f} mm); give points in mm in the imaging's patient frame (LPS)"
+        )
+    if lesion.kind == "line":
+        pieces = [np.linspace(a, b, 2 + int(np.linalg.norm(b - a) / PATH_STEP_MM)) for a, b in pairwise(points)]
+        points = np.concatenate(pieces)
+    return surface[tree.query(points)[1]]
+
+
+def _half_ellipsoids(heart: Heart, path: np.ndarray, radius: float, depth: float) -> np.ndarray:
+    """Tissue below any point of the path: `radius` along the surface, `depth` along its inward normal."""
+    nodes, inward = _inward_normals(heart)
+    normal = inward[cKDTree(heart.mesh.points[nodes]).query(path)[1]]
+    centroids = heart.mesh.centroids
+    near = np.flatnonzero(cKDTree(path).query(centroids, distance_upper_bound=max(radius, depth))[0] < np.inf)
+    hit = np.zeros(len(centroids), bool)
+    for point, axis in zip(path, normal, strict=True):
+        offset = centroids[near] - point
+        down = offset @ axis
+        sideways = np.sum(offset**2, axis=1) - down**2
+        # A little above the tangent plane belongs to the lesion where the surface curves upward.
+        hit[near] |= (sideways / radius**2 + (down / depth) ** 2 <= 1.0) & (down > -0.5 * radius)
+    return hit
+
+
+def _inward_normals(heart: Heart) -> tuple[np.ndarray, np.ndarray]:
+    """Surface nodes and their unit normals into the wall."""
+    faces = heart.faces[heart.surface != BASE]
+    a, b, c = (heart.mesh.points[faces[:, k]] for k in range(3))
+    outward = np.cross(b - a, c - a)
+    total = np.zeros_like(heart.mesh.points)
+    for corner in range(3):
+        np.add.at(total, faces[:, corner], outward)
+    nodes = np.unique(faces)
+    length = np.linalg.norm(total[nodes], axis=1, keepdims=True)
+    return nodes, -total[nodes] / np.maximum(length, 1e-12)
+
+
+def propose_plans(heart: Heart, circuits: tuple[Circuit, ...], settings: PlanSettings) -> tuple[Plan, ...]:
+    """Plans to compare: an isthmus cut, scar homogenisation, and a wrong plan as a control, as `settings.propose` asks.
+
+    The isthmus cut covers the smallest tissue that every circuit passes (`reentry`) by as few lesions as a greedy cover
+    needs, from whichever surface is nearer. The wrong plan places the same lesions on healthy tissue far from it.
+    """
+    plans = []
+    cut = np.unique(np.concatenate([circuit.cut_nodes for circuit in circuits])) if circuits else np.empty(0, int)
+    if cut.size and {"isthmus", "wrong"} & set(settings.propose):
+        points = _cover(heart, cut, settings)
+        if "isthmus" in settings.propose:
+            lesion = Lesion("point", points, settings.lesion_radius_mm, settings.lesion_depth_mm)
+            plans.append(Plan("isthmus", (lesion,), "covers the minimum cut of every circuit"))
+        if "wrong" in settings.propose:
+            away = _wrong_place(heart, points)
+            lesion = Lesion("point", away, settings.lesion_radius_mm, settings.lesion_depth_mm)
+            note = "control: the isthmus plan's lesions on healthy tissue far from every circuit"
+            plans.append(Plan("wrong place", (lesion,), note, control=True))
+    if "homogenise" in settings.propose and (heart.tissue_class == BORDER_ZONE).any():
+        nothing = np.empty((0, 3))
+        lesion = Lesion("homogenise", nothing, settings.lesion_radius_mm, settings.lesion_depth_mm)
+        plans.append(Plan("homogenise", (lesion,), "ablates the whole border zone, corridors included"))
+    return tuple(plans)
+
+
+def _cover(heart: Heart, cut: np.ndarray, settings: PlanSettings) -> np.ndarray:
+    """Surface points whose lesions hold every viable tetrahedron within `CUT_MARGIN_EDGES` of the cut.
+
+    The cut is the least that opens the paths the wave took; without a margin it finds the next one beside them.
+    """
+    away = cKDTree(heart.mesh.points[cut]).query(heart.mesh.centroids)[0]
+    goal = (away <= CUT_MARGIN_EDGES * heart.edge_mm) & (heart.tissue_class != CORE)
+    target = heart.mesh.centroids[goal]
+    nodes, inward = _inward_normals(heart)
+    surface = heart.mesh.points[nodes]
+    near = cKDTree(target).query(surface)[0] < max(settings.lesion_radius_mm, settings.lesion_depth_mm)
+    surface, inward = surface[near], inward[near]
+    offset = target[None] - surface[:, None]
+    down = np.einsum("psk,pk->ps", offset, inward)
+    sideways = np.sum(offset**2, axis=2) - down**2
+    # Slightly inside the lesion's edge, so that the cut is not held by a rounding error.
+    radius, depth = 0.9 * settings.lesion_radius_mm, 0.9 * settings.lesion_depth_mm
+    holds = (sideways / radius**2 + (down / depth) ** 2 <= 1.0) & (down > -0.5 * radius)
+    if not holds.any(axis=0).all():
+        deepest = float(np.min(np.where(down > 0, down, np.inf), axis=0)[~holds.any(axis=0)].max())
+        raise QualityGate(
+            f"plan: the circuit's isthmus lies up to {deepest:.1f} mm deep, lesions of {settings.lesion_depth_mm} mm "
+            "from either surface do not reach it; raise `plan.lesion_depth_mm`"
+        )
+    chosen = []
+    while holds.any():
+        best = int(np.argmax(holds.sum(axis=1)))
+        chosen.append(surface[best])
+        holds = holds[:, ~holds[best]]
+    return np.array(chosen)
+
+
+def _wrong_place(heart: Heart, points: np.ndarray) -> np.ndarray:
+    """As many surface points, laid out alike, around the healthy surface node farthest from scar and from `points`."""
+    nodes = np.unique(heart.faces[heart.surface != BASE])
+    touched = np.unique(heart.mesh.tets[heart.tissue_class != HEALTHY])
+    healthy = np.setdiff1d(nodes, touched)
+    surface = heart.mesh.points[healthy]
+    scar = heart.mesh.points[touched] if touched.size else points
+    distance = cKDTree(np.concatenate([scar, points])).query(surface)[0]
+    # Half-way to the base: the wrong place must be ventricular wall, not the rim of the mesh.
+    distance[heart.apicobasal[healthy] > 0.8] = 0.0
+    centre = surface[np.argmax(distance)]
+    _, nearest = cKDTree(surface).query(centre + (points - points.mean(axis=0)))
+    return surface[nearest]

@@ -1,0 +1,267 @@
+"""Which plan, how sure, and why.
+
+Every plan is re-tested on the same draws of the posterior, from the same sites, under the same protocol, so plans are
+compared pair by pair. Draws are the unit of uncertainty: the sites of one draw share its velocities. The probability of
+being best is the share of Bayesian bootstrap weights (Rubin 1981, doi 10.1214/aos/1176345338) of the draws under which a
+plan has the lowest residual inducibility, then the fewest new circuits, then the smallest ablated volume. The interval
+of the residual inducibility is Jeffreys' for a share, so that 0 of 12 is not taken for never.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import beta
+
+from cardiotwin.ablation import NO_ABLATION, Plan, ablated_ml, lesion_elements
+from cardiotwin.calibration import Posterior
+from cardiotwin.errors import SettingsError
+from cardiotwin.heart import Heart
+from cardiotwin.induction import Arrhythmias, retest
+from cardiotwin.progress import Progress, part, silent
+from cardiotwin.reentry import same_circuit
+from cardiotwin.settings import CompareSettings, InduceSettings, TissueSettings
+
+BOOTSTRAPS = 4000
+INTERVAL = 0.9
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """What one plan leaves behind.
+
+    Attributes
+    ----------
+    name : str
+    control : bool
+        Compared against, not meant to be done.
+    rank : int
+        1 is best; plans that cannot be told apart share a rank.
+    probability_best : float
+        Share of bootstrap draws in which the plan is best.
+    inducible, tested : int
+        Residual inducibility as `inducible` of `tested` combinations of site, draw and profile.
+    inducibility_interval : tuple of float
+        90 % interval of the share.
+    new_circuits : int
+        Unique circuits that were not there without ablation.
+    new_circuits_interval : tuple of float
+        90 % bootstrap interval over the draws.
+    ablated_ml, ablated_ml_low, ablated_ml_high : float
+        Volume of viable tissue ablated; the interval moves the lesion edge by half an element edge.
+    better_than_none : tuple of int
+        Draws in which it leaves less inducible than no ablation, and draws in which that could be asked.
+    """
+
+    name: str
+    control: bool
+    rank: int
+    probability_best: float
+    inducible: int
+    tested: int
+    inducibility_interval: tuple[float, float]
+    new_circuits: int
+    new_circuits_interval: tuple[float, float]
+    ablated_ml: float
+    ablated_ml_low: float
+    ablated_ml_high: float
+    better_than_none: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Plans in order of rank.
+
+    Attributes
+    ----------
+    plans : tuple of PlanResult
+    preference : str
+        Name of the preferred plan, or ``"no preference"``.
+    reason : str
+        Why, in a sentence.
+    """
+
+    plans: tuple[PlanResult, ...]
+    preference: str
+    reason: str
+
+    def __str__(self) -> str:
+        head = f"{'rank':>4}  {'plan':24}  {'P(best)':>7}  {'inducible':>10}  {'new':>3}  {'ablated mL':>18}"
+        rows = [
+            f"{p.rank:>4}  {p.name:24.24}  {p.probability_best:>7.2f}  {f'{p.inducible} of {p.tested}':>10}  "
+            f"{p.new_circuits:>3}  {f'{p.ablated_ml:.2f} ({p.ablated_ml_low:.2f}-{p.ablated_ml_high:.2f})':>18}"
+            for p in self.plans
+        ]
+        return "\n".join([head, *rows, f"{self.preference}: {self.reason}"])
+
+    def save(self, folder: Path | str) -> Path:
+        """Write `comparison.json` into `folder` and return its path."""
+        path = Path(folder) / "comparison.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        return path
+
+
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    """One plan's re-test, on the draws."""
+
+    plan: Plan
+    inducible: np.ndarray  # (n_draws,) share of combinations
+    new: list[set[int]]  # numbers of the new circuits, by draw
+    count: int
+    tested: int
+    volume: tuple[float, float, float]
+
+
+def compare(
+    heart: Heart,
+    posterior: Posterior,
+    plans: Sequence[Plan],
+    arrhythmias: Arrhythmias,
+    induce_settings: InduceSettings | None = None,
+    tissue_settings: TissueSettings | None = None,
+    settings: CompareSettings | None = None,
+    *,
+    folder: Path | None = None,
+    progress: Progress = silent,
+) -> Comparison:
+    """Re-test every plan under the protocol that induced `arrhythmias`, and rank them; "no ablation" is among them.
+
+    Parameters
+    ----------
+    heart, posterior, arrhythmias
+        What `induce` was given and what it returned.
+    plans : sequence of Plan
+        With different names.
+    folder : Path or None
+        Where finished re-tests are kept, so that a killed run resumes.
+
+    Raises
+    ------
+    SettingsError
+        Two plans of one name.
+    InputRejected
+        A lesion outside the heart or without viable tissue.
+    """
+    induce_settings, tissue_settings = induce_settings or InduceSettings(), tissue_settings or TissueSettings()
+    settings = settings or CompareSettings()
+    plans = [NO_ABLATION, *(plan for plan in plans if plan.name != NO_ABLATION.name)]
+    names = [plan.name for plan in plans]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SettingsError(f"two plans are called '{twice}'; give each plan its own name")
+    lesions = [lesion_elements(heart, plan) for plan in plans]
+    outcomes = []
+    for k, (plan, lesion) in enumerate(zip(plans, lesions, strict=True)):
+        report = part(progress, k / len(plans), (k + 1) / len(plans))
+        after = arrhythmias
+        if lesion.any():
+            after = retest(
+                heart, posterior, arrhythmias, plan.name, lesion, induce_settings, tissue_settings,
+                only_inducible=settings.retest == "inducible", folder=folder, progress=report,
+            )  # fmt: skip
+        outcomes.append(_outcome(heart, plan, arrhythmias, after))
+    return _ranked(outcomes, settings)
+
+
+def _outcome(heart: Heart, plan: Plan, before: Arrhythmias, after: Arrhythmias) -> _Outcome:
+    is_new = [not any(same_circuit(circuit, old) for old in before.circuits) for circuit in after.circuits]
+    n_draws = before.members.size
+    shares, new = np.zeros(n_draws), []
+    for draw in range(n_draws):
+        mine = [one for one in after.inductions if one.draw == draw]
+        shares[draw] = np.mean([one.circuit is not None for one in mine])
+        new.append({one.circuit for one in mine if one.circuit is not None and is_new[one.circuit]})
+    count = sum(one.circuit is not None for one in after.inductions)
+    return _Outcome(plan, shares, new, count, len(after.inductions), ablated_ml(heart, plan))
+
+
+def _ranked(outcomes: list[_Outcome], settings: CompareSettings) -> Comparison:
+    """Bootstrap the draws, find the best plan in each, and call what cannot be told apart by its name."""
+    n_draws = outcomes[0].inducible.size
+    weights = np.random.default_rng(0).dirichlet(np.ones(n_draws), BOOTSTRAPS)
+    share = np.stack([weights @ one.inducible for one in outcomes], axis=1)
+    fresh = np.stack([_new_circuits(one, weights) for one in outcomes], axis=1)
+    wins = _wins(share, fresh, outcomes)
+    probability = wins.mean(axis=0)
+    score = [(one.inducible.mean(), len(set().union(*one.new)), one.volume[1]) for one in outcomes]
+    order = sorted(range(len(outcomes)), key=lambda k: (-round(probability[k], 2), score[k]))
+    results, rank = [], 0
+    for position, k in enumerate(order):
+        if position == 0 or _told_apart(share[:, order[position - 1]], share[:, k], wins[:, [order[position - 1], k]]):
+            rank = position + 1
+        results.append(_result(outcomes[k], outcomes[0], rank, float(probability[k]), fresh[:, k]))
+    return _verdict(tuple(results), outcomes, settings)
+
+
+def _wins(share: np.ndarray, fresh: np.ndarray, outcomes: list[_Outcome]) -> np.ndarray:
+    """(n_bootstraps, n_plans): 1 for the best plan of each bootstrap, shared where nothing decides."""
+    best = share <= share.min(axis=1, keepdims=True) + 1e-9
+    fewest = np.where(best, fresh, np.inf)
+    best &= fewest <= fewest.min(axis=1, keepdims=True) + 1e-9
+    high = np.array([one.volume[2] for one in outcomes])
+    low = np.array([one.volume[0] for one in outcomes])
+    # A volume decides only where the intervals do not overlap.
+    beaten = best @ (high[:, None] < low[None, :])
+    best &= ~beaten.astype(bool)
+    return best / best.sum(axis=1, keepdims=True)
+
+
+def _new_circuits(outcome: _Outcome, weights: np.ndarray) -> np.ndarray:
+    """Number of new circuits in the draws that a bootstrap does not leave out (weight above a tenth of its share)."""
+    kept = weights > 0.1 / weights.shape[1]
+    circuits = set().union(*outcome.new)
+    carriers = [np.array([circuit in draw for draw in outcome.new]) for circuit in circuits]
+    return sum(((kept @ carrier) for carrier in carriers), np.zeros(len(weights), int)).astype(float)
+
+
+def _told_apart(better: np.ndarray, worse: np.ndarray, wins: np.ndarray) -> bool:
+    """Whether one plan is at least as good as the next in 90 % of the bootstraps, and better in some way."""
+    return bool(np.mean(better < worse - 1e-9) >= INTERVAL or np.mean(wins[:, 0] > wins[:, 1]) >= INTERVAL)
+
+
+def _result(one: _Outcome, none: _Outcome, rank: int, probability: float, fresh: np.ndarray) -> PlanResult:
+    tested = one.tested
+    low, high = beta.ppf([(1 - INTERVAL) / 2, (1 + INTERVAL) / 2], one.count + 0.5, tested - one.count + 0.5)
+    asked = none.inducible > 0
+    return PlanResult(
+        name=one.plan.name,
+        control=one.plan.control,
+        rank=rank,
+        probability_best=probability,
+        inducible=one.count,
+        tested=tested,
+        inducibility_interval=(float(low) if one.count else 0.0, float(high) if one.count < tested else 1.0),
+        new_circuits=len(set().union(*one.new)),
+        new_circuits_interval=(float(np.quantile(fresh, 0.05)), float(np.quantile(fresh, 0.95))),
+        ablated_ml=one.volume[1],
+        ablated_ml_low=one.volume[0],
+        ablated_ml_high=one.volume[2],
+        better_than_none=(int(np.sum(one.inducible[asked] < none.inducible[asked])), int(asked.sum())),
+    )
+
+
+def _verdict(results: tuple[PlanResult, ...], outcomes: list[_Outcome], settings: CompareSettings) -> Comparison:
+    none = next(one for one in results if one.name == NO_ABLATION.name)
+    best = max(results, key=lambda one: one.probability_best)
+    if none.inducible == 0:
+        return Comparison(results, "no preference", f"nothing was inducible in {none.tested} tests without ablation")
+    if best.control or best.probability_best < settings.preference_probability:
+        return Comparison(
+            results,
+            "no preference",
+            f"the best plan has a probability of {best.probability_best:.2f}; "
+            f"a preference needs {settings.preference_probability:.2f}",
+        )
+    better, asked = best.better_than_none
+    return Comparison(
+        results,
+        best.name,
+        f"leaves less inducible than no ablation in {better} of {asked} admissible twins with an arrhythmia; "
+        f"residual {best.inducible} of {best.tested}, {best.ablated_ml:.1f} mL ablated",
+    )

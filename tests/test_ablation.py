@@ -1,0 +1,135 @@
+"""A lesion is where, and as large as, its plan says; a plan that misses the heart is refused."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from cube_heart import block_heart
+
+from cardiotwin.ablation import (
+    NO_ABLATION,
+    Lesion,
+    Plan,
+    ablated_ml,
+    lesion_elements,
+    plan_text,
+    propose_plans,
+    read_plan,
+)
+from cardiotwin.errors import InputRejected
+from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
+from cardiotwin.reentry import Circuit
+from cardiotwin.settings import PlanSettings
+
+RADIUS, DEPTH = 5.0, 4.0
+
+
+@pytest.fixture(scope="module")
+def wall():
+    """A wall 12 mm thick and 40 x 40 mm wide; x runs from endocardium to epicardium."""
+    return block_heart((12, 40, 40), 1.0)
+
+
+def plan(kind, points, radius=RADIUS, depth=DEPTH):
+    return Plan("test", (Lesion(kind, np.array(points, float).reshape(-1, 3), radius, depth),))
+
+
+def test_a_point_lesion_is_half_an_ellipsoid_below_the_surface(wall):
+    _, volume, _ = ablated_ml(wall, plan("point", [0, 20, 20]))
+    assert volume == pytest.approx(2 / 3 * np.pi * RADIUS**2 * DEPTH * 1e-3, rel=0.05)
+    hit = wall.mesh.centroids[lesion_elements(wall, plan("point", [0, 20, 20]))]
+    assert hit[:, 0].max() <= DEPTH
+    assert np.linalg.norm(hit[:, 1:] - 20, axis=1).max() <= RADIUS
+
+
+def test_a_patch_is_a_cylinder_below_the_surface(wall):
+    _, volume, _ = ablated_ml(wall, plan("patch", [0, 20, 20]))
+    assert volume == pytest.approx(np.pi * RADIUS**2 * DEPTH * 1e-3, rel=0.1)
+
+
+def test_a_line_is_a_half_ellipse_swept_between_two_caps(wall):
+    _, volume, _ = ablated_ml(wall, plan("line", [[0, 10, 20], [0, 30, 20]]))
+    swept = 0.5 * np.pi * RADIUS * DEPTH * 20 + 2 / 3 * np.pi * RADIUS**2 * DEPTH
+    assert volume == pytest.approx(swept * 1e-3, rel=0.05)
+
+
+def test_points_off_the_surface_are_laid_onto_it(wall):
+    on, off = (lesion_elements(wall, plan("point", [x, 20, 20])) for x in (0.0, -6.0))
+    assert np.array_equal(on, off)
+
+
+def test_the_volume_interval_holds_the_volume(wall):
+    low, middle, high = ablated_ml(wall, plan("point", [0, 20, 20]))
+    assert low < middle < high
+
+
+def test_homogenisation_takes_the_border_zone_and_nothing_else(wall):
+    tissue_class = np.where(wall.mesh.centroids[:, 1] < 10, BORDER_ZONE, HEALTHY).astype(np.uint8)
+    scarred = dataclasses.replace(wall, tissue_class=tissue_class)
+    assert np.array_equal(lesion_elements(scarred, plan("homogenise", [])), tissue_class == BORDER_ZONE)
+
+
+def test_scar_core_is_never_ablated(wall):
+    core = dataclasses.replace(
+        wall, tissue_class=np.where(wall.mesh.centroids[:, 1] < 20, CORE, HEALTHY).astype(np.uint8)
+    )
+    assert not lesion_elements(core, plan("point", [0, 20, 20]))[core.tissue_class == CORE].any()
+
+
+def test_no_ablation_ablates_nothing(wall):
+    assert not lesion_elements(wall, NO_ABLATION).any()
+    assert ablated_ml(wall, NO_ABLATION) == (0.0, 0.0, 0.0)
+
+
+def test_a_lesion_outside_the_heart_is_refused_with_its_distance(wall):
+    with pytest.raises(InputRejected, match=r"lesion 1: point 1 lies 60 mm from the heart"):
+        lesion_elements(wall, plan("point", [-60, 20, 20]))
+
+
+def test_a_lesion_without_viable_tissue_is_refused(wall):
+    core = dataclasses.replace(wall, tissue_class=np.full(len(wall.mesh.tets), CORE, np.uint8))
+    with pytest.raises(InputRejected, match="no viable tissue"):
+        lesion_elements(core, plan("point", [0, 20, 20]))
+
+
+def test_a_plan_survives_the_file(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(plan_text(Plan('a "quoted" name', plan("line", [[0, 1, 2], [3, 4, 5]]).lesions, "a note")))
+    back = read_plan(path)
+    assert (back.name, back.note, back.lesions[0].kind) == ('a "quoted" name', "a note", "line")
+    assert np.allclose(back.lesions[0].points_mm, [[0, 1, 2], [3, 4, 5]])
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("name = ", "TOML"),
+        ("name = 'x'", "lesion"),
+        ("name = 'x'\n[[lesion]]\nkind = 'point'\npoints = [[0, 0, 0]]", "unknown key `lesion.0.points`"),
+        ("name = 'x'\n[[lesion]]\nkind = 'line'\npoints_mm = [[0, 0, 0]]", "has 1 points"),
+        ("name = 'x'\n[[lesion]]\nkind = 'point'\npoints_mm = [[0, nan, 0]]", "finite"),
+        ("name = 'x'\n[[lesion]]\nkind = 'point'\npoints_mm = [[0, 0, 0]]\nradius_mm = 500", "radius_mm"),
+    ],
+)
+def test_a_bad_plan_is_refused_in_one_line_with_file_and_key(tmp_path, text, complaint):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(InputRejected, match=r"bad\.toml") as refusal:
+        read_plan(path)
+    assert complaint in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_proposed_isthmus_plan_holds_the_cut_and_the_wrong_plan_does_not(wall):
+    """A cut across the whole wall: lesions from both surfaces are needed to reach its middle."""
+    cut = np.flatnonzero(np.abs(wall.mesh.points[:, 1] - 20) + np.abs(wall.mesh.points[:, 2] - 20) < 0.5).astype(
+        np.int32
+    )
+    nothing = np.zeros(3)
+    circuit = Circuit(300.0, 3, nothing, nothing, np.full(len(wall.mesh.points), np.nan, np.float32), cut, cut)
+    plans = {p.name: p for p in propose_plans(wall, (circuit,), PlanSettings(lesion_radius_mm=6, lesion_depth_mm=9))}
+    touching = np.isin(wall.mesh.tets, cut).any(axis=1)
+    assert lesion_elements(wall, plans["isthmus"])[touching].all()
+    assert not lesion_elements(wall, plans["wrong place"])[touching].any()
+    assert plans["wrong place"].control
+    assert not plans["isthmus"].control

@@ -1,0 +1,78 @@
+"""Ranking follows residual inducibility, then new circuits, then volume; what cannot be told apart is not ranked apart."""
+
+import numpy as np
+import pytest
+
+from cardiotwin.ablation import NO_ABLATION, Plan
+from cardiotwin.comparison import _Outcome, _ranked
+from cardiotwin.settings import CompareSettings
+
+
+def outcome(name, inducible_of_4, volume, new=None, control=False):
+    """A plan whose draws leave so many of four combinations inducible."""
+    share = np.array(inducible_of_4) / 4
+    circuits = new or [set() for _ in share]
+    plan = NO_ABLATION if name == NO_ABLATION.name else Plan(name, (), "", control)
+    return _Outcome(
+        plan, share, circuits, int(np.sum(inducible_of_4)), 4 * share.size, (0.9 * volume, volume, 1.1 * volume)
+    )
+
+
+def ranked(*outcomes):
+    return _ranked([outcome("no ablation", [3, 2, 4, 3], 0.0), *outcomes], CompareSettings())
+
+
+def by_name(comparison):
+    return {plan.name: plan for plan in comparison.plans}
+
+
+def test_the_plan_that_abolishes_everything_is_preferred():
+    comparison = ranked(outcome("isthmus", [0, 0, 0, 0], 1.0), outcome("wrong place", [3, 2, 4, 3], 1.0, control=True))
+    assert comparison.preference == "isthmus"
+    plans = by_name(comparison)
+    assert plans["isthmus"].rank == 1
+    assert plans["isthmus"].better_than_none == (4, 4)
+    assert plans["wrong place"].better_than_none == (0, 4)
+
+
+def test_equal_effect_is_decided_by_volume_only_where_intervals_do_not_overlap():
+    apart = ranked(outcome("small", [0, 0, 0, 0], 1.0), outcome("large", [0, 0, 0, 0], 3.0))
+    assert apart.preference == "small"
+    alike = ranked(outcome("small", [0, 0, 0, 0], 1.0), outcome("large", [0, 0, 0, 0], 1.1))
+    assert alike.preference == "no preference"
+    assert by_name(alike)["small"].rank == by_name(alike)["large"].rank == 1
+    assert by_name(alike)["small"].probability_best == pytest.approx(0.5)
+
+
+def test_a_plan_that_helps_in_half_of_the_draws_is_not_certain_to_be_best():
+    comparison = ranked(outcome("a", [0, 4, 0, 4], 1.0), outcome("b", [4, 0, 4, 0], 1.0))
+    plans = by_name(comparison)
+    assert comparison.preference == "no preference"
+    assert 0.2 < plans["a"].probability_best < 0.8
+
+
+def test_new_circuits_count_against_a_plan():
+    comparison = ranked(
+        outcome("clean", [0, 0, 0, 1], 2.0), outcome("harmful", [0, 0, 0, 1], 1.0, [{0}, {0}, {0, 1}, {1}])
+    )
+    assert comparison.preference == "clean"
+    assert by_name(comparison)["harmful"].new_circuits == 2
+
+
+def test_nothing_inducible_means_no_preference():
+    none = outcome("no ablation", [0, 0, 0, 0], 0.0)
+    comparison = _ranked([none, outcome("isthmus", [0, 0, 0, 0], 1.0)], CompareSettings())
+    assert comparison.preference == "no preference"
+    assert "nothing was inducible" in comparison.reason
+
+
+def test_none_of_sixteen_is_not_never():
+    plan = by_name(ranked(outcome("isthmus", [0, 0, 0, 0], 1.0)))["isthmus"]
+    low, high = plan.inducibility_interval
+    assert low == 0.0
+    assert 0.05 < high < 0.25
+
+
+def test_probabilities_of_being_best_sum_to_one():
+    comparison = ranked(outcome("a", [1, 0, 2, 0], 1.0), outcome("b", [0, 2, 0, 1], 2.0))
+    assert sum(plan.probability_best for plan in comparison.plans) == pytest.approx(1.0)

@@ -1,0 +1,85 @@
+"""A wave that runs around a ring is a circuit; a wave that spreads from a focus is none."""
+
+import numpy as np
+import pytest
+
+from cardiotwin.reentry import find_circuits, neighbours, same_circuit
+
+CYCLE_MS = 300.0
+
+
+@pytest.fixture(scope="module")
+def ring():
+    """A flat ring of radius 12 to 24 mm, 3 mm thick, in tetrahedra, with a neck 4 mm wide at angle 0."""
+    angle, radius, height = np.meshgrid(np.arange(120), np.linspace(12, 24, 9), [0.0, 1.5, 3.0], indexing="ij")
+    theta = 2 * np.pi * angle / 120
+    points = np.stack([radius * np.cos(theta), radius * np.sin(theta), height], -1).reshape(-1, 3)
+
+    def node(a, r, h):
+        return ((a % 120) * 9 + r) * 3 + h
+
+    tets = []
+    for a in range(120):
+        for r in range(8):
+            if (a < 6 or a > 114) and not 2 <= r < 5:
+                continue  # the neck: only three of eight radial cells conduct
+            for h in range(2):
+                c = [node(a + i, r + j, h + k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
+                tets += [[c[0], c[p], c[q], c[7]] for p, q in ((4, 6), (6, 2), (2, 3), (3, 1), (1, 5), (5, 4))]
+    tets = np.array(tets, np.int32)
+    a, b, c, d = (points[tets[:, k]] for k in range(4))
+    inverted = np.einsum("ij,ij->i", np.cross(b - a, c - a), d - a) < 0
+    tets[inverted, 2:] = tets[inverted, 3:1:-1]
+    return points, tets
+
+
+def turning(points, turns=4):
+    """Activation by a wave that turns counter-clockwise with a constant period."""
+    phase = np.arctan2(points[:, 1], points[:, 0]) % (2 * np.pi) / (2 * np.pi) * CYCLE_MS
+    return phase + CYCLE_MS * np.arange(turns)[:, None]
+
+
+def test_a_turning_wave_is_one_circuit_of_its_period(ring):
+    points, tets = ring
+    (circuit,) = find_circuits(turning(points), neighbours(points, tets), after_ms=0.0)
+    assert circuit.cycle_length_ms == pytest.approx(CYCLE_MS)
+    assert circuit.cycles == 3
+
+
+def test_the_isthmus_is_the_neck_and_its_exit_lies_downstream(ring):
+    points, tets = ring
+    (circuit,) = find_circuits(turning(points), neighbours(points, tets), after_ms=0.0)
+    angle = np.degrees(np.arctan2(circuit.isthmus_mm[1], circuit.isthmus_mm[0]))
+    assert abs(angle) < 40
+    assert np.degrees(np.arctan2(circuit.exit_mm[1], circuit.exit_mm[0])) > angle
+
+
+def test_the_minimum_cut_crosses_the_neck_and_opens_every_closed_path(ring):
+    points, tets = ring
+    tissue = neighbours(points, tets)
+    (circuit,) = find_circuits(turning(points), tissue, after_ms=0.0)
+    angle = np.degrees(np.arctan2(points[circuit.cut_nodes, 1], points[circuit.cut_nodes, 0]))
+    assert np.abs(angle).max() <= 19
+    assert tissue.volumes[circuit.cut_nodes].sum() < 0.05 * tissue.volumes.sum()
+    left = tets[~np.isin(tets, circuit.cut_nodes).any(axis=1)]
+    assert find_circuits(turning(points), neighbours(points, left), after_ms=0.0) == ()
+
+
+def test_a_wave_from_a_focus_is_no_circuit(ring):
+    points, tets = ring
+    beats = np.linalg.norm(points - points[700], axis=1) / 0.5 + CYCLE_MS * np.arange(5)[:, None]
+    assert find_circuits(beats, neighbours(points, tets), after_ms=0.0) == ()
+
+
+def test_two_activations_after_the_stimulus_are_not_yet_reentry(ring):
+    points, tets = ring
+    assert find_circuits(turning(points, turns=2), neighbours(points, tets), after_ms=0.0) == ()
+
+
+def test_a_circuit_turning_the_other_way_has_another_exit(ring):
+    points, tets = ring
+    tissue = neighbours(points, tets)
+    (forward,) = find_circuits(turning(points), tissue, after_ms=0.0)
+    (backward,) = find_circuits(turning(points * [1, -1, 1]), tissue, after_ms=0.0)
+    assert same_circuit(forward, forward)
+    assert not same_circuit(forward, backward)
