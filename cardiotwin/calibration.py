@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardiotwin.ecg import Ecg, Electrodes
+from cardiotwin.ecg import Ecg, Electrodes, default_electrodes
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.heart import Heart
 from cardiotwin.progress import Progress, part, silent
@@ -93,9 +93,9 @@ class Posterior:
 def calibrate(
     heart: Heart,
     ecgs: Sequence[Ecg],
-    electrodes: Electrodes,
-    settings: CalibrateSettings,
-    tissue: TissueSettings,
+    electrodes: Electrodes | None = None,
+    settings: CalibrateSettings | None = None,
+    tissue: TissueSettings | None = None,
     *,
     previous: Posterior | None = None,
     workers: int = 0,
@@ -109,9 +109,10 @@ def calibrate(
         The calibration mesh.
     ecgs : sequence of Ecg
         In canonical order, the oldest first.
-    electrodes : Electrodes
-    settings : CalibrateSettings
-    tissue : TissueSettings
+    electrodes : Electrodes, optional
+        Placed by a rule from the heart (`default_electrodes`) when they were not measured.
+    settings : CalibrateSettings, optional
+    tissue : TissueSettings, optional
         For the border zone.
     previous : Posterior, optional
         From a shorter list of the same recordings: its ensemble is the start, and only the newer recordings are
@@ -134,6 +135,8 @@ def calibrate(
     bias +3 %. Intervals are wide, and should be: torso, electrode errors and Purkinje tree are not in the model. With
     fewer than three lattice cells across the wall the cross-fibre velocity comes out up to 15 % too high.
     """
+    electrodes = electrodes or default_electrodes(heart)
+    settings, tissue = settings or CalibrateSettings(), tissue or TissueSettings()
     if not ecgs:
         raise InputRejected("calibration: no ECG; add one with `cardiotwin add`")
     known = _recordings(previous)

@@ -10,12 +10,13 @@ mV/ms), and APD grows by 11 %, the mean of endocardial (294 to 330 ms) and epica
 
 - The upstroke: dV/dt goes with 1/tau_in, so tau_in is divided by 0.47. tau_out stays 20 tau_in: the threshold and the
   plateau, which depend on their ratio only, stay.
-- APD: tau_close, to which it is proportional, is multiplied by `tissue.border_zone_apd_factor`, 1.11 unless set.
+- APD: tau_close, to which it is proportional, is multiplied by `tissue.border_zone_apd_factor`, 1.11 unless
+  set.
 
-A healthy `tissue.tau_close_ms` of 130 gives an effective refractory period of about 250 ms at a cycle length of 600 ms, as
-measured in the human ventricle (230 to 250 ms is usual); the paper's 150 ms gives 285. Across the wall it falls by 15
-ms, APD by 24: epicardium recovers first although it is activated last, which is what makes the T wave upright. That
-number is a choice.
+A healthy `tissue.tau_close_ms` of 130 gives an effective refractory period of about 250 ms at a cycle length of 600
+ms, as measured in the human ventricle (230 to 250 ms is usual); the paper's 150 ms gives 285. It falls by 12 % across
+the wall: epicardium recovers first although it is activated last, which is what makes the T wave upright. That number
+is a choice.
 """
 
 from __future__ import annotations

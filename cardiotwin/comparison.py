@@ -2,9 +2,9 @@
 
 Every plan is re-tested on the same draws of the posterior, from the same sites, under the same protocol, so plans are
 compared pair by pair. Draws are the unit of uncertainty: the sites of one draw share its velocities. The probability of
-being best is the share of Bayesian bootstrap weights (Rubin 1981, doi 10.1214/aos/1176345338) of the draws under which a
-plan has the lowest residual inducibility, then the fewest new circuits, then the smallest ablated volume. The interval
-of the residual inducibility is Jeffreys' for a share, so that 0 of 12 is not taken for never.
+being best is the share of Bayesian bootstrap weights of the draws (Rubin 1981, doi 10.1214/aos/1176345338) under
+which a plan has the lowest residual inducibility, then the fewest new circuits, then the smallest ablated volume. The
+interval of the residual inducibility is Jeffreys' for a share, so that 0 of 12 is not taken for never.
 """
 
 from __future__ import annotations

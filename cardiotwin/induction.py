@@ -3,7 +3,7 @@
 The protocol is that of Arevalo et al. 2016 (doi 10.1038/ncomms11437) and Prakosa et al. 2018
 (doi 10.1038/s41551-018-0282-2): a train of S1, then S2 brought earlier step by step until re-entry or loss of capture;
 S3 and S4 likewise, each behind the earliest extra-stimulus that captured. Re-entry counts when it turns at least twice
-at one site after the last stimulus. The train is computed once for a site and every attempt starts from its saved state.
+at one site after the last stimulus. The train is computed once for a site; every attempt starts from its saved state.
 """
 
 from __future__ import annotations

@@ -150,8 +150,8 @@ def _wave_graph(times: np.ndarray, until_ms: float, tissue: Neighbours) -> tuple
         within = (last[j] > last[i]) & (last[j] - last[i] <= longest)
         across = (last[j] > before[i]) & (last[j] - before[i] <= longest)
     shape = (last.size, last.size)
-    graphs = (csr_matrix((np.ones(pick.sum(), np.int32), (i[pick], j[pick])), shape=shape) for pick in (within, across))
-    return tuple(graphs)  # type: ignore[return-value]
+    edges = [csr_matrix((np.ones(pick.sum(), np.int32), (i[pick], j[pick])), shape=shape) for pick in (within, across)]
+    return edges[0], edges[1]
 
 
 def _closed_paths(within: csr_matrix, across: csr_matrix, volumes: np.ndarray) -> list[np.ndarray]:

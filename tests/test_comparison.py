@@ -1,4 +1,4 @@
-"""Ranking follows residual inducibility, then new circuits, then volume; what cannot be told apart is not ranked apart."""
+"""Plans rank by residual inducibility, then new circuits, then volume; what cannot be told apart shares a rank."""
 
 import numpy as np
 import pytest
