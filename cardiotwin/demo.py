@@ -58,7 +58,7 @@ def run_demo(out: Path | str, seed: int = 1, progress: Progress = silent) -> Dem
     else:
         twin = Twin.create(out, presets.settings_text(presets.preset("demo"), TITLE))
     phantom = _phantom(out / "phantom", seed, part(progress, 0.0, 0.15))
-    twin.add([phantom / "lge", phantom / "ecg.dcm"])
+    twin.add([phantom / "lge", phantom / "ecg.dcm", phantom / "electrodes.csv"])
     twin.run(progress=part(progress, 0.15, 0.99))
     truth = judge(twin, phantom)
     durable.write_file(out / "report" / "truth.json", durable.readable(truth))

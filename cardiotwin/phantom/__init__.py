@@ -26,6 +26,9 @@ QRS_SIZE_MV = 0.6
 """Median over the leads of the QRS complex from lowest to highest; chest leads show several times that."""
 
 
+CAMERA_ERROR_MM = 3.0
+
+
 def make_phantom(
     folder: Path | str, seed: int = 1, progress: Progress = silent, *, edge_mm: float | None = None
 ) -> Path:
@@ -70,6 +73,7 @@ def _fill(folder: Path, seed: int, progress: Progress, edge_mm: float | None) ->
     _write_images(folder, anatomy, scan_settings, seed, part(progress, 0.0, 0.15))
     beat = heartbeat(anatomy, physiology, electrodes, part(progress, 0.15, 0.97))
     recordings = _write_ecgs(folder, anatomy, electrodes, beat, seed)
+    _write_electrodes(folder / "electrodes.csv", electrodes, seed)
     _write_truth(folder, anatomy, physiology, scan_settings, electrodes, beat, recordings)
     progress(1.0, "phantom patient")
 
@@ -112,6 +116,15 @@ def _write_ecgs(
         ecg = recorded(*whole, electrodes, recording)
         write_dicom_ecg(folder / name, ecg, phantom_patient(seed), date=recording.date)
     return first, follow_up
+
+
+def _write_electrodes(path: Path, electrodes: Electrodes, seed: int) -> None:
+    """The electrodes as a camera would measure them: each coordinate is off by about `CAMERA_ERROR_MM`."""
+    measured = electrodes.positions + CAMERA_ERROR_MM * np.random.default_rng([seed, 9]).normal(
+        size=(len(electrodes.names), 3)
+    )
+    rows = [f"{name},{x:.1f},{y:.1f},{z:.1f}" for name, (x, y, z) in zip(electrodes.names, measured, strict=True)]
+    path.write_text("\n".join(["name,x_mm,y_mm,z_mm", *rows]) + "\n", encoding="utf-8")
 
 
 def ecg_scale(electrodes: Electrodes, beat: Beat) -> float:
