@@ -52,6 +52,8 @@ def run_demo(out: Path | str, seed: int = 1, progress: Progress = silent) -> Dem
     SettingsError
         There is something else at `out`, or a demo with another seed.
     """
+    from cardiotwin.paraview import write_study
+
     out = Path(out)
     if (out / "twin.db").exists():
         twin = Twin(out)
@@ -59,7 +61,8 @@ def run_demo(out: Path | str, seed: int = 1, progress: Progress = silent) -> Dem
         twin = Twin.create(out, presets.settings_text(presets.preset("demo"), TITLE))
     phantom = _phantom(out / "phantom", seed, part(progress, 0.0, 0.15))
     twin.add([phantom / "lge", phantom / "ecg.dcm", phantom / "electrodes.csv"])
-    twin.run(progress=part(progress, 0.15, 0.99))
+    twin.run(progress=part(progress, 0.15, 0.95))
+    write_study(out / "exports" / "paraview", twin.study(), part(progress, 0.95, 0.99))
     truth = judge(twin, phantom)
     durable.write_file(out / "report" / "truth.json", durable.readable(truth))
     progress(1.0, "done")
