@@ -2,9 +2,11 @@
 
 Every plan is re-tested on the same draws of the posterior, from the same sites, under the same protocol, so plans are
 compared pair by pair. Draws are the unit of uncertainty: the sites of one draw share its velocities. The probability of
-being best is the share of Bayesian bootstrap weights of the draws (Rubin 1981, doi 10.1214/aos/1176345338) under
-which a plan has the lowest residual inducibility, then the fewest new circuits, then the smallest ablated volume. The
-interval of the residual inducibility is Jeffreys' for a share, so that 0 of 12 is not taken for never.
+being best has two factors. One is the share of Bayesian bootstrap weights of the draws (Rubin 1981,
+doi 10.1214/aos/1176345338) under which a plan leaves the lowest residual inducibility, then the fewest new circuits,
+then the smallest ablated volume. The other is the probability that it beats no ablation at all, from the tests that the
+two disagree on (a sign test with Jeffreys' prior): one such test is not much, however clear-cut it is in a bootstrap.
+The interval of the residual inducibility is Jeffreys' for a share, so that 0 of 12 is not taken for never.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ class PlanResult:
     rank : int
         1 is best; plans that cannot be told apart share a rank.
     probability_best : float
-        Share of bootstrap draws in which the plan is best.
+        That the plan is best: its share of the bootstraps, times the probability that it beats no ablation.
     inducible, tested : int
         Residual inducibility as `inducible` of `tested` combinations of site, draw and profile.
     inducibility_interval : tuple of float
@@ -55,6 +57,8 @@ class PlanResult:
         Volume of viable tissue ablated; the interval moves the lesion edge by half an element edge.
     better_than_none : tuple of int
         Draws in which it leaves less inducible than no ablation, and draws in which that could be asked.
+    tests_won, tests_lost : int
+        Tests that only no ablation leaves inducible, and tests that only this plan does.
     """
 
     name: str
@@ -70,6 +74,8 @@ class PlanResult:
     ablated_ml_low: float
     ablated_ml_high: float
     better_than_none: tuple[int, int]
+    tests_won: int
+    tests_lost: int
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,8 @@ class _Outcome:
     plan: Plan
     inducible: np.ndarray  # (n_draws,) share of combinations
     new: list[set[int]]  # numbers of the new circuits, by draw
+    won: int  # tests that only no ablation leaves inducible
+    lost: int  # tests that only this plan leaves inducible
     count: int
     tested: int
     volume: tuple[float, float, float]
@@ -177,8 +185,10 @@ def _outcome(heart: Heart, plan: Plan, before: Arrhythmias, after: Arrhythmias) 
         mine = [one for one in after.inductions if one.draw == draw]
         shares[draw] = np.mean([one.circuit is not None for one in mine])
         new.append({one.circuit for one in mine if one.circuit is not None and is_new[one.circuit]})
-    count = sum(one.circuit is not None for one in after.inductions)
-    return _Outcome(plan, shares, new, count, len(after.inductions), ablated_ml(heart, plan))
+    left = {(one.draw, one.profile, one.site) for one in after.inductions if one.circuit is not None}
+    there = {(one.draw, one.profile, one.site) for one in before.inductions if one.circuit is not None}
+    volume = ablated_ml(heart, plan)
+    return _Outcome(plan, shares, new, len(there - left), len(left - there), len(left), len(after.inductions), volume)
 
 
 def _ranked(outcomes: list[_Outcome], settings: CompareSettings) -> Comparison:
@@ -188,9 +198,9 @@ def _ranked(outcomes: list[_Outcome], settings: CompareSettings) -> Comparison:
     share = np.stack([weights @ one.inducible for one in outcomes], axis=1)
     fresh = np.stack([_new_circuits(one, weights) for one in outcomes], axis=1)
     wins = _wins(share, fresh, outcomes)
-    probability = wins.mean(axis=0)
+    probability = _against_none(wins.mean(axis=0), outcomes)
     score = [(one.inducible.mean(), len(set().union(*one.new)), one.volume[1]) for one in outcomes]
-    order = sorted(range(len(outcomes)), key=lambda k: (-round(probability[k], 2), score[k]))
+    order = sorted(range(len(outcomes)), key=lambda k: (-round(float(probability[k]), 2), score[k]))
     results, rank = [], 0
     for position, k in enumerate(order):
         if position == 0 or _told_apart(share[:, order[position - 1]], share[:, k], wins[:, [order[position - 1], k]]):
@@ -210,6 +220,15 @@ def _wins(share: np.ndarray, fresh: np.ndarray, outcomes: list[_Outcome]) -> np.
     beaten = best @ (high[:, None] < low[None, :])
     best &= ~beaten.astype(bool)
     return best / best.sum(axis=1, keepdims=True)
+
+
+def _against_none(share: np.ndarray, outcomes: list[_Outcome]) -> np.ndarray:
+    """Each plan's share of the bootstraps, less what belongs to no ablation because the plan may not beat it."""
+    beats = np.array([beta.sf(0.5, one.won + 0.5, one.lost + 0.5) for one in outcomes])
+    beats[0] = 1.0
+    probability = share * beats
+    probability[0] += 1.0 - probability.sum()
+    return probability
 
 
 def _new_circuits(outcome: _Outcome, weights: np.ndarray) -> np.ndarray:
@@ -243,6 +262,8 @@ def _result(one: _Outcome, none: _Outcome, rank: int, probability: float, fresh:
         ablated_ml_low=one.volume[0],
         ablated_ml_high=one.volume[2],
         better_than_none=(int(np.sum(one.inducible[asked] < none.inducible[asked])), int(asked.sum())),
+        tests_won=one.won,
+        tests_lost=one.lost,
     )
 
 
@@ -262,6 +283,7 @@ def _verdict(results: tuple[PlanResult, ...], outcomes: list[_Outcome], settings
     return Comparison(
         results,
         best.name,
-        f"leaves less inducible than no ablation in {better} of {asked} admissible twins with an arrhythmia; "
+        f"leaves less inducible than no ablation in {better} of {asked} twins with an arrhythmia, "
+        f"of {outcomes[0].inducible.size} drawn; "
         f"residual {best.inducible} of {best.tested}, {best.ablated_ml:.1f} mL ablated",
     )

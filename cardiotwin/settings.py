@@ -120,7 +120,7 @@ class CompareSettings(Section):
     """Plans that cannot be told apart are called so."""
 
     retest: Literal["inducible", "all"] = "all"
-    preference_probability: float = Field(0.8, gt=0.5, lt=1)
+    preference_probability: float = Field(0.9, gt=0.5, lt=1)
 
 
 class Settings(Section):

@@ -1,5 +1,7 @@
 """Plans rank by residual inducibility, then new circuits, then volume; what cannot be told apart shares a rank."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,19 +9,30 @@ from cardiotwin.ablation import NO_ABLATION, Plan
 from cardiotwin.comparison import _Outcome, _ranked
 from cardiotwin.settings import CompareSettings
 
+NONE = np.array([3, 2, 4, 3])
+"""Of four combinations in each of four draws, inducible without ablation."""
+
 
 def outcome(name, inducible_of_4, volume, new=None, control=False):
     """A plan whose draws leave so many of four combinations inducible."""
     share = np.array(inducible_of_4) / 4
     circuits = new or [set() for _ in share]
     plan = NO_ABLATION if name == NO_ABLATION.name else Plan(name, (), "", control)
+    change = np.array(inducible_of_4) - NONE
     return _Outcome(
-        plan, share, circuits, int(np.sum(inducible_of_4)), 4 * share.size, (0.9 * volume, volume, 1.1 * volume)
+        plan,
+        share,
+        circuits,
+        won=int(-change[change < 0].sum()),
+        lost=int(change[change > 0].sum()),
+        count=int(np.sum(inducible_of_4)),
+        tested=4 * share.size,
+        volume=(0.9 * volume, volume, 1.1 * volume),
     )
 
 
 def ranked(*outcomes):
-    return _ranked([outcome("no ablation", [3, 2, 4, 3], 0.0), *outcomes], CompareSettings())
+    return _ranked([outcome("no ablation", NONE, 0.0), *outcomes], CompareSettings())
 
 
 def by_name(comparison):
@@ -41,7 +54,7 @@ def test_equal_effect_is_decided_by_volume_only_where_intervals_do_not_overlap()
     alike = ranked(outcome("small", [0, 0, 0, 0], 1.0), outcome("large", [0, 0, 0, 0], 1.1))
     assert alike.preference == "no preference"
     assert by_name(alike)["small"].rank == by_name(alike)["large"].rank == 1
-    assert by_name(alike)["small"].probability_best == pytest.approx(0.5)
+    assert by_name(alike)["small"].probability_best == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_plan_that_helps_in_half_of_the_draws_is_not_certain_to_be_best():
@@ -76,3 +89,12 @@ def test_none_of_sixteen_is_not_never():
 def test_probabilities_of_being_best_sum_to_one():
     comparison = ranked(outcome("a", [1, 0, 2, 0], 1.0), outcome("b", [0, 2, 0, 1], 2.0))
     assert sum(plan.probability_best for plan in comparison.plans) == pytest.approx(1.0)
+
+
+def test_one_test_that_a_plan_wins_is_not_proof_that_it_beats_no_ablation():
+    """One success of one under Jeffreys' prior: P(theta > 1/2) = 1/2 + 1/pi."""
+    none = outcome("no ablation", [1, 0, 0, 0], 0.0)
+    plan = outcome("isthmus", [0, 0, 0, 0], 1.0)
+    comparison = _ranked([none, dataclasses.replace(plan, won=1, lost=0)], CompareSettings())
+    assert by_name(comparison)["isthmus"].probability_best == pytest.approx(0.5 + 1 / np.pi, abs=1e-6)
+    assert comparison.preference == "no preference"

@@ -34,9 +34,10 @@ def make_phantom(
 ) -> Path:
     """Make the phantom patient.
 
-    Writes ``lge/*.dcm`` (a short-axis series), ``ecg.dcm``, ``ecg_followup.dcm`` (half a year later), ``electrodes.csv``
-    (as a camera would measure them), and the truth: ``truth.json``, ``truth_labels.nii.gz`` (on the grid of the images)
-    and ``truth_fields.npz`` (activation times, and the beat without noise). The folder appears when all of it is there.
+    Writes ``lge/*.dcm`` (a short-axis series), ``ecg.dcm``, ``ecg_followup.dcm`` (half a year later),
+    ``electrodes.csv`` (as a camera would measure them), and the truth: ``truth.json``, ``truth_labels.nii.gz`` (on the
+    grid of the images) and ``truth_fields.npz`` (activation times, and the beat without noise). The folder appears when
+    all of it is there.
 
     Parameters
     ----------

@@ -1,0 +1,123 @@
+"""Programmed stimulation: what is healthy is not inducible, what was paced is kept, what is ablated cannot be paced."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from cube_heart import block_heart
+
+from cardiotwin import induction
+from cardiotwin.calibration import Posterior
+from cardiotwin.errors import QualityGate
+from cardiotwin.heart import BORDER_ZONE, HEALTHY
+from cardiotwin.induction import induce, pacing_sites, retest
+from cardiotwin.settings import InduceSettings, TissueSettings
+
+TISSUE = TissueSettings(cell_model="mitchell_schaeffer")
+PROTOCOL = InduceSettings(
+    cell_model="mitchell_schaeffer",
+    border_zone_profiles=("structural",),
+    dt_ms=0.1,
+    n_sites=2,
+    n_draws=2,
+    s1_beats=2,
+    s1_cycle_length_ms=400.0,
+    s2_step_ms=30.0,
+    extra_stimuli=1,
+    watch_ms=300.0,
+    workers=1,
+)
+
+
+@pytest.fixture(scope="module")
+def wall():
+    """A healthy wall, 3 mm thick and 30 x 30 mm wide."""
+    heart = block_heart((2, 20, 20), 1.5)
+    return dataclasses.replace(heart, apicobasal=heart.mesh.points[:, 2] / heart.mesh.points[:, 2].max())
+
+
+def posterior(velocities):
+    """Equally likely members, each a fibre and a cross-fibre velocity."""
+    n = len(velocities)
+    fibre, cross = np.array(velocities).T
+    return Posterior(
+        weights=np.full(n, 1 / n),
+        velocity_fibre=fibre,
+        velocity_cross=cross,
+        velocity_endocardium=np.full(n, np.nan),
+        site_positions=np.zeros((n, 1, 3)),
+        site_times_ms=np.zeros((n, 1)),
+        correlation=np.ones(n),
+        leads=("I",),
+        qrs_ms=np.zeros(1),
+        measured=np.zeros((1, 1)),
+        fitted=np.zeros((n, 1, 1)),
+        notes={},
+    )
+
+
+ENSEMBLE = posterior([(0.6, 0.4), (0.5, 0.3)])
+
+
+def test_a_healthy_wall_is_not_inducible_and_is_paced_down_to_loss_of_capture(wall):
+    found = induce(wall, ENSEMBLE, PROTOCOL, TISSUE)
+    assert {one.outcome for one in found.inductions} == {"not inducible"}
+    assert len(found.inductions) == 4
+    # The last attempt failed to capture: it came earlier than the refractory period, about 250 ms, allows.
+    assert all(180 <= one.couplings_ms[-1] <= 270 for one in found.inductions)
+    assert found.circuits == ()
+
+
+def test_a_member_drawn_twice_is_paced_once(wall, monkeypatch):
+    paced = []
+    monkeypatch.setattr(induction, "_pace", lambda _, task: paced.append(task) or induction.Paced((), None, "stub"))
+    found = induce(wall, posterior([(0.6, 0.4)]), PROTOCOL, TISSUE)
+    assert len(found.inductions) == 4
+    assert len(paced) == 2
+
+
+def test_what_was_paced_before_a_kill_is_not_paced_again(wall, tmp_path, monkeypatch):
+    first = induce(wall, ENSEMBLE, PROTOCOL, TISSUE, folder=tmp_path)
+
+    def must_not_run(*_):
+        raise AssertionError("paced again")
+
+    monkeypatch.setattr(induction, "_pace", must_not_run)
+    again = induce(wall, ENSEMBLE, PROTOCOL, TISSUE, folder=tmp_path)
+    assert [one.couplings_ms for one in again.inductions] == [one.couplings_ms for one in first.inductions]
+
+
+def test_a_site_that_was_ablated_is_said_to_be(wall):
+    before = induce(wall, ENSEMBLE, protocol(n_draws=1, n_sites=1), TISSUE)
+    away = np.linalg.norm(wall.mesh.centroids - before.site_positions[0], axis=1)
+    after = retest(
+        wall, ENSEMBLE, before, "burnt", away < 12.0, protocol(n_draws=1, n_sites=1), TISSUE, only_inducible=False
+    )
+    assert [one.outcome for one in after.inductions] == ["site ablated"]
+
+
+def protocol(**changes):
+    return PROTOCOL.model_copy(update=changes)
+
+
+def test_sites_lie_on_healthy_endocardium_far_apart(wall):
+    nodes = pacing_sites(wall, 3)
+    points = wall.mesh.points[nodes]
+    assert np.allclose(points[:, 0], 0.0)
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)[np.triu_indices(3, 1)]
+    assert apart.min() > 15.0
+
+
+def test_sites_near_scar_are_near_it_and_the_second_has_most_border_zone_around(wall):
+    centroids = wall.mesh.centroids
+    border = (centroids[:, 1] > 14) & (centroids[:, 1] < 18) & (centroids[:, 2] > 20)
+    scarred = dataclasses.replace(wall, tissue_class=np.where(border, BORDER_ZONE, HEALTHY).astype(np.uint8))
+    points = scarred.mesh.points[pacing_sites(scarred, 4, near_scar_mm=10.0)]
+    away = np.linalg.norm(points[1:, None] - centroids[border][None], axis=2).min(axis=1)
+    assert away.max() <= 12.0
+    assert points[1, 2] > 18.0
+
+
+def test_more_sites_than_endocardium_is_refused(wall):
+    with pytest.raises(QualityGate, match="healthy endocardium"):
+        pacing_sites(wall, 10_000)
