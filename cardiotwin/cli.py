@@ -216,7 +216,7 @@ def settings(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: exits with the codes of DESIGN 4."""
+    """Entry point: exits with the documented codes (`cardiotwin --help`)."""
     sys.exit(execute(sys.argv[1:] if arguments is None else arguments))
 
 

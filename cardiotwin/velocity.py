@@ -1,7 +1,7 @@
 """From the conduction velocity that is wanted to the conductivity that gives it, on the lattice in use.
 
 Velocity goes with the square root of conductivity, but lumped mass and coarse lattices slow the wave down
-(FIELD_NOTES 1.3: 126 ms against 58 ms on the same slab). So plane waves are run on the lattice itself, as openCARP's
+(126 ms against 58 ms on the same slab). So plane waves are run on the lattice itself, as openCARP's
 tuneCV does on a cable, and the conductivity is corrected until wanted and reached velocity agree.
 """
 

@@ -39,7 +39,7 @@ PATHMANATHAN_GRAY_BETA = {1: -1.1, 2: -5.9, 3: -8.6}
 PATHMANATHAN_GRAY_CELLS = {1: (10, 20, 40, 80), 2: (10, 20, 40, 80), 3: (8, 16, 32)}
 
 TUNE_CV = ((0.6, 0.1195, 0.1200), (0.3, 0.0285, 0.0285), (0.2, 0.0128, 0.0128))
-"""openCARP's tuneCV: wanted velocity, m/s, and the range of conductivities found, S/m (FIELD_NOTES 1.5)."""
+"""openCARP's tuneCV: wanted velocity, m/s, and the range of conductivities found, S/m."""
 
 
 def verify(quick: bool = True, progress: Progress = silent) -> list[Row]:

@@ -6,7 +6,7 @@ from cardiotwin.verification import niederer
 
 
 def test_a_coarse_slab_is_activated_when_other_codes_with_lumped_mass_say():
-    """TorchCor with lumped mass, same mesh size and step: P2 112.6, P3 44.7, P8 127.4, P9 55.7 ms (FIELD_NOTES 1.1)."""
+    """TorchCor with lumped mass, same mesh size and step: P2 112.6, P3 44.7, P8 127.4, P9 55.7 ms."""
     times, _ = niederer(0.5, 0.01)
     expected = {"P1": 1.24, "P2": 112.6, "P3": 44.7, "P8": 127.4, "P9": 55.7}
     for name, value in expected.items():
