@@ -24,7 +24,7 @@ from cardiotwin.calibration import Posterior
 from cardiotwin.errors import SettingsError
 from cardiotwin.heart import Heart
 from cardiotwin.induction import Arrhythmias, retest
-from cardiotwin.progress import Progress, part, silent
+from cardiotwin.progress import Progress, silent
 from cardiotwin.reentry import same_circuit
 from cardiotwin.settings import CompareSettings, InduceSettings, TissueSettings
 
@@ -163,17 +163,20 @@ def compare(
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise SettingsError(f"two plans are called '{twice}'; give each plan its own name")
-    lesions = [lesion_elements(heart, plan) for plan in plans]
-    outcomes = []
-    for k, (plan, lesion) in enumerate(zip(plans, lesions, strict=True)):
-        report = part(progress, k / len(plans), (k + 1) / len(plans))
-        after = arrhythmias
-        if lesion.any():
-            after = retest(
-                heart, posterior, arrhythmias, plan.name, lesion, induce_settings, tissue_settings,
-                only_inducible=settings.retest == "inducible", folder=folder, progress=report,
-            )  # fmt: skip
-        outcomes.append(_outcome(heart, plan, arrhythmias, after))
+    lesions = {plan.name: lesion_elements(heart, plan) for plan in plans}
+    after = retest(
+        heart,
+        posterior,
+        arrhythmias,
+        {name: lesion for name, lesion in lesions.items() if lesion.any()},
+        induce_settings,
+        tissue_settings,
+        only_inducible=settings.retest == "inducible",
+        folder=folder,
+        progress=progress,
+    )
+    # A plan that ablates nothing leaves the heart as it was: what was paced before holds.
+    outcomes = [_outcome(heart, plan, arrhythmias, after.get(plan.name, arrhythmias)) for plan in plans]
     return _ranked(outcomes, settings)
 
 

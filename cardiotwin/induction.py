@@ -32,6 +32,9 @@ CAPTURE_RADIUS_MM = 8.0
 CAPTURE_WITHIN_MS = 60.0
 """A stimulus captured when tissue this far from the electrode is activated within this time."""
 
+SILENT_MS = 250.0
+"""No wave waits longer than this for tissue to recover: when nothing was activated for so long, nothing will be."""
+
 
 @dataclass(frozen=True, eq=False)
 class Induction:
@@ -100,11 +103,12 @@ class _Context:
     posterior: Posterior
     settings: InduceSettings
     tissue_settings: TissueSettings
-    lesions: np.ndarray | None
+    lesions: dict[str, np.ndarray]  # by name of the plan; none for the heart as it is
 
 
 @dataclass(frozen=True)
 class _Task:
+    plan: str
     member: int
     profile: str
     site_node: int
@@ -138,39 +142,38 @@ def induce(
     settings, tissue_settings = settings or InduceSettings(), tissue_settings or TissueSettings()
     nodes = pacing_sites(heart, settings.n_sites, settings.sites_near_scar_mm)
     blank = Arrhythmias(heart.mesh.points[nodes], nodes, posterior.draws(settings.n_draws, seed=0), (), ())
-    context = _Context(heart, posterior, settings, tissue_settings, None)
+    context = _Context(heart, posterior, settings, tissue_settings, {})
     everything = [
         Induction(site, draw, profile, (), None, "")
         for draw in range(settings.n_draws)
         for profile in settings.border_zone_profiles
         for site in range(nodes.size)
     ]
-    return _tested(context, blank, everything, "paced", folder, progress)
+    return _tested(context, blank, {"": everything}, folder, progress)[""]
 
 
 def retest(
     heart: Heart,
     posterior: Posterior,
     before: Arrhythmias,
-    plan_name: str,
-    lesions: np.ndarray,
+    lesions: dict[str, np.ndarray],
     settings: InduceSettings,
     tissue_settings: TissueSettings,
     *,
     only_inducible: bool,
     folder: Path | None = None,
     progress: Progress = silent,
-) -> Arrhythmias:
-    """The same sites, draws and protocol on a heart with `lesions` (n_tets,) bool.
+) -> dict[str, Arrhythmias]:
+    """The same sites, draws and protocol on the heart under each plan: `lesions` are (n_tets,) bool by plan.
 
     With `only_inducible`, what was not inducible before is taken as not inducible after: it saves most of the work and
     misses circuits that a lesion creates there.
     """
     context = _Context(heart, posterior, settings, tissue_settings, lesions)
     again = [one for one in before.inductions if one.circuit is not None or not only_inducible]
-    after = _tested(context, before, again, _file_name(plan_name), folder, progress)
     spared = [replace(one, outcome="not re-tested") for one in before.inductions if one not in again]
-    return replace(after, inductions=(*after.inductions, *spared))
+    after = _tested(context, before, dict.fromkeys(lesions, again), folder, progress)
+    return {name: replace(one, inductions=(*one.inductions, *spared)) for name, one in after.items()}
 
 
 def pacing_sites(heart: Heart, count: int, near_scar_mm: float = 0.0) -> np.ndarray:
@@ -222,29 +225,40 @@ def _border_zone_around(heart: Heart, points: np.ndarray, radius_mm: float) -> n
 def _tested(
     context: _Context,
     arrhythmias: Arrhythmias,
-    combinations: list[Induction],
-    prefix: str,
+    combinations: dict[str, list[Induction]],
     folder: Path | None,
     progress: Progress,
-) -> Arrhythmias:
-    """Pace the combinations and give every circuit its number; a member drawn twice is computed once."""
-    named = {}
-    for one in combinations:
-        task = _Task(int(arrhythmias.members[one.draw]), one.profile, int(arrhythmias.site_nodes[one.site]))
-        named[one] = f"{prefix}-{task.member}-{task.profile}-{task.site_node}", task
+) -> dict[str, Arrhythmias]:
+    """Pace each plan's combinations, all in one pool, and give circuits their numbers; no pacing is done twice."""
+    named = {
+        (plan, one): _Task(plan, int(arrhythmias.members[one.draw]), one.profile, int(arrhythmias.site_nodes[one.site]))
+        for plan, ones in combinations.items()
+        for one in ones
+    }
+    plans = list(combinations)
+    names = {
+        key: f"{plans.index(task.plan)}-{task.member}-{task.profile}-{task.site_node}" for key, task in named.items()
+    }
     paced = run_tasks(
         _pace,
         context,
-        dict(named.values()),
+        {names[key]: task for key, task in named.items()},
         workers=context.settings.workers,
         folder=folder,
         kind=Paced,
         progress=progress,
     )
+    return {
+        plan: _numbered(arrhythmias, {one: paced[names[plan, one]] for one in ones})
+        for plan, ones in combinations.items()
+    }
+
+
+def _numbered(arrhythmias: Arrhythmias, paced: dict[Induction, Paced]) -> Arrhythmias:
+    """Every circuit once, and which combination induced which."""
     circuits: list[Circuit] = []
     inductions = []
-    for one, (name, _) in named.items():
-        result = paced[name]
+    for one, result in paced.items():
         number = None if result.circuit is None else _number(result.circuit, circuits)
         inductions.append(replace(one, couplings_ms=result.couplings_ms, circuit=number, outcome=result.outcome))
     return replace(arrhythmias, circuits=tuple(circuits), inductions=tuple(inductions))
@@ -259,20 +273,16 @@ def _number(circuit: Circuit, known: list[Circuit]) -> int:
     return len(known) - 1
 
 
-def _file_name(plan_name: str) -> str:
-    return "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in plan_name)
-
-
 @lru_cache(maxsize=1)
-def _prepared(context: _Context, member: int, profile: str) -> tuple[Solver, Neighbours]:
-    """The solver of one draw; the sites of a draw follow each other, so one is kept."""
+def _prepared(context: _Context, plan: str, member: int, profile: str) -> tuple[Solver, Neighbours]:
+    """The solver of one draw under one plan; its sites follow each other, so one is kept."""
     settings = context.settings
     tissue = make_tissue(
         context.heart,
         context.posterior.velocities(member),
         context.tissue_settings,
         dt_ms=settings.dt_ms,
-        lesions=context.lesions,
+        lesions=context.lesions.get(plan),
         profile=profile,
         cell_model=settings.cell_model,
     )
@@ -281,7 +291,7 @@ def _prepared(context: _Context, member: int, profile: str) -> tuple[Solver, Nei
 
 
 def _pace(context: _Context, task: _Task) -> Paced:
-    solver, tissue = _prepared(context, task.member, task.profile)
+    solver, tissue = _prepared(context, task.plan, task.member, task.profile)
     electrode = _Electrode.at(task.site_node, tissue)
     if electrode is None:
         return Paced((), None, "site ablated")
@@ -372,12 +382,12 @@ class _Stimulator:
         return True, circuits[0] if circuits else None
 
     def _monitor(self, stimulus_ms: float) -> Monitor:
-        """Stops a run with nothing more to show: no capture, or a quarter of the tissue turned three times."""
+        """Stops a run with nothing more to show: no capture, silence, or a quarter of the tissue turned three times."""
 
         def seen_enough(t_ms: float, activation_ms: np.ndarray) -> bool:
             if t_ms > stimulus_ms + CAPTURE_WITHIN_MS and not self.electrode.captured(activation_ms, stimulus_ms):
                 return True
             turned = np.sum(activation_ms > stimulus_ms, axis=0) >= 4
-            return bool(turned.mean() > 0.25)
+            return bool(turned.mean() > 0.25 or t_ms - np.nanmax(activation_ms) > SILENT_MS)
 
         return seen_enough

@@ -91,9 +91,9 @@ def test_a_site_that_was_ablated_is_said_to_be(wall):
     before = induce(wall, ENSEMBLE, protocol(n_draws=1, n_sites=1), TISSUE)
     away = np.linalg.norm(wall.mesh.centroids - before.site_positions[0], axis=1)
     after = retest(
-        wall, ENSEMBLE, before, "burnt", away < 12.0, protocol(n_draws=1, n_sites=1), TISSUE, only_inducible=False
+        wall, ENSEMBLE, before, {"burnt": away < 12.0}, protocol(n_draws=1, n_sites=1), TISSUE, only_inducible=False
     )
-    assert [one.outcome for one in after.inductions] == ["site ablated"]
+    assert [one.outcome for one in after["burnt"].inductions] == ["site ablated"]
 
 
 def protocol(**changes):
