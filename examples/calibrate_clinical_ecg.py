@@ -11,6 +11,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 
 from cardiotwin import progress
@@ -18,6 +20,8 @@ from cardiotwin.calibration import Posterior, calibrate
 from cardiotwin.ecg import ELECTRODES, INDEPENDENT_LEADS, Ecg, Electrodes
 from cardiotwin.heart import Heart, heart_from_mesh
 from cardiotwin.settings import CalibrateSettings, TissueSettings
+
+matplotlib.use("Agg")
 
 UV_PER_MV, MM_PER_CM = 1000.0, 10.0
 SETTINGS = CalibrateSettings(n_particles=64, n_candidates=64, n_sites=6)
@@ -58,11 +62,6 @@ def fit(folder: Path, settings: CalibrateSettings, report: progress.Progress = p
 
 def draw(posterior: Posterior, path: Path) -> None:
     """Measured complex over the ensemble, one panel a lead."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     figure, axes = plt.subplots(2, 4, figsize=(12, 5.5), sharex=True, layout="constrained")
     for k, (lead, axis) in enumerate(zip(posterior.leads, axes.flat, strict=False)):
         low, middle, high = np.quantile(posterior.fitted[:, k], (0.05, 0.5, 0.95), axis=0)

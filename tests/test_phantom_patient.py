@@ -28,7 +28,8 @@ def truth(patient):
 
 def test_a_hospital_would_send_these_files(patient):
     names = {path.relative_to(patient).parts[0] for path in patient.rglob("*")}
-    assert names == {"lge", "ecg.dcm", "ecg_followup.dcm", "truth.json", "truth_labels.nii.gz", "truth_fields.npz"}
+    sent = {"lge", "ecg.dcm", "ecg_followup.dcm", "electrodes.csv"}
+    assert names == sent | {"truth.json", "truth_labels.nii.gz", "truth_fields.npz"}
     people = {(d.PatientID, d.PatientSex) for d in map(pydicom.dcmread, patient.rglob("*.dcm"))}
     assert len(people) == 1
 
