@@ -28,7 +28,7 @@ _HOME = {
     "calibrate": "cardiotwin.calibration",
     "induce": "cardiotwin.induction",
     "read_plan": "cardiotwin.ablation",
-    "propose_plans": "cardiotwin.ablation",
+    "propose_plans": "cardiotwin.proposals",
     "default_electrodes": "cardiotwin.ecg",
     "read_protocol": "cardiotwin.settings",
     "compare": "cardiotwin.comparison",

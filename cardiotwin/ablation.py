@@ -1,4 +1,4 @@
-"""Ablation plans as data: read, written, laid onto a heart, and proposed from its circuits."""
+"""Ablation plans as data: read, written, and laid onto a heart."""
 
 from __future__ import annotations
 
@@ -12,18 +12,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy.spatial import cKDTree
 
-from cardiotwin.errors import InputRejected, QualityGate
-from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, Heart
-from cardiotwin.reentry import Circuit
-from cardiotwin.settings import PlanSettings, explained
+from cardiotwin.errors import InputRejected
+from cardiotwin.heart import BASE, BORDER_ZONE, CORE, Heart
+from cardiotwin.settings import explained
 
 FARTHEST_FROM_SURFACE_MM = 10.0
 """A lesion point farther than this from the heart belongs to another heart or another frame of reference."""
 
 PATH_STEP_MM = 0.5
-
-CUT_MARGIN_EDGES = 2.0
-"""Margin around a minimum cut, in mesh edges."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +206,7 @@ def _path(lesion: Lesion, tree: cKDTree, surface: np.ndarray, where: str) -> np.
 
 def _half_ellipsoids(heart: Heart, path: np.ndarray, radius: float, depth: float) -> np.ndarray:
     """Tissue below any point of the path: `radius` along the surface, `depth` along its inward normal."""
-    nodes, inward = _inward_normals(heart)
+    nodes, inward = inward_normals(heart)
     normal = inward[cKDTree(heart.mesh.points[nodes]).query(path)[1]]
     centroids = heart.mesh.centroids
     near = np.flatnonzero(cKDTree(path).query(centroids, distance_upper_bound=max(radius, depth))[0] < np.inf)
@@ -224,8 +220,8 @@ def _half_ellipsoids(heart: Heart, path: np.ndarray, radius: float, depth: float
     return hit
 
 
-def _inward_normals(heart: Heart) -> tuple[np.ndarray, np.ndarray]:
-    """Surface nodes and their unit normals into the wall."""
+def inward_normals(heart: Heart) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes of the surface but for the base, (n,), and their unit normals into the wall, (n, 3)."""
     faces = heart.faces[heart.surface != BASE]
     a, b, c = (heart.mesh.points[faces[:, k]] for k in range(3))
     outward = np.cross(b - a, c - a)
@@ -235,75 +231,3 @@ def _inward_normals(heart: Heart) -> tuple[np.ndarray, np.ndarray]:
     nodes = np.unique(faces)
     length = np.linalg.norm(total[nodes], axis=1, keepdims=True)
     return nodes, -total[nodes] / np.maximum(length, 1e-12)
-
-
-def propose_plans(heart: Heart, circuits: tuple[Circuit, ...], settings: PlanSettings) -> tuple[Plan, ...]:
-    """Plans to compare: an isthmus cut, scar homogenisation, and a wrong plan as a control, as `settings.propose` asks.
-
-    The isthmus cut covers the smallest tissue that every circuit passes (`reentry`) by as few lesions as a greedy cover
-    needs, from whichever surface is nearer. The wrong plan places the same lesions on healthy tissue far from it.
-    """
-    plans = []
-    cut = np.unique(np.concatenate([circuit.cut_nodes for circuit in circuits])) if circuits else np.empty(0, int)
-    if cut.size and {"isthmus", "wrong"} & set(settings.propose):
-        points = _cover(heart, cut, settings)
-        if "isthmus" in settings.propose:
-            lesion = Lesion("point", points, settings.lesion_radius_mm, settings.lesion_depth_mm)
-            plans.append(Plan("isthmus", (lesion,), "covers the minimum cut of every circuit"))
-        if "wrong" in settings.propose:
-            away = _wrong_place(heart, points)
-            lesion = Lesion("point", away, settings.lesion_radius_mm, settings.lesion_depth_mm)
-            note = "control: the isthmus plan's lesions on healthy tissue far from every circuit"
-            plans.append(Plan("wrong place", (lesion,), note, control=True))
-    if "homogenise" in settings.propose and (heart.tissue_class == BORDER_ZONE).any():
-        nothing = np.empty((0, 3))
-        lesion = Lesion("homogenise", nothing, settings.lesion_radius_mm, settings.lesion_depth_mm)
-        plans.append(Plan("homogenise", (lesion,), "ablates the whole border zone, corridors included"))
-    return tuple(plans)
-
-
-def _cover(heart: Heart, cut: np.ndarray, settings: PlanSettings) -> np.ndarray:
-    """Surface points whose lesions hold every viable tetrahedron within `CUT_MARGIN_EDGES` of the cut.
-
-    The cut is the least that opens the paths the wave took; without a margin it finds the next one beside them.
-    """
-    away = cKDTree(heart.mesh.points[cut]).query(heart.mesh.centroids)[0]
-    goal = (away <= CUT_MARGIN_EDGES * heart.edge_mm) & (heart.tissue_class != CORE)
-    target = heart.mesh.centroids[goal]
-    nodes, inward = _inward_normals(heart)
-    surface = heart.mesh.points[nodes]
-    near = cKDTree(target).query(surface)[0] < max(settings.lesion_radius_mm, settings.lesion_depth_mm)
-    surface, inward = surface[near], inward[near]
-    offset = target[None] - surface[:, None]
-    down = np.einsum("psk,pk->ps", offset, inward)
-    sideways = np.sum(offset**2, axis=2) - down**2
-    # Slightly inside the lesion's edge, so that the cut is not held by a rounding error.
-    radius, depth = 0.9 * settings.lesion_radius_mm, 0.9 * settings.lesion_depth_mm
-    holds = (sideways / radius**2 + (down / depth) ** 2 <= 1.0) & (down > -0.5 * radius)
-    if not holds.any(axis=0).all():
-        deepest = float(np.min(np.where(down > 0, down, np.inf), axis=0)[~holds.any(axis=0)].max())
-        raise QualityGate(
-            f"plan: the circuit's isthmus lies up to {deepest:.1f} mm deep, lesions of {settings.lesion_depth_mm} mm "
-            "from either surface do not reach it; raise `plan.lesion_depth_mm`"
-        )
-    chosen = []
-    while holds.any():
-        best = int(np.argmax(holds.sum(axis=1)))
-        chosen.append(surface[best])
-        holds = holds[:, ~holds[best]]
-    return np.array(chosen)
-
-
-def _wrong_place(heart: Heart, points: np.ndarray) -> np.ndarray:
-    """As many surface points, laid out alike, around the healthy surface node farthest from scar and from `points`."""
-    nodes = np.unique(heart.faces[heart.surface != BASE])
-    touched = np.unique(heart.mesh.tets[heart.tissue_class != HEALTHY])
-    healthy = np.setdiff1d(nodes, touched)
-    surface = heart.mesh.points[healthy]
-    scar = heart.mesh.points[touched] if touched.size else points
-    distance = cKDTree(np.concatenate([scar, points])).query(surface)[0]
-    # Half-way to the base: the wrong place must be ventricular wall, not the rim of the mesh.
-    distance[heart.apicobasal[healthy] > 0.8] = 0.0
-    centre = surface[np.argmax(distance)]
-    _, nearest = cKDTree(surface).query(centre + (points - points.mean(axis=0)))
-    return surface[nearest]

@@ -25,12 +25,9 @@ from cardiotwin.reentry import Circuit, Neighbours, find_circuits, neighbours, s
 from cardiotwin.settings import InduceSettings, TissueSettings
 from cardiotwin.tissue import make_tissue
 
-STIMULUS_RADIUS_MM = 3.0
-"""Tissue captured by a pacing electrode at once; the wave must start larger than its liminal length."""
-
-CAPTURE_RADIUS_MM = 8.0
+CAPTURE_RING_MM = 4.0
 CAPTURE_WITHIN_MS = 60.0
-"""A stimulus captured when tissue this far from the electrode is activated within this time."""
+"""A stimulus captured when tissue this far beyond the electrode's own is activated within this time."""
 
 SILENT_MS = 250.0
 """No wave waits longer than this for tissue to recover: when nothing was activated for so long, nothing will be."""
@@ -53,7 +50,8 @@ class Induction:
     circuit : int or None
         Row of `Arrhythmias.circuits`; None when nothing was induced.
     outcome : str
-        ``"re-entry"``, ``"not inducible"``, ``"site ablated"``, or ``"not re-tested"``: not inducible without ablation.
+        ``"re-entry"``, ``"not inducible"``, ``"no capture"`` (not even at the cycle length of the train),
+        ``"site ablated"``, or ``"not re-tested"``: not inducible without ablation.
     """
 
     site: int
@@ -140,7 +138,7 @@ def induce(
         No healthy endocardium to pace from.
     """
     settings, tissue_settings = settings or InduceSettings(), tissue_settings or TissueSettings()
-    nodes = pacing_sites(heart, settings.n_sites, settings.sites_near_scar_mm)
+    nodes = pacing_sites(heart, settings.n_sites, settings.sites_near_scar_mm, settings.electrode_radius_mm)
     blank = Arrhythmias(heart.mesh.points[nodes], nodes, posterior.draws(settings.n_draws, seed=0), (), ())
     context = _Context(heart, posterior, settings, tissue_settings, {})
     everything = [
@@ -176,7 +174,7 @@ def retest(
     return {name: replace(one, inductions=(*one.inductions, *spared)) for name, one in after.items()}
 
 
-def pacing_sites(heart: Heart, count: int, near_scar_mm: float = 0.0) -> np.ndarray:
+def pacing_sites(heart: Heart, count: int, near_scar_mm: float = 0.0, electrode_radius_mm: float = 3.0) -> np.ndarray:
     """(count,) nodes of healthy endocardium, as far from each other as they can be; the first in the right apex.
 
     Farthest-point sampling from the right-ventricular apex, the usual place of a pacing catheter; below 85 % of the
@@ -198,7 +196,7 @@ def pacing_sites(heart: Heart, count: int, near_scar_mm: float = 0.0) -> np.ndar
     chosen = [int(first[np.argmin(heart.apicobasal[first])])] if first.size else []
     if near_scar_mm and scar.size:
         away = cKDTree(heart.mesh.points[scar]).query(heart.mesh.points[candidates])[0]
-        candidates = candidates[(away <= near_scar_mm) & (away >= 2 * STIMULUS_RADIUS_MM)]
+        candidates = candidates[(away <= near_scar_mm) & (away >= 2 * electrode_radius_mm)]
     if candidates.size < count:
         raise QualityGate(
             f"induce: {candidates.size} nodes of healthy endocardium to pace from, {count} sites asked for; "
@@ -292,7 +290,7 @@ def _prepared(context: _Context, plan: str, member: int, profile: str) -> tuple[
 
 def _pace(context: _Context, task: _Task) -> Paced:
     solver, tissue = _prepared(context, task.plan, task.member, task.profile)
-    electrode = _Electrode.at(task.site_node, tissue)
+    electrode = _Electrode.at(task.site_node, tissue, context.settings.electrode_radius_mm)
     if electrode is None:
         return Paced((), None, "site ablated")
     return _Stimulator(context.settings, solver, tissue, electrode).paced()
@@ -306,11 +304,11 @@ class _Electrode:
     ring: np.ndarray
 
     @staticmethod
-    def at(node: int, tissue: Neighbours) -> _Electrode | None:
-        distance = np.linalg.norm(tissue.points - tissue.points[node], axis=1)
+    def at(node: int, tissue: Neighbours, radius_mm: float) -> _Electrode | None:
+        beyond = np.linalg.norm(tissue.points - tissue.points[node], axis=1) - radius_mm
         conducting = tissue.volumes > 0
-        nodes = np.flatnonzero(conducting & (distance <= STIMULUS_RADIUS_MM)).astype(np.int32)
-        ring = np.flatnonzero(conducting & (np.abs(distance - CAPTURE_RADIUS_MM) <= CAPTURE_RADIUS_MM / 4))
+        nodes = np.flatnonzero(conducting & (beyond <= 0)).astype(np.int32)
+        ring = np.flatnonzero(conducting & (np.abs(beyond - CAPTURE_RING_MM) <= CAPTURE_RING_MM / 2))
         return _Electrode(nodes, ring) if nodes.size and ring.size else None
 
     def stimulus(self, start_ms: float) -> Stimulus:
@@ -337,7 +335,7 @@ class _Stimulator:
         tried: tuple[float, ...] = ()
         for _ in range(self.settings.extra_stimuli):
             earliest = None
-            for coupling in self._couplings():
+            for coupling in self._couplings(state, last_ms):
                 tried = (*behind, coupling)
                 captured, circuit = self._attempt(state, last_ms + coupling)
                 if circuit is not None:
@@ -346,14 +344,22 @@ class _Stimulator:
                     break
                 earliest = coupling
             if earliest is None:
-                break
+                return Paced(tried, None, "not inducible" if behind else "no capture")
             behind = (*behind, earliest)
             state, last_ms = self._advanced(state, last_ms + earliest), last_ms + earliest
         return Paced(tried, None, "not inducible")
 
-    def _couplings(self) -> list[float]:
+    def _couplings(self, state: State, last_ms: float) -> list[float]:
+        """From the longest to the shortest; where tissue is refractory for longer, from the first that captures."""
         first, last, step = self.settings.s2_first_ms, self.settings.s2_last_ms, self.settings.s2_step_ms
+        while first < self.settings.s1_cycle_length_ms and not self._captures(state, last_ms + first):
+            first += step
         return [float(coupling) for coupling in np.arange(first, last - 1e-6, -step)]
+
+    def _captures(self, state: State, stimulus_ms: float) -> bool:
+        """Whether an extra-stimulus starts a wave at all."""
+        times = self._run((self.electrode.stimulus(stimulus_ms),), stimulus_ms + CAPTURE_WITHIN_MS, state)[0]
+        return self.electrode.captured(times.activation_ms, stimulus_ms)
 
     def _after_train(self) -> tuple[State, float]:
         """The state just before the earliest extra-stimulus, and when the last S1 came."""

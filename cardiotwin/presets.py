@@ -32,6 +32,7 @@ _OVERRIDES: dict[str, dict[str, dict[str, Any]]] = {
             "dt_ms": 0.1,
             "n_sites": 3,
             "sites_near_scar_mm": 20.0,
+            "electrode_radius_mm": 5.0,
             "n_draws": 3,
             "s1_beats": 2,
             "s1_cycle_length_ms": 500.0,

@@ -130,6 +130,13 @@ def same_circuit(a: Circuit, b: Circuit, within_mm: float = 10.0) -> bool:
     )
 
 
+def still_turns(circuit: Circuit, tissue: Neighbours) -> bool:
+    """Whether the wave of a circuit finds a closed path through `tissue` too: the same nodes, less what was ablated."""
+    times = circuit.phase_ms + circuit.cycle_length_ms * np.arange(3.0)[:, None]
+    times[:, tissue.volumes == 0] = np.nan
+    return bool(_closed_paths(*_wave_graph(times, 3 * circuit.cycle_length_ms, tissue), tissue.volumes))
+
+
 def _last_two(times: np.ndarray, until_ms: float) -> tuple[np.ndarray, np.ndarray]:
     """Latest and latest but one activation of every node, up to a moment; -inf where there is none."""
     ordered = np.sort(np.where(times <= until_ms, times, -np.inf), axis=0)
@@ -187,19 +194,26 @@ def _circuit(nodes: np.ndarray, late: np.ndarray, end_ms: float, turns: int, tis
         exit_mm=_centre(leaving if leaving.size else isthmus, tissue),
         phase_ms=phase.astype(np.float32),
         isthmus_nodes=isthmus.astype(np.int32),
-        cut_nodes=_cut_at(nodes, middle, late, tissue),
+        cut_nodes=_cut_at(nodes, middle, half, late, tissue),
     )
 
 
-def _cut_at(nodes: np.ndarray, moment_ms: float, late: np.ndarray, tissue: Neighbours) -> np.ndarray:
-    """The minimum cut of a circuit, its turns told apart by a seam at `moment_ms`."""
+def _cut_at(nodes: np.ndarray, moment_ms: float, half_ms: float, late: np.ndarray, tissue: Neighbours) -> np.ndarray:
+    """The minimum cut of a circuit through what conducts within `half_ms` of its quietest moment.
+
+    Every closed path conducts then, so the cut is there. Elsewhere it may be smaller still on the paths that the wave
+    happened to take, and worth nothing: outside the isthmus nothing keeps the wave from another.
+    """
     within, across = _wave_graph(late, moment_ms, tissue)
     # A wave that has not settled takes other closed paths in this turn than in the last: the piece that shares most.
     pieces = _closed_paths(within, across, tissue.volumes)
     shared = [np.intersect1d(piece, nodes).size for piece in pieces]
     if not any(shared):
         return np.empty(0, np.int32)
-    return _minimum_cut(pieces[int(np.argmax(shared))], within, across, tissue.volumes)
+    piece = pieces[int(np.argmax(shared))]
+    times = np.stack([_first_after(late, moment_ms), _last_two(late, moment_ms)[0]])
+    can_be_cut = (np.abs(times[:, piece] - moment_ms) <= half_ms).any(axis=0)
+    return _minimum_cut(piece, can_be_cut, within, across, tissue.volumes)
 
 
 def _quietest_moment(times: np.ndarray, volumes: np.ndarray, start_ms: float, cycle_ms: float, bins: int = 72) -> float:
@@ -229,7 +243,9 @@ def _centre(nodes: np.ndarray, tissue: Neighbours) -> np.ndarray:
     return np.average(tissue.points[nodes], axis=0, weights=tissue.volumes[nodes])
 
 
-def _minimum_cut(nodes: np.ndarray, within: csr_matrix, across: csr_matrix, volumes: np.ndarray) -> np.ndarray:
+def _minimum_cut(
+    nodes: np.ndarray, can_be_cut: np.ndarray, within: csr_matrix, across: csr_matrix, volumes: np.ndarray
+) -> np.ndarray:
     """Nodes of least volume through which every path from one side of the seam around to the other passes.
 
     A node's capacity is its volume in thousandths of mm³; conduction itself costs nothing.
@@ -242,7 +258,7 @@ def _minimum_cut(nodes: np.ndarray, within: csr_matrix, across: csr_matrix, volu
     row = np.concatenate([entry, leave[conducted.row], np.full(sources.size, source), leave[sinks]])
     col = np.concatenate([leave, entry[conducted.col], entry[sources], np.full(sinks.size, sink)])
     limit = np.full(row.size, min(2**31 - 1, int(capacity.sum()) + 1))
-    limit[:n] = capacity
+    limit[:n] = np.where(can_be_cut, capacity, limit[:n])
     graph = csr_matrix((limit.astype(np.int32), (row, col)), shape=(2 * n + 2, 2 * n + 2))
     residual = graph - maximum_flow(graph, source, sink).flow
     residual.eliminate_zeros()

@@ -97,6 +97,9 @@ class InduceSettings(Section):
         le=100,
         description="all sites but the first within this distance of scar; 0: spread over both ventricles",
     )
+    electrode_radius_mm: float = Field(
+        3.0, gt=0, le=20, description="tissue captured at once; a wide wave front needs a larger one to start"
+    )
     n_draws: int = Field(5, ge=1, le=200)
     s1_beats: int = Field(6, ge=1, le=50)
     s1_cycle_length_ms: float = Field(600.0, ge=150, le=2000)

@@ -289,7 +289,7 @@ def induce(work: Work, heart: Heart, posterior: Posterior) -> Arrhythmias:
 
 def gather_plans(work: Work, heart: Heart, arrhythmias: Arrhythmias, own: tuple[Plan, ...]) -> tuple[Plan, ...]:
     """The user's plans first, then what the tool proposes."""
-    from cardiotwin.ablation import propose_plans
+    from cardiotwin.proposals import propose_plans
 
     names = {plan.name for plan in own}
     proposed = propose_plans(heart, arrhythmias.circuits, work.settings.plan)

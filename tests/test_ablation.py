@@ -13,13 +13,10 @@ from cardiotwin.ablation import (
     ablated_ml,
     lesion_elements,
     plan_text,
-    propose_plans,
     read_plan,
 )
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
-from cardiotwin.reentry import Circuit
-from cardiotwin.settings import PlanSettings
 
 RADIUS, DEPTH = 5.0, 4.0
 
@@ -118,18 +115,3 @@ def test_a_bad_plan_is_refused_in_one_line_with_file_and_key(tmp_path, text, com
         read_plan(path)
     assert complaint in str(refusal.value)
     assert "\n" not in str(refusal.value)
-
-
-def test_the_proposed_isthmus_plan_holds_the_cut_and_the_wrong_plan_does_not(wall):
-    """A cut across the whole wall: lesions from both surfaces are needed to reach its middle."""
-    cut = np.flatnonzero(np.abs(wall.mesh.points[:, 1] - 20) + np.abs(wall.mesh.points[:, 2] - 20) < 0.5).astype(
-        np.int32
-    )
-    nothing = np.zeros(3)
-    circuit = Circuit(300.0, 3, nothing, nothing, np.full(len(wall.mesh.points), np.nan, np.float32), cut, cut)
-    plans = {p.name: p for p in propose_plans(wall, (circuit,), PlanSettings(lesion_radius_mm=6, lesion_depth_mm=9))}
-    touching = np.isin(wall.mesh.tets, cut).any(axis=1)
-    assert lesion_elements(wall, plans["isthmus"])[touching].all()
-    assert not lesion_elements(wall, plans["wrong place"])[touching].any()
-    assert plans["wrong place"].control
-    assert not plans["isthmus"].control

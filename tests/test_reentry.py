@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cardiotwin.reentry import find_circuits, neighbours, same_circuit
+from cardiotwin.reentry import find_circuits, neighbours, same_circuit, still_turns
 
 CYCLE_MS = 300.0
 
@@ -61,8 +61,10 @@ def test_the_minimum_cut_crosses_the_neck_and_opens_every_closed_path(ring):
     angle = np.degrees(np.arctan2(points[circuit.cut_nodes, 1], points[circuit.cut_nodes, 0]))
     assert np.abs(angle).max() <= 19
     assert tissue.volumes[circuit.cut_nodes].sum() < 0.05 * tissue.volumes.sum()
-    left = tets[~np.isin(tets, circuit.cut_nodes).any(axis=1)]
-    assert find_circuits(turning(points), neighbours(points, left), after_ms=0.0) == ()
+    left = neighbours(points, tets[~np.isin(tets, circuit.cut_nodes).any(axis=1)])
+    assert find_circuits(turning(points), left, after_ms=0.0) == ()
+    assert still_turns(circuit, tissue)
+    assert not still_turns(circuit, left)
 
 
 def test_a_wave_from_a_focus_is_no_circuit(ring):

@@ -10,7 +10,7 @@ from cardiotwin.study import Study
 FEW_DRAWS = 20
 LARGE_TUNING_ERROR = 0.05
 POOR_CORRELATION = 0.9
-KNOWN_OUTCOMES = ("re-entry", "no capture", "not inducible")
+TESTED = ("re-entry", "not inducible")
 
 
 def what_is_uncertain(study: Study) -> list[str]:
@@ -55,7 +55,7 @@ def _of_arrhythmias(study: Study) -> list[str]:
         found.append(f"Only one border-zone profile ({profile}) was tested; the other may give other circuits.")
     untested: dict[str, int] = {}
     for one in arrhythmias.inductions:
-        if one.outcome not in KNOWN_OUTCOMES:
+        if one.outcome not in TESTED:
             untested[one.outcome] = untested.get(one.outcome, 0) + 1
     for reason, count in untested.items():
         found.append(f"{count} of {len(arrhythmias.inductions)} combinations could not be tested: {reason}.")
