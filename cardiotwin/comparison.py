@@ -11,7 +11,6 @@ The interval of the residual inducibility is Jeffreys' for a share, so that 0 of
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import beta
 
+from cardiotwin import durable
 from cardiotwin.ablation import NO_ABLATION, Plan, ablated_ml, lesion_elements
 from cardiotwin.calibration import Posterior
 from cardiotwin.errors import SettingsError
@@ -108,7 +108,7 @@ class Comparison:
         """Write `comparison.json` into `folder` and return its path."""
         path = Path(folder) / "comparison.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        durable.write_file(path, durable.readable(asdict(self)))
         return path
 
 

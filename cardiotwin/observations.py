@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cardiotwin.errors import InputRejected, SettingsError
-from cardiotwin.ingest.dicom_file import is_dicom, read_dataset, text
-from cardiotwin.ingest.folders import regular_files
-from cardiotwin.ingest.study import WAVEFORM
+from cardiotwin.ingest.dicom_file import read_dataset, text
 from cardiotwin.ingest.wording import shown
 from cardiotwin.progress import Progress, silent
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-PERSON = ("PatientID", "PatientBirthDate", "PatientSex")
-LABEL_MAPS = (".nii", ".nii.gz", ".nrrd")
+FROM_FOLDERS = ("dicom_image", "dicom_ecg", "wfdb_ecg")
+"""Kinds that are taken from a folder without being named themselves."""
 _EFFECTIVE = ("AcquisitionDateTime", "AcquisitionDate+AcquisitionTime", "SeriesDate+SeriesTime", "StudyDate+StudyTime")
 _RECORDED = ("InstanceCreationDate+InstanceCreationTime", "ContentDate+ContentTime")
 
@@ -41,9 +38,11 @@ class Found:
     name : str
         Of a plan; "" for the rest.
     identity : str
-        One salted hash each of patient ID, birth date and sex, empty where the file is silent, joined by "/".
+        See `cardiotwin.ingest.identity`; "" where the file does not say.
     effective, recorded : str
         ISO 8601, "" where the file does not say.
+    dicom : tuple of Path
+        DICOM files it was read from, of which the twin keeps de-identified copies.
     """
 
     kind: str
@@ -53,6 +52,7 @@ class Found:
     identity: str = ""
     effective: str = ""
     recorded: str = ""
+    dicom: tuple[Path, ...] = ()
 
 
 def find(path: Path, *, salt: str = "", at: str = "", progress: Progress = silent) -> list[Found]:
@@ -89,12 +89,6 @@ def find(path: Path, *, salt: str = "", at: str = "", progress: Progress = silen
     return [_one_file(path, salt, at, progress)]
 
 
-def same_person(known: str, found: str) -> bool:
-    """Whether two identities can be one person's: what one of them does not say is no contradiction."""
-    pairs = zip(known.split("/"), found.split("/"), strict=False)
-    return all(a == b for a, b in pairs if a and b)
-
-
 def age(effective: str) -> str:
     """How long ago that was, in days."""
     if not effective:
@@ -106,62 +100,70 @@ def age(effective: str) -> str:
 
 
 def _in_folder(folder: Path, salt: str, at: str, progress: Progress) -> list[Found]:
-    files, _ = regular_files(folder)
-    dicom = [file for file in files if is_dicom(file) or file.suffix.lower() in (".dcm", ".ima")]
-    waveforms = [file for file in dicom if _sop_class(file).startswith(WAVEFORM)]
-    records = [file for file in files if file.suffix.lower() == ".hea"]
-    found = [_one_file(file, salt, at, progress) for file in (*waveforms, *records)]
-    if len(dicom) > len(waveforms):
-        found.insert(0, _image(folder, salt, progress))
+    from cardiotwin.ingest import recognise_all
+
+    inputs = recognise_all(folder)
+    found = [_read(kind, folder, files, salt, at, progress) for kind, files in inputs if kind in FROM_FOLDERS]
     if not found:
+        count = sum(len(files) for _, files in inputs)
         raise InputRejected(
-            f"{shown(folder.name)}: found no DICOM image, DICOM ECG or WFDB record among {len(files)} files; "
+            f"{shown(folder.name)}: found no DICOM image, DICOM ECG or WFDB record among {count} files; "
             "name label maps, CSV files and plans themselves"
         )
     return found
 
 
 def _one_file(path: Path, salt: str, at: str, progress: Progress) -> Found:
-    name = path.name.lower()
-    if name.endswith(LABEL_MAPS):
-        return _label_map(path, at)
-    if name.endswith(".toml"):
-        return _plan(path)
-    if name.endswith(".csv"):
-        return _csv(path, at)
-    if name.endswith(".hea"):
-        return _wfdb(path, at)
-    if name.endswith((".dcm", ".ima")) or (path.stat().st_size > 0 and is_dicom(path)):
-        return _dicom_ecg(path, salt, at) if _sop_class(path).startswith(WAVEFORM) else _image(path, salt, progress)
-    raise InputRejected(
-        f"{shown(path.name)}: unknown kind of file; expected DICOM, a label map ({', '.join(LABEL_MAPS)}), an ECG "
-        "(DICOM, .hea, .csv), electrodes (.csv) or a plan (.toml)"
-    )
+    from cardiotwin.ingest import explain
+
+    kind, why = explain(path)
+    if kind == "unknown":
+        raise InputRejected(
+            f"{shown(path.name)}: {why}; expected DICOM, a label map (.nii, .nii.gz, .nrrd), an ECG (DICOM, .hea, "
+            ".csv), electrodes (.csv) or a plan (.toml)"
+        )
+    return _read(kind, path, (path,), salt, at, progress)
+
+
+def _read(kind: str, path: Path, files: tuple[Path, ...], salt: str, at: str, progress: Progress) -> Found:
+    """Read one input of a known kind; `path` is what the user named, the input's one file but for an image series."""
+    if kind == "dicom_image":
+        return _image(path, salt, progress)
+    if kind == "dicom_ecg":
+        return _dicom_ecg(files[0], salt, at)
+    read = {"wfdb_ecg": _wfdb, "csv_ecg": _csv_ecg, "electrodes": _electrodes, "label_map": _label_map, "plan": _plan}
+    return read[kind](files[0], at)
 
 
 def _image(path: Path, salt: str, progress: Progress) -> Found:
-    from cardiotwin.ingest import image_files, read_dicom
+    from cardiotwin.ingest import identity, image_files, read_dicom
 
     files = image_files(path)
-    image = read_dicom(path, progress=progress)
+    # Of these files alone: what else the folder held is no part of the image, and must not change its address.
+    image = read_dicom(files, progress=progress)
     header = read_dataset(files[0], shown(files[0].name), pixels=False)
     slices, rows, columns = image.values.shape
     return Found(
         kind="image",
         value=image,
         source=f"{image.kind} DICOM series, {len(files)} files, {slices} slices of {rows} x {columns}",
-        identity=_identity(header, salt),
+        identity=identity(header, salt=salt.encode()),
         effective=_time(header, _EFFECTIVE),
         recorded=_time(header, _RECORDED),
+        dicom=tuple(files),
     )
 
 
 def _dicom_ecg(path: Path, salt: str, at: str) -> Found:
-    from cardiotwin.ingest import read_ecg
+    from cardiotwin.ingest import identity, read_ecg
 
     header = read_dataset(path, shown(path.name), pixels=False)
-    effective, recorded = _time(header, _EFFECTIVE) or at, _time(header, _RECORDED)
-    return _ecg(read_ecg(path), "DICOM waveform", _identity(header, salt), effective, recorded)
+    return replace(
+        _ecg(read_ecg(path), "DICOM waveform", _time(header, _EFFECTIVE) or at),
+        identity=identity(header, salt=salt.encode()),
+        recorded=_time(header, _RECORDED),
+        dicom=(path,),
+    )
 
 
 def _wfdb(path: Path, at: str) -> Found:
@@ -171,24 +173,25 @@ def _wfdb(path: Path, at: str) -> Found:
     first = next((line for line in path.read_text(errors="replace").splitlines() if line.strip()[:1] not in "#"), "")
     told = re.search(r"(\d{1,2}:\d{2}:\d{2})\S*\s+(\d{1,2})/(\d{1,2})/(\d{4})", first)
     when = f"{told[4]}-{int(told[3]):02}-{int(told[2]):02}T{told[1]:0>8}" if told else ""
-    return _ecg(ecg, "WFDB record", "", _valid(when) or at, "")
+    return _ecg(ecg, "WFDB record", _valid(when) or at)
 
 
-def _csv(path: Path, at: str) -> Found:
-    from cardiotwin.ingest import read_ecg, read_electrodes
+def _csv_ecg(path: Path, at: str) -> Found:
+    from cardiotwin.ingest import read_ecg
 
-    with path.open("rb") as file:
-        is_table_of_positions = file.readline(4096).replace(b" ", b"").lower().startswith(b"name,x_mm")
-    if not is_table_of_positions:
-        return _ecg(read_ecg(path), "CSV", "", at, "")
+    return _ecg(read_ecg(path), "CSV", at)
+
+
+def _electrodes(path: Path, at: str) -> Found:
+    from cardiotwin.ingest import read_electrodes
+
     electrodes = read_electrodes(path)
     return Found("electrodes", electrodes, f"CSV, {len(electrodes.names)} positions", effective=at)
 
 
-def _ecg(ecg: Any, form: str, identity: str, effective: str, recorded: str) -> Found:
+def _ecg(ecg: Any, form: str, effective: str) -> Found:
     seconds = ecg.mv.shape[1] / ecg.hz
-    source = f"{form}, {len(ecg.leads)} leads, {seconds:.1f} s at {ecg.hz:g} Hz"
-    return Found("ecg", ecg, source, identity=identity, effective=effective, recorded=recorded)
+    return Found("ecg", ecg, f"{form}, {len(ecg.leads)} leads, {seconds:.1f} s at {ecg.hz:g} Hz", effective=effective)
 
 
 def _label_map(path: Path, at: str) -> Found:
@@ -202,20 +205,11 @@ def _label_map(path: Path, at: str) -> Found:
     return Found("label_map", from_label_map(labels, affine), source, effective=at)
 
 
-def _plan(path: Path) -> Found:
+def _plan(path: Path, at: str) -> Found:
     from cardiotwin.ablation import read_plan
 
     plan = read_plan(path)
-    return Found("plan", plan, f"plan '{shown(plan.name)}', {len(plan.lesions)} lesions", name=plan.name)
-
-
-def _sop_class(path: Path) -> str:
-    return text(read_dataset(path, shown(path.name), pixels=False), "SOPClassUID")
-
-
-def _identity(header: Dataset, salt: str) -> str:
-    values = [text(header, keyword) for keyword in PERSON]
-    return "/".join(hashlib.sha256(f"{salt}\0{value}".encode()).hexdigest()[:16] if value else "" for value in values)
+    return Found("plan", plan, f"plan '{shown(plan.name)}', {len(plan.lesions)} lesions", name=plan.name, effective=at)
 
 
 def _time(header: Dataset, keywords: Iterable[str]) -> str:

@@ -212,7 +212,7 @@ def _cut_at(nodes: np.ndarray, moment_ms: float, half_ms: float, late: np.ndarra
         return np.empty(0, np.int32)
     piece = pieces[int(np.argmax(shared))]
     times = np.stack([_first_after(late, moment_ms), _last_two(late, moment_ms)[0]])
-    can_be_cut = (np.abs(times[:, piece] - moment_ms) <= half_ms).any(axis=0)
+    can_be_cut = np.abs(times[:, piece] - moment_ms).min(axis=0) <= half_ms
     return _minimum_cut(piece, can_be_cut, within, across, tissue.volumes)
 
 

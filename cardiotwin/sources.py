@@ -97,7 +97,11 @@ def _named_in_text(text: str) -> Iterator[str]:
 
 @cache
 def _source_hash(module: str) -> str:
-    return hashlib.sha256(_file(module).read_bytes()).hexdigest()
+    """Of a module's source; a package's also of the templates, styles and scripts beside it."""
+    file = _file(module)
+    beside = sorted(file.parent.glob("*")) if file.name == "__init__.py" else []
+    files = [file, *(path for path in beside if path.is_file() and path.suffix != ".py")]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def _file(module: str) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,11 +20,12 @@ from cardiotwin import artefact, durable
 from cardiotwin.errors import IntegrityError
 
 MANIFEST = "manifest.json"
+SOURCES = "sources"
 FORMAT = 1
 """Of the artefact; a change of the layout on disk raises it."""
 
 
-def save(folder: Path, value: Any, **about: Any) -> None:
+def save(folder: Path, value: Any, copies: Callable[[Path], object] | None = None, **about: Any) -> None:
     """Store a value as the folder `folder`, in full or not at all.
 
     Parameters
@@ -33,6 +34,8 @@ def save(folder: Path, value: Any, **about: Any) -> None:
         Replaced if it is there.
     value
         A frozen dataclass, or a tuple or dict of them; see `cardiotwin.artefact`.
+    copies : callable, optional
+        Fills a folder `sources` beside the value with what it was made from.
     about
         What else the manifest should say; JSON.
 
@@ -42,7 +45,13 @@ def save(folder: Path, value: Any, **about: Any) -> None:
         The disk is full or cannot be written to; what was there before is untouched.
     """
     with durable.new_folder(folder, artefact.size_of(value)) as temporary:
-        _write_manifest(temporary, {"files": artefact.write(temporary, value), **about})
+        files = artefact.write(temporary, value)
+        if copies is not None:
+            sources = temporary / SOURCES
+            sources.mkdir(mode=0o700)
+            copies(sources)
+            files |= _synced(sources, temporary)
+        _write_manifest(temporary, {"files": files, **about})
 
 
 @contextmanager
@@ -56,12 +65,18 @@ def filled(folder: Path, **about: Any) -> Iterator[Path]:
     """
     with durable.new_folder(folder) as temporary:
         yield temporary
-        files = {}
-        for path in sorted(path for path in temporary.rglob("*") if path.is_file()):
-            durable.sync_file(path)
-            name = path.relative_to(temporary).as_posix()
-            files[name] = {"sha256": durable.sha256_of(path), "bytes": path.stat().st_size}
-        _write_manifest(temporary, {"files": files, **about, "created": now(), "seconds": 0.0})
+        about["files"] = _synced(temporary, temporary)
+        _write_manifest(temporary, {**about, "created": now(), "seconds": 0.0})
+
+
+def _synced(folder: Path, root: Path) -> dict[str, dict[str, Any]]:
+    """Sync every file below `folder`; SHA-256 and size of each by its path from `root`."""
+    files = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        durable.sync_file(path)
+        name = path.relative_to(root).as_posix()
+        files[name] = {"sha256": durable.sha256_of(path), "bytes": path.stat().st_size}
+    return files
 
 
 def _write_manifest(folder: Path, about: dict[str, Any]) -> None:

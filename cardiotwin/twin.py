@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,6 +176,7 @@ class Twin:
         PolicyRefusal
             Two patients.
         """
+        from cardiotwin.ingest import write_deidentified
         from cardiotwin.observations import find
 
         with self._locked():
@@ -183,7 +185,8 @@ class Twin:
             new = self._new_observations(found)
             for observation, one in new.items():
                 about = {"kind": observation.kind, "source": observation.source, "effective": observation.effective}
-                store.save(self.folder / "observations" / observation.sha256, one.value, **about)
+                copies = partial(write_deidentified, one.dicom, salt=salt.encode()) if one.dicom else None
+                store.save(self.folder / "observations" / observation.sha256, one.value, copies, **about)
             if new:
                 self.ledger.add(list(new))
         progress(1.0, "done")
@@ -383,11 +386,11 @@ class Twin:
 
 def _refuse_other_person(people: list[str], found: Found) -> None:
     """Remember whose an input is; refuse one that says it is somebody else's."""
-    from cardiotwin.observations import same_person
+    from cardiotwin.ingest import same_person
 
     if not all(same_person(known, found.identity) for known in people):
         raise PolicyRefusal(
-            f"{found.source}: belongs to another patient than this twin (patient ID, birth date or sex differ); "
+            f"{found.source}: belongs to another patient than this twin (patient ID, birth year or sex differ); "
             "start a twin for each patient, or correct the export"
         )
     if found.identity:

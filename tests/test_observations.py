@@ -5,10 +5,11 @@ import pytest
 from made_dicom import ecg, lge_series, twelve_leads, write
 from small_twin import electrodes_file
 
-from cardiotwin import presets
+from cardiotwin import artefact, presets, store
 from cardiotwin.ecg import LEADS
 from cardiotwin.errors import InputRejected, PolicyRefusal, SettingsError
-from cardiotwin.observations import _time, _valid, find, same_person
+from cardiotwin.ingest import read_dicom, read_ecg, same_person
+from cardiotwin.observations import _time, _valid, find
 from cardiotwin.stages import NO_ECG, NO_IMAGING, path
 from cardiotwin.twin import Twin
 
@@ -33,7 +34,7 @@ def test_a_folder_gives_its_series_and_its_ecgs_and_no_stray_label_map(export):
 
 def test_identity_is_hashed_with_the_twins_salt(export):
     one, two = find(export, salt="a"), find(export, salt="b")
-    assert one[0].identity.split("/")[0] == one[1].identity.split("/")[0] != two[0].identity.split("/")[0]
+    assert one[0].identity.split("-")[0] == one[1].identity.split("-")[0] != two[0].identity.split("-")[0]
     assert "canary" not in one[0].identity
     assert same_person(one[0].identity, one[1].identity)
 
@@ -61,6 +62,18 @@ def test_a_csv_is_told_by_its_header(tmp_path):
     np.savetxt(tmp_path / "ecg.csv", table, delimiter=",", header=header, comments="")
     assert find(tmp_path / "ecg.csv")[0].kind == "ecg"
     assert find(electrodes_file(tmp_path, 1.0))[0].kind == "electrodes"
+
+
+def test_the_twin_keeps_deidentified_dicom_that_reads_the_same(export, tmp_path):
+    twin = Twin.create(tmp_path / "twin", presets.settings_text(presets.preset("demo"), "test"))
+    image, recording = twin.add([export])
+    readers = {image.sha256: read_dicom, recording.sha256: lambda folder: read_ecg(next(folder.iterdir()))}
+    for sha256, read in readers.items():
+        folder = twin.folder / "observations" / sha256
+        assert artefact.digest(read(folder / "sources")) == sha256
+        assert any(name.startswith("sources/") for name in store.read_manifest(folder)["files"])
+    everything = b"".join(path.read_bytes() for path in twin.folder.rglob("*") if path.is_file())
+    assert b"canary" not in everything.lower()
 
 
 @pytest.mark.parametrize(
