@@ -17,8 +17,8 @@ from cardiotwin.settings import SimulateSettings, TissueSettings
 from cardiotwin.study import Confirmation
 from cardiotwin.tissue import Tissue, make_tissue
 
-SITE_RADIUS_MM = 2.5
-"""Endocardium that fires together at an activation site; smaller ones may fail to start a wave."""
+JUST_BEYOND_MM = 4.0
+"""Tissue this far around what fires shows whether a wave started there."""
 
 
 def confirm(
@@ -51,9 +51,10 @@ def confirm(
     member = int(np.argmax(posterior.weights))
     velocities = posterior.velocities(member)
     tissue = make_tissue(heart, velocities, tissue_settings, dt_ms=settings.dt_ms, progress=part(progress, 0.0, 0.2))
+    beat = _sinus_beat(tissue, posterior, member, settings.site_radius_mm)
     activation = simulate(
         tissue,
-        Protocol(_sinus_beat(tissue, posterior, member), settings.duration_ms),
+        Protocol(beat, settings.duration_ms),
         dt_ms=settings.dt_ms,
         snapshot_every_ms=settings.snapshot_every_ms,
         electrode_weights=electrode_weights(heart, electrodes, tissue.sigma, tissue.conducting),
@@ -63,10 +64,19 @@ def confirm(
     )
     hz = 1000.0 / float(activation.ecg_ms[1] - activation.ecg_ms[0])
     ecg = leads_from_electrodes(electrodes.names, activation.electrode_mv, hz)
-    return Confirmation(member, velocities, tissue.tuning_error, activation, ecg)
+    delay = np.array([_delay(heart, one, activation.activation_ms[0]) for one in beat])
+    return Confirmation(member, velocities, tissue.tuning_error, activation, ecg, delay)
 
 
-def _sinus_beat(tissue: Tissue, posterior: Posterior, member: int) -> tuple[Stimulus, ...]:
+def _delay(heart: Heart, site: Stimulus, activation_ms: np.ndarray) -> float:
+    """From a site's time to the first activation just beyond it, ms; infinite where none came."""
+    points = heart.mesh.points
+    away = cKDTree(points[site.nodes]).query(points)[0]
+    beyond = activation_ms[(away > 0) & (away <= JUST_BEYOND_MM)]
+    return max(0.0, float(np.nanmin(beyond, initial=np.inf)) - site.start_ms)
+
+
+def _sinus_beat(tissue: Tissue, posterior: Posterior, member: int, radius_mm: float) -> tuple[Stimulus, ...]:
     """A stimulus a site, on the endocardium around it, at the member's time."""
     heart = tissue.heart
     endocardium = heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM)
@@ -76,7 +86,7 @@ def _sinus_beat(tissue: Tissue, posterior: Posterior, member: int) -> tuple[Stim
     # Sites live on the coarser calibration mesh: the nearest node of this one stands for each.
     tree = cKDTree(heart.mesh.points[candidates])
     _, nearest = tree.query(posterior.site_positions[member])
-    around = tree.query_ball_point(heart.mesh.points[candidates[nearest]], SITE_RADIUS_MM)
+    around = tree.query_ball_point(heart.mesh.points[candidates[nearest]], radius_mm)
     times = posterior.site_times_ms[member] - posterior.site_times_ms[member].min()
     return tuple(
         Stimulus(np.sort(candidates[near]).astype(np.int32), float(time))

@@ -25,7 +25,7 @@ _OVERRIDES: dict[str, dict[str, dict[str, Any]]] = {
         "mesh": {"edge_mm": 1.5},
         "tissue": {"cell_model": "mitchell_schaeffer", "tau_close_ms": 80.0, "border_zone_apd_factor": 2.0},
         "calibrate": {"edge_mm": 2.0, "n_sites": 4, "n_particles": 96, "fast_endocardium": False},
-        "simulate": {"dt_ms": 0.1},
+        "simulate": {"dt_ms": 0.1, "site_radius_mm": 5.0},
         "induce": {
             "cell_model": "mitchell_schaeffer",
             "border_zone_profiles": ["structural_and_ionic"],

@@ -59,6 +59,9 @@ class TissueSettings(Section):
 class SimulateSettings(Section):
     """The confirming run: one sinus beat on the best member of the ensemble."""
 
+    site_radius_mm: float = Field(
+        2.5, gt=0, le=20, description="endocardium that fires at once; a wide wave front needs more of it to start"
+    )
     dt_ms: float = Field(0.02, gt=0, le=0.5)
     duration_ms: float = Field(450.0, gt=0, le=60_000)
     snapshot_every_ms: float = Field(5.0, gt=0)

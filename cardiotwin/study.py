@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from cardiotwin.ablation import Plan
 from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import Comparison
@@ -36,6 +38,9 @@ class Confirmation:
         On the nodes of the heart.
     ecg : Ecg
         What this run shows at the electrodes.
+    site_delay_ms : (n_sites,) float64
+        How long after its time the tissue just beyond each activation site was activated; long where it started no
+        wave and another came by.
     """
 
     member: int
@@ -43,6 +48,7 @@ class Confirmation:
     tuning_error: dict[str, float]
     activation: Activation
     ecg: Ecg
+    site_delay_ms: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)

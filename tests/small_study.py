@@ -325,6 +325,7 @@ def small_study(edge_mm: float = 3.0) -> Study:
         tuning_error={"fibre, healthy": 0.012, "cross, healthy": -0.021, "fibre, border zone": 0.008},
         activation=activation,
         ecg=Ecg(LEADS, np.stack([_wave(activation.ecg_ms - 10, k) for k in range(12)]), 1000.0),
+        site_delay_ms=np.array([4.0, 6.0, 5.0]),
     )
     return Study(
         heart=heart,

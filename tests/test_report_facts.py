@@ -98,6 +98,9 @@ def test_a_large_tuning_error_and_a_poor_fit_are_said(study):
     assert not said(study, "misses what was asked for")
     poor = replace(study.confirmation, tuning_error={"fibre": 0.11})
     assert said(replace(study, confirmation=poor), "misses what was asked for: fibre +11 %")
+    assert not said(study, "started no wave")
+    silent = replace(study.confirmation, site_delay_ms=np.array([4.0, 76.0, np.inf]))
+    assert said(replace(study, confirmation=silent), "activation site 2, 3 of 3 started no wave")
     posterior = replace(study.posterior, correlation=np.full(24, 0.62))
     assert said(replace(study, posterior=posterior), "median correlation 0.62")
 

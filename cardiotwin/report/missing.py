@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from cardiotwin.calibration import Posterior
-from cardiotwin.study import Study
+from cardiotwin.study import Confirmation, Study
 
 FEW_DRAWS = 20
 LARGE_TUNING_ERROR = 0.05
 POOR_CORRELATION = 0.9
+LONGEST_DELAY_MS = 20.0
 TESTED = ("re-entry", "not inducible")
 
 
@@ -25,13 +26,7 @@ def what_is_uncertain(study: Study) -> list[str]:
     if study.electrodes is not None and not study.electrodes.measured:
         found.append("Electrode positions were placed by a rule from the heart, not measured.")
     found.append("Fibre directions come from a rule, not from this patient's imaging.")
-    if study.confirmation is not None:
-        large = {
-            name: error for name, error in study.confirmation.tuning_error.items() if abs(error) > LARGE_TUNING_ERROR
-        }
-        if large:
-            listed = ", ".join(f"{name} {100 * error:+.0f} %" for name, error in large.items())
-            found.append(f"Conduction velocity on this mesh misses what was asked for: {listed}.")
+    found += _of_confirmation(study.confirmation)
     if study.posterior is not None or study.confirmation is not None:
         found.append("Only the QRS complex was fitted: repolarisation is the cell model's, not this patient's.")
     return found
@@ -79,6 +74,23 @@ def _of_posterior(study: Study) -> list[str]:
         )
     if len(posterior.leads) < 8:
         found.append(f"{len(posterior.leads)} leads were usable ({', '.join(posterior.leads)}), expected 8.")
+    return found
+
+
+def _of_confirmation(confirmation: Confirmation | None) -> list[str]:
+    if confirmation is None:
+        return []
+    found = []
+    large = {name: error for name, error in confirmation.tuning_error.items() if abs(error) > LARGE_TUNING_ERROR}
+    if large:
+        listed = ", ".join(f"{name} {100 * error:+.0f} %" for name, error in large.items())
+        found.append(f"Conduction velocity on this mesh misses what was asked for: {listed}.")
+    silent = np.flatnonzero(confirmation.site_delay_ms > LONGEST_DELAY_MS) + 1
+    if silent.size:
+        found.append(
+            f"In the confirming run activation site {', '.join(map(str, silent))} of {confirmation.site_delay_ms.size} "
+            "started no wave: its ECG is not that of the fitted member. Raise `simulate.site_radius_mm`."
+        )
     return found
 
 

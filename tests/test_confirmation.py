@@ -1,0 +1,73 @@
+"""The confirming run beats as the member says: its sites start waves at their times, or are said not to."""
+
+import numpy as np
+import pytest
+from cube_heart import block_heart
+
+from cardiotwin.calibration import Posterior
+from cardiotwin.confirmation import confirm
+from cardiotwin.ecg import ELECTRODES, Electrodes
+from cardiotwin.errors import QualityGate
+from cardiotwin.heart import CORE
+from cardiotwin.settings import SimulateSettings, TissueSettings
+
+TISSUE = TissueSettings(cell_model="mitchell_schaeffer")
+SITES_MM = np.array([[0.0, 9.0, 9.0], [0.0, 30.0, 24.0]])
+TIMES_MS = np.array([6.0, 1.0])
+AROUND = Electrodes(ELECTRODES, 150.0 * np.random.default_rng(0).normal(size=(len(ELECTRODES), 3)), True)
+
+
+@pytest.fixture(scope="module")
+def wall():
+    """A wall 6 mm thick, 39 x 33 mm wide, fibres across its face."""
+    return block_heart((4, 26, 22), 1.5, fibre=(0.0, 1.0, 0.0))
+
+
+def posterior(fibre, cross):
+    """Two members; the second weighs more."""
+    return Posterior(
+        weights=np.array([0.2, 0.8]),
+        velocity_fibre=np.array([0.9, fibre]),
+        velocity_cross=np.array([0.5, cross]),
+        velocity_endocardium=np.full(2, np.nan),
+        site_positions=np.stack([SITES_MM[::-1] + 3.0, SITES_MM]),
+        site_times_ms=np.stack([TIMES_MS, TIMES_MS]),
+        correlation=np.ones(2),
+        leads=("I",),
+        qrs_ms=np.zeros(1),
+        measured=np.zeros((1, 1)),
+        fitted=np.zeros((2, 1, 1)),
+        notes={},
+    )
+
+
+def confirmed(wall, member, radius_mm):
+    settings = SimulateSettings(dt_ms=0.1, duration_ms=120.0, site_radius_mm=radius_mm)
+    return confirm(wall, member, AROUND, settings, TISSUE)
+
+
+def test_the_likeliest_member_beats_from_its_sites_at_its_times(wall):
+    found = confirmed(wall, posterior(0.6, 0.4), 5.0)
+    assert found.member == 1
+    assert (found.velocities.fibre, found.velocities.cross) == (0.6, 0.4)
+    times = found.activation.activation_ms[0]
+    nearest = [np.argmin(np.linalg.norm(wall.mesh.points - site, axis=1)) for site in SITES_MM]
+    # The earlier site fires at 0, the other 5 ms later; both within the 2 ms of a stimulus.
+    assert times[nearest] == pytest.approx(TIMES_MS - TIMES_MS.min(), abs=2.5)
+    assert np.isfinite(times).all()
+    assert (found.site_delay_ms < 10).all()
+    assert found.ecg.mv.std(axis=1).min() > 0
+
+
+def test_a_site_too_small_for_the_wave_front_is_seen(wall):
+    """Slow across and fast along the fibres, on a coarse lattice: the front is wider than what fires."""
+    slow = posterior(0.75, 0.2)
+    assert (confirmed(wall, slow, 1.6).site_delay_ms > 20).all()
+    assert (confirmed(wall, slow, 6.0).site_delay_ms < 10).all()
+
+
+def test_a_heart_without_conducting_endocardium_is_refused(wall):
+    dead = wall.mesh.centroids[:, 0] < 3.0
+    heart = block_heart((4, 26, 22), 1.5, tissue_class=np.where(dead, CORE, 0).astype(np.uint8))
+    with pytest.raises(QualityGate, match="no conducting endocardium"):
+        confirmed(heart, posterior(0.6, 0.4), 5.0)
