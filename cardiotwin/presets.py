@@ -36,7 +36,7 @@ _OVERRIDES: dict[str, dict[str, dict[str, Any]]] = {
             "n_draws": 3,
             "s1_beats": 2,
             "s1_cycle_length_ms": 500.0,
-            "s2_step_ms": 10.0,
+            "s2_step_ms": 20.0,
             "extra_stimuli": 1,
             "watch_ms": 1500.0,
         },
