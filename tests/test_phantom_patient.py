@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pydicom
@@ -9,11 +10,14 @@ import pytest
 
 import cardiotwin.phantom.physiology as physiology
 from cardiotwin.errors import SettingsError
+from cardiotwin.heart import build_heart
 from cardiotwin.imaging import apply_affine
+from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.phantom import make_phantom
 from cardiotwin.phantom.anatomy import labels_at, make_anatomy
-from cardiotwin.segmentation import CORE
-from cardiotwin.truth import read_labels
+from cardiotwin.segmentation import CORE, from_label_map
+from cardiotwin.settings import MeshSettings
+from cardiotwin.truth import compare_with_truth, read_labels
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,16 @@ def test_a_hospital_would_send_these_files(patient):
     assert names == sent | {"truth.json", "truth_labels.nii.gz", "truth_fields.npz"}
     people = {(d.PatientID, d.PatientSex) for d in map(pydicom.dcmread, patient.rglob("*.dcm"))}
     assert len(people) == 1
+
+
+def test_a_mesh_of_the_true_labels_is_the_true_anatomy(patient, truth):
+    """The mesher's own error, 8 mm slices included; and a mesh that lies elsewhere scores as such."""
+    heart = build_heart(from_label_map(*read_labels(patient / "truth_labels.nii.gz")), MeshSettings(edge_mm=2.0))
+    score = compare_with_truth(patient, heart=heart)["mesh"]["myocardium"]
+    assert score["dice"] > 0.93
+    assert abs(score["error_percent"]) < 3
+    away = replace(heart, mesh=Mesh(heart.mesh.points + np.array([0.0, 0.0, 6.0]), heart.mesh.tets))
+    assert compare_with_truth(patient, heart=away)["mesh"]["myocardium"]["dice"] < 0.7
 
 
 def test_true_labels_lie_where_the_anatomy_is(patient):
