@@ -13,7 +13,7 @@ from cardiotwin import __version__, terminal
 from cardiotwin.errors import QualityGate, SettingsError
 
 if TYPE_CHECKING:
-    from cardiotwin.twin import Run, Status
+    from cardiotwin.status import Run, Status
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="one JSON object for machines")]
 Case = Annotated[Path, Parameter(help="folder of the twin")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,86 +17,13 @@ from cardiotwin.progress import Progress, part, silent
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
 from cardiotwin.settings import read_settings
 from cardiotwin.stages import Layout
+from cardiotwin.status import Run, Status, StepStatus
 from cardiotwin.store import Store, now
 from cardiotwin.workshop import Workshop
 
 if TYPE_CHECKING:
     from cardiotwin.observations import Found
     from cardiotwin.study import Study
-
-
-@dataclass(frozen=True)
-class StepStatus:
-    """How one step stands.
-
-    Attributes
-    ----------
-    name, stage : str
-    state : str
-        ``"current"``, ``"stale"`` (computed from other inputs, settings or code), ``"not computed"`` or ``"missing"``.
-    version : int
-        In which its present result came to be; 0 when there is none.
-    finished : str
-        ISO 8601, UTC; "" when there is none.
-    seconds : float
-    note : str
-        What is missing.
-    """
-
-    name: str
-    stage: str
-    state: str
-    version: int
-    finished: str
-    seconds: float
-    note: str
-
-
-@dataclass(frozen=True)
-class Status:
-    """How a twin stands.
-
-    Attributes
-    ----------
-    name : str
-    version : int
-        The current one; 0 before the first run.
-    steps : tuple of StepStatus
-    observations : tuple of Observation
-        By the time they are about.
-    versions : tuple of Version
-        Oldest first.
-    held_by : str
-        Who is writing to it now; "" for nobody.
-    """
-
-    name: str
-    version: int
-    steps: tuple[StepStatus, ...]
-    observations: tuple[Observation, ...]
-    versions: tuple[Version, ...]
-    held_by: str
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a run did.
-
-    Attributes
-    ----------
-    computed : tuple of str
-        Steps computed now; the others were up to date.
-    version : int
-        Current after the run.
-    is_new_version : bool
-    missing : tuple of str
-        What could not be computed for want of what.
-    """
-
-    computed: tuple[str, ...]
-    version: int
-    is_new_version: bool
-    missing: tuple[str, ...]
 
 
 class Twin:

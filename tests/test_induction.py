@@ -12,6 +12,7 @@ from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, HEALTHY
 from cardiotwin.induction import induce, pacing_sites, retest
 from cardiotwin.settings import InduceSettings, TissueSettings
+from cardiotwin.stimulation import Electrode
 
 TISSUE = TissueSettings(cell_model="mitchell_schaeffer")
 PROTOCOL = InduceSettings(
@@ -76,7 +77,7 @@ def test_tissue_that_is_refractory_at_the_first_s2_is_paced_from_where_it_captur
 
 
 def test_tissue_that_never_captures_is_said_to_be_untested(wall, monkeypatch):
-    monkeypatch.setattr(induction._Electrode, "captured", lambda *_: False)
+    monkeypatch.setattr(Electrode, "captured", lambda *_: False)
     found = induce(wall, ENSEMBLE, protocol(n_sites=1), TISSUE)
     assert {one.outcome for one in found.inductions} == {"no capture"}
 

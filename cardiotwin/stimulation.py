@@ -1,0 +1,134 @@
+"""Programmed stimulation from one site of one heart: the train, then ever earlier extra-stimuli.
+
+S1, then S2 brought earlier step by step until re-entry or loss of capture; S3 and S4 likewise, each behind the earliest
+extra-stimulus that captured. The train is computed once; every attempt starts from its saved state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cardiotwin.monodomain import Activation, Monitor, Protocol, Solver, State, Stimulus
+from cardiotwin.reentry import Circuit, Neighbours, find_circuits
+from cardiotwin.settings import InduceSettings
+
+CAPTURE_RING_MM = 4.0
+CAPTURE_WITHIN_MS = 60.0
+"""A stimulus captured when tissue this far beyond the electrode's own is activated within this time."""
+
+SILENT_MS = 250.0
+"""No wave waits longer than this for tissue to recover: when nothing was activated for so long, nothing will be."""
+
+
+@dataclass(frozen=True, eq=False)
+class Paced:
+    """What one site on one heart showed."""
+
+    couplings_ms: tuple[float, ...]
+    circuit: Circuit | None
+    outcome: str
+
+
+@dataclass(frozen=True, eq=False)
+class Electrode:
+    """The nodes a pacing electrode captures, and a ring around it that shows whether it did."""
+
+    nodes: np.ndarray
+    ring: np.ndarray
+
+    @staticmethod
+    def at(node: int, tissue: Neighbours, radius_mm: float) -> Electrode | None:
+        beyond = np.linalg.norm(tissue.points - tissue.points[node], axis=1) - radius_mm
+        conducting = tissue.volumes > 0
+        nodes = np.flatnonzero(conducting & (beyond <= 0)).astype(np.int32)
+        ring = np.flatnonzero(conducting & (np.abs(beyond - CAPTURE_RING_MM) <= CAPTURE_RING_MM / 2))
+        return Electrode(nodes, ring) if nodes.size and ring.size else None
+
+    def stimulus(self, start_ms: float) -> Stimulus:
+        return Stimulus(self.nodes, start_ms)
+
+    def captured(self, activation_ms: np.ndarray, start_ms: float) -> bool:
+        times = activation_ms[:, self.ring]
+        return bool(np.any((times > start_ms) & (times < start_ms + CAPTURE_WITHIN_MS)))
+
+
+@dataclass(frozen=True, eq=False)
+class Stimulator:
+    """One site on one heart: the train, then extra-stimuli from its saved state."""
+
+    settings: InduceSettings
+    solver: Solver
+    tissue: Neighbours
+    electrode: Electrode
+
+    def paced(self) -> Paced:
+        """S2, then S3 behind the earliest S2 that captured, and so on; the first re-entry ends the search."""
+        state, last_ms = self._after_train()
+        behind: tuple[float, ...] = ()
+        tried: tuple[float, ...] = ()
+        for _ in range(self.settings.extra_stimuli):
+            earliest = None
+            for coupling in self._couplings(state, last_ms):
+                tried = (*behind, coupling)
+                captured, circuit = self._attempt(state, last_ms + coupling)
+                if circuit is not None:
+                    return Paced(tried, circuit, "re-entry")
+                if not captured:
+                    break
+                earliest = coupling
+            if earliest is None:
+                return Paced(tried, None, "not inducible" if behind else "no capture")
+            behind = (*behind, earliest)
+            state, last_ms = self._advanced(state, last_ms + earliest), last_ms + earliest
+        return Paced(tried, None, "not inducible")
+
+    def _couplings(self, state: State, last_ms: float) -> list[float]:
+        """From the longest to the shortest; where tissue is refractory for longer, from the first that captures."""
+        first, last, step = self.settings.s2_first_ms, self.settings.s2_last_ms, self.settings.s2_step_ms
+        while first < self.settings.s1_cycle_length_ms and not self._captures(state, last_ms + first):
+            first += step
+        return [float(coupling) for coupling in np.arange(first, last - 1e-6, -step)]
+
+    def _captures(self, state: State, stimulus_ms: float) -> bool:
+        """Whether an extra-stimulus starts a wave at all."""
+        times = self._run((self.electrode.stimulus(stimulus_ms),), stimulus_ms + CAPTURE_WITHIN_MS, state)[0]
+        return self.electrode.captured(times.activation_ms, stimulus_ms)
+
+    def _after_train(self) -> tuple[State, float]:
+        """The state just before the earliest extra-stimulus, and when the last S1 came."""
+        starts = self.settings.s1_cycle_length_ms * np.arange(self.settings.s1_beats)
+        train = tuple(self.electrode.stimulus(float(start)) for start in starts)
+        last_ms = float(starts[-1])
+        return self._run(train, last_ms + self.settings.s2_last_ms)[1], last_ms
+
+    def _advanced(self, state: State, stimulus_ms: float) -> State:
+        """The state just before the next extra-stimulus can come, after one at `stimulus_ms`."""
+        return self._run((self.electrode.stimulus(stimulus_ms),), stimulus_ms + self.settings.s2_last_ms, state)[1]
+
+    def _run(
+        self, stimuli: tuple[Stimulus, ...], until_ms: float, state: State | None = None
+    ) -> tuple[Activation, State]:
+        return self.solver.run(Protocol(stimuli, until_ms), state, stop_when_quiet=False)
+
+    def _attempt(self, state: State, stimulus_ms: float) -> tuple[bool, Circuit | None]:
+        """Whether an extra-stimulus captured, and the circuit that it started."""
+        protocol = Protocol((self.electrode.stimulus(stimulus_ms),), stimulus_ms + self.settings.watch_ms)
+        activation, _ = self.solver.run(protocol, state, monitor=self._monitor(stimulus_ms))
+        times = activation.activation_ms
+        if not self.electrode.captured(times, stimulus_ms):
+            return False, None
+        circuits = find_circuits(times, self.tissue, stimulus_ms)
+        return True, circuits[0] if circuits else None
+
+    def _monitor(self, stimulus_ms: float) -> Monitor:
+        """Stops a run with nothing more to show: no capture, silence, or a quarter of the tissue turned three times."""
+
+        def seen_enough(t_ms: float, activation_ms: np.ndarray) -> bool:
+            if t_ms > stimulus_ms + CAPTURE_WITHIN_MS and not self.electrode.captured(activation_ms, stimulus_ms):
+                return True
+            turned = np.sum(activation_ms > stimulus_ms, axis=0) >= 4
+            return bool(turned.mean() > 0.25 or t_ms - np.nanmax(activation_ms) > SILENT_MS)
+
+        return seen_enough
