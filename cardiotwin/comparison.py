@@ -4,8 +4,9 @@ Every plan is re-tested on the same draws of the posterior, from the same sites,
 compared pair by pair. Draws are the unit of uncertainty: the sites of one draw share its velocities. The probability of
 being best has two factors. One is the share of Bayesian bootstrap weights of the draws (Rubin 1981,
 doi 10.1214/aos/1176345338) under which a plan leaves the lowest residual inducibility, then the fewest new circuits,
-then the smallest ablated volume. The other is the probability that it beats no ablation at all, from the tests that the
-two disagree on (a sign test with Jeffreys' prior): one such test is not much, however clear-cut it is in a bootstrap.
+then the smallest ablated volume. The other is the probability that it beats no ablation at all, from the draws in
+which one leaves less inducible than the other (a sign test with Jeffreys' prior): one such draw is not much, however
+many of its sites agree and however clear-cut it is in a bootstrap.
 The interval of the residual inducibility is Jeffreys' for a share, so that 0 of 12 is not taken for never.
 """
 
@@ -57,8 +58,8 @@ class PlanResult:
         Volume of viable tissue ablated; the interval moves the lesion edge by half an element edge.
     better_than_none : tuple of int
         Draws in which it leaves less inducible than no ablation, and draws in which that could be asked.
-    tests_won, tests_lost : int
-        Tests that only no ablation leaves inducible, and tests that only this plan does.
+    worse_than_none : int
+        Draws in which it leaves more inducible.
     """
 
     name: str
@@ -74,8 +75,7 @@ class PlanResult:
     ablated_ml_low: float
     ablated_ml_high: float
     better_than_none: tuple[int, int]
-    tests_won: int
-    tests_lost: int
+    worse_than_none: int
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,6 @@ class _Outcome:
     plan: Plan
     inducible: np.ndarray  # (n_draws,) share of combinations
     new: list[set[int]]  # numbers of the new circuits, by draw
-    won: int  # tests that only no ablation leaves inducible
-    lost: int  # tests that only this plan leaves inducible
     count: int
     tested: int
     volume: tuple[float, float, float]
@@ -188,10 +186,8 @@ def _outcome(heart: Heart, plan: Plan, before: Arrhythmias, after: Arrhythmias) 
         mine = [one for one in after.inductions if one.draw == draw]
         shares[draw] = np.mean([one.circuit is not None for one in mine])
         new.append({one.circuit for one in mine if one.circuit is not None and is_new[one.circuit]})
-    left = {(one.draw, one.profile, one.site) for one in after.inductions if one.circuit is not None}
-    there = {(one.draw, one.profile, one.site) for one in before.inductions if one.circuit is not None}
-    volume = ablated_ml(heart, plan)
-    return _Outcome(plan, shares, new, len(there - left), len(left - there), len(left), len(after.inductions), volume)
+    count = sum(one.circuit is not None for one in after.inductions)
+    return _Outcome(plan, shares, new, count, len(after.inductions), ablated_ml(heart, plan))
 
 
 def _ranked(outcomes: list[_Outcome], settings: CompareSettings) -> Comparison:
@@ -227,11 +223,18 @@ def _wins(share: np.ndarray, fresh: np.ndarray, outcomes: list[_Outcome]) -> np.
 
 def _against_none(share: np.ndarray, outcomes: list[_Outcome]) -> np.ndarray:
     """Each plan's share of the bootstraps, less what belongs to no ablation because the plan may not beat it."""
-    beats = np.array([beta.sf(0.5, one.won + 0.5, one.lost + 0.5) for one in outcomes])
+    draws = [_better_and_worse(one, outcomes[0]) for one in outcomes]
+    beats = np.array([beta.sf(0.5, better + 0.5, worse + 0.5) for better, worse in draws])
     beats[0] = 1.0
     probability = share * beats
     probability[0] += 1.0 - probability.sum()
     return probability
+
+
+def _better_and_worse(one: _Outcome, none: _Outcome) -> tuple[int, int]:
+    """Draws in which a plan leaves less inducible than no ablation, and in which it leaves more."""
+    change = one.inducible - none.inducible
+    return int(np.sum(change < -1e-9)), int(np.sum(change > 1e-9))
 
 
 def _new_circuits(outcome: _Outcome, weights: np.ndarray) -> np.ndarray:
@@ -250,7 +253,7 @@ def _told_apart(better: np.ndarray, worse: np.ndarray, wins: np.ndarray) -> bool
 def _result(one: _Outcome, none: _Outcome, rank: int, probability: float, fresh: np.ndarray) -> PlanResult:
     tested = one.tested
     low, high = beta.ppf([(1 - INTERVAL) / 2, (1 + INTERVAL) / 2], one.count + 0.5, tested - one.count + 0.5)
-    asked = none.inducible > 0
+    better, worse = _better_and_worse(one, none)
     return PlanResult(
         name=one.plan.name,
         control=one.plan.control,
@@ -264,9 +267,8 @@ def _result(one: _Outcome, none: _Outcome, rank: int, probability: float, fresh:
         ablated_ml=one.volume[1],
         ablated_ml_low=one.volume[0],
         ablated_ml_high=one.volume[2],
-        better_than_none=(int(np.sum(one.inducible[asked] < none.inducible[asked])), int(asked.sum())),
-        tests_won=one.won,
-        tests_lost=one.lost,
+        better_than_none=(better, int(np.sum(none.inducible > 0))),
+        worse_than_none=worse,
     )
 
 

@@ -265,8 +265,7 @@ def _result(
         ablated_ml_low=0.85 * ml,
         ablated_ml_high=1.2 * ml,
         better_than_none=(0 if left == 5 else 3, 3),
-        tests_won=5 - left,
-        tests_lost=0,
+        worse_than_none=0,
     )
 
 

@@ -1,7 +1,5 @@
 """Plans rank by residual inducibility, then new circuits, then volume; what cannot be told apart shares a rank."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -18,13 +16,10 @@ def outcome(name, inducible_of_4, volume, new=None, control=False):
     share = np.array(inducible_of_4) / 4
     circuits = new or [set() for _ in share]
     plan = NO_ABLATION if name == NO_ABLATION.name else Plan(name, (), "", control)
-    change = np.array(inducible_of_4) - NONE
     return _Outcome(
         plan,
         share,
         circuits,
-        won=int(-change[change < 0].sum()),
-        lost=int(change[change > 0].sum()),
         count=int(np.sum(inducible_of_4)),
         tested=4 * share.size,
         volume=(0.9 * volume, volume, 1.1 * volume),
@@ -91,10 +86,18 @@ def test_probabilities_of_being_best_sum_to_one():
     assert sum(plan.probability_best for plan in comparison.plans) == pytest.approx(1.0)
 
 
-def test_one_test_that_a_plan_wins_is_not_proof_that_it_beats_no_ablation():
-    """One success of one under Jeffreys' prior: P(theta > 1/2) = 1/2 + 1/pi."""
-    none = outcome("no ablation", [1, 0, 0, 0], 0.0)
-    plan = outcome("isthmus", [0, 0, 0, 0], 1.0)
-    comparison = _ranked([none, dataclasses.replace(plan, won=1, lost=0)], CompareSettings())
+def test_one_draw_that_a_plan_wins_is_not_proof_that_it_beats_no_ablation():
+    """One success of one under Jeffreys' prior, P(theta > 1/2) = 1/2 + 1/pi, however many sites of the draw agree."""
+    none = outcome("no ablation", [4, 0, 0, 0], 0.0)
+    comparison = _ranked([none, outcome("isthmus", [0, 0, 0, 0], 1.0)], CompareSettings())
     assert by_name(comparison)["isthmus"].probability_best == pytest.approx(0.5 + 1 / np.pi, abs=1e-6)
+    assert comparison.preference == "no preference"
+
+
+def test_a_draw_that_a_plan_loses_counts_against_it():
+    none = outcome("no ablation", [2, 2, 2, 1], 0.0)
+    comparison = _ranked([none, outcome("isthmus", [0, 0, 0, 2], 1.0)], CompareSettings())
+    plan = by_name(comparison)["isthmus"]
+    assert (plan.better_than_none, plan.worse_than_none) == ((3, 4), 1)
+    assert plan.probability_best < 0.9
     assert comparison.preference == "no preference"
