@@ -254,8 +254,10 @@ def _print_run(done: Run) -> None:
     if done.computed:
         terminal.say(f"computed: {', '.join(done.computed)}")
         terminal.say(f"version {done.version}" + ("" if done.is_new_version else " (unchanged)"))
-    else:
+    elif done.version:
         terminal.say(f"nothing to compute: version {done.version} is up to date")
+    else:
+        terminal.say("nothing can be computed yet")
     for missing in done.missing:
         terminal.say(f"missing: {missing}")
 

@@ -85,7 +85,8 @@ def _kind(file: Path) -> tuple[str, str]:
         return _by_ending(name), str(refused)
     except OSError as error:
         return "unknown", f"cannot be opened ({error.strerror})"
-    return "unknown", f"nothing is known that ends in {shown(file.suffix)!r}"
+    ending = f"ending {shown(file.suffix)!r}" if file.suffix else "no ending"
+    return "unknown", f"{ending}, and not DICOM"
 
 
 def _by_ending(name: str) -> str:
