@@ -13,7 +13,7 @@ from cardiotwin.settings import SimulateSettings, TissueSettings
 
 TISSUE = TissueSettings(cell_model="mitchell_schaeffer")
 SITES_MM = np.array([[0.0, 9.0, 9.0], [0.0, 30.0, 24.0]])
-TIMES_MS = np.array([6.0, 1.0])
+TIMES_MS = np.array([26.0, 21.0])
 AROUND = Electrodes(ELECTRODES, 150.0 * np.random.default_rng(0).normal(size=(len(ELECTRODES), 3)), True)
 
 

@@ -12,7 +12,7 @@ from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, HEALTHY
 from cardiotwin.induction import induce, pacing_sites, retest
 from cardiotwin.settings import InduceSettings, TissueSettings
-from cardiotwin.stimulation import Electrode
+from cardiotwin.stimulation import Electrode, Stimulator
 
 TISSUE = TissueSettings(cell_model="mitchell_schaeffer")
 PROTOCOL = InduceSettings(
@@ -80,6 +80,20 @@ def test_tissue_that_never_captures_is_said_to_be_untested(wall, monkeypatch):
     monkeypatch.setattr(Electrode, "captured", lambda *_: False)
     found = induce(wall, ENSEMBLE, protocol(n_sites=1), TISSUE)
     assert {one.outcome for one in found.inductions} == {"no capture"}
+
+
+def test_s3_comes_behind_the_earliest_s2_that_captured(wall, monkeypatch):
+    starts = []
+    attempt = Stimulator._attempt
+    monkeypatch.setattr(
+        Stimulator, "_attempt", lambda self, state, at: starts.append((at, attempt(self, state, at))) or starts[-1][1]
+    )
+    found = induce(wall, ENSEMBLE, protocol(n_sites=1, n_draws=1, extra_stimuli=2), TISSUE)
+    s2, s3 = found.inductions[0].couplings_ms
+    last_s1 = 400.0
+    second = [at for at, (captured, _) in starts if captured and at < last_s1 + 301]
+    assert s2 == min(second) - last_s1
+    assert starts[-1][0] == last_s1 + s2 + s3
 
 
 def test_a_member_drawn_twice_is_paced_once(wall, monkeypatch):

@@ -1,5 +1,7 @@
 """A wave that runs around a ring is a circuit; a wave that spreads from a focus is none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,9 +10,11 @@ from cardiotwin.reentry import find_circuits, neighbours, same_circuit, still_tu
 CYCLE_MS = 300.0
 
 
-@pytest.fixture(scope="module")
-def ring():
-    """A flat ring of radius 12 to 24 mm, 3 mm thick, in tetrahedra, with a neck 4 mm wide at angle 0."""
+def flat_ring(second_neck=0):
+    """A flat ring of radius 12 to 24 mm, 3 mm thick, in tetrahedra, with a neck 4 mm wide at angle 0.
+
+    Of eight radial cells three conduct there; at angle 180 degrees as many as `second_neck` says, 0 for all.
+    """
     angle, radius, height = np.meshgrid(np.arange(120), np.linspace(12, 24, 9), [0.0, 1.5, 3.0], indexing="ij")
     theta = 2 * np.pi * angle / 120
     points = np.stack([radius * np.cos(theta), radius * np.sin(theta), height], -1).reshape(-1, 3)
@@ -22,7 +26,9 @@ def ring():
     for a in range(120):
         for r in range(8):
             if (a < 6 or a > 114) and not 2 <= r < 5:
-                continue  # the neck: only three of eight radial cells conduct
+                continue
+            if second_neck and 57 <= a <= 63 and not 2 <= r < 2 + second_neck:
+                continue
             for h in range(2):
                 c = [node(a + i, r + j, h + k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
                 tets += [[c[0], c[p], c[q], c[7]] for p, q in ((4, 6), (6, 2), (2, 3), (3, 1), (1, 5), (5, 4))]
@@ -31,6 +37,11 @@ def ring():
     inverted = np.einsum("ij,ij->i", np.cross(b - a, c - a), d - a) < 0
     tets[inverted, 2:] = tets[inverted, 3:1:-1]
     return points, tets
+
+
+@pytest.fixture(scope="module")
+def ring():
+    return flat_ring()
 
 
 def turning(points, turns=4):
@@ -67,6 +78,15 @@ def test_the_minimum_cut_crosses_the_neck_and_opens_every_closed_path(ring):
     assert not still_turns(circuit, left)
 
 
+def test_the_cut_lies_in_the_isthmus_even_where_less_tissue_would_do_elsewhere():
+    """The wave lingers at the neck and races through a narrower one: it is cut where it lingers."""
+    points, tets = flat_ring(second_neck=2)
+    share = np.arctan2(points[:, 1], points[:, 0]) % (2 * np.pi) / (2 * np.pi)
+    times = CYCLE_MS * (share + 0.8 * np.sin(2 * np.pi * share) / (2 * np.pi) + np.arange(4)[:, None])
+    (circuit,) = find_circuits(times, neighbours(points, tets), after_ms=-1.0)
+    assert np.abs(np.degrees(np.arctan2(*points[circuit.cut_nodes, 1::-1].T))).max() < 60
+
+
 def test_a_wave_from_a_focus_is_no_circuit(ring):
     points, tets = ring
     beats = np.linalg.norm(points - points[700], axis=1) / 0.5 + CYCLE_MS * np.arange(5)[:, None]
@@ -78,6 +98,13 @@ def test_two_activations_after_the_stimulus_are_not_yet_reentry(ring):
     assert find_circuits(turning(points, turns=2), neighbours(points, tets), after_ms=0.0) == ()
 
 
+def test_a_second_turn_of_less_than_half_the_tissue_does_not_count(ring):
+    points, tets = ring
+    times = turning(points, turns=3)
+    times[2, times[2] > 2.3 * CYCLE_MS] = np.nan
+    assert find_circuits(times, neighbours(points, tets), after_ms=0.0) == ()
+
+
 def test_a_circuit_turning_the_other_way_has_another_exit(ring):
     points, tets = ring
     tissue = neighbours(points, tets)
@@ -85,3 +112,12 @@ def test_a_circuit_turning_the_other_way_has_another_exit(ring):
     (backward,) = find_circuits(turning(points * [1, -1, 1]), tissue, after_ms=0.0)
     assert same_circuit(forward, forward)
     assert not same_circuit(forward, backward)
+
+
+def test_circuits_with_one_isthmus_and_opposite_exits_are_two(ring):
+    points, tets = ring
+    (circuit,) = find_circuits(turning(points), neighbours(points, tets), after_ms=0.0)
+    up = replace(circuit, exit_mm=circuit.isthmus_mm + np.array([0.0, 5.0, 0.0]))
+    down = replace(circuit, exit_mm=circuit.isthmus_mm - np.array([0.0, 5.0, 0.0]))
+    assert same_circuit(up, up)
+    assert not same_circuit(up, down)
