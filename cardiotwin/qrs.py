@@ -205,7 +205,8 @@ def _alike(beats: np.ndarray) -> tuple[np.ndarray, int]:
 
 def _slope(mv: np.ndarray) -> np.ndarray:
     """Root mean square over leads of the slope, smoothed over 5 ms, mV/ms."""
-    return np.sqrt(uniform_filter1d((np.gradient(mv, axis=-1) ** 2).mean(axis=0), 5))
+    # A running sum of squares may end a rounding error below zero.
+    return np.sqrt(np.maximum(uniform_filter1d((np.gradient(mv, axis=-1) ** 2).mean(axis=0), 5), 0.0))
 
 
 def _walk(active: np.ndarray) -> int:

@@ -6,7 +6,7 @@ from data_folder import real_data
 
 from cardiotwin.ecg import LEADS, Ecg, lead_matrix
 from cardiotwin.errors import InputRejected, QualityGate
-from cardiotwin.qrs import independent_leads, qrs_complex, r_peaks
+from cardiotwin.qrs import independent_leads, qrs_complex, qrs_edges, r_peaks
 
 ONSET_MS, QRS_MS = 300, 90
 GAIN = np.random.default_rng(3).uniform(0.3, 1.5, 10)
@@ -112,3 +112,12 @@ def test_misnamed_limb_leads_break_the_triangle():
     misnamed = qrs_complex(Ecg(("II", "I", *LEADS[2:]), ecg.mv, ecg.hz))
     assert any("I + III" in note for note in misnamed.notes)
     assert not any("I + III" in note for note in qrs_complex(ecg).notes)
+
+
+def test_a_simulated_complex_that_ends_in_exact_zeros_has_edges():
+    """A running mean of squares leaves rounding errors below zero there, which have no square root."""
+    complex_ = np.zeros((8, 200))
+    complex_[:, 60:100] = 3.3 * np.sin(np.linspace(0, np.pi, 40)) * np.random.default_rng(0).normal(size=(8, 1))
+    onset, offset = qrs_edges(complex_)
+    assert abs(onset - 60) < 6
+    assert abs(offset - 100) < 6
