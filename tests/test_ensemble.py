@@ -132,7 +132,7 @@ def test_a_name_that_would_leave_the_folder_is_a_bug(tmp_path):
 
 
 ORPHANAGE = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from cardiotwin.ensemble import run_tasks
 
@@ -141,6 +141,7 @@ def sleep(context, task):
     time.sleep(60)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what it runs in the background
     run_tasks(sleep, Path(sys.argv[1]), {"a": 0, "b": 1}, workers=2)
 """
 
