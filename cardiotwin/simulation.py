@@ -92,14 +92,14 @@ class Run:
 
     def _observe(self) -> None:
         solver, now = self.solver, self.step * self.solver.dt_ms
-        v = self.tiles.v[self.step % 2]
+        v = self.tiles.cells[:, :LANES]
         if self._now("snapshot"):
             self.snapshots.append(solver._on_mesh(v).astype(np.float32))
             self.snapshot_ms.append(now)
         if self._now("sample"):
             if len(solver._weights):
                 mv = np.empty(len(solver._weights))
-                electrode_potentials(solver._weights, v.reshape(-1), mv)
+                electrode_potentials(solver._weights, np.ascontiguousarray(v).reshape(-1), mv)
                 self.electrode_mv.append(mv)
                 self.ecg_ms.append(now)
             pending = any(stop > self.step for _, stop, _, _ in self.stimuli)
@@ -112,14 +112,20 @@ class Run:
         return what in self._every and _after(self.step - 1, self._every[what]) == self.step
 
     def _blame(self) -> str:
-        step = int(self._failed[0])
-        v = self.tiles.v[step % 2].ravel()
-        before = self.tiles.v[(step - 1) % 2].ravel()
-        place = int(np.argmax(~(np.abs(v.astype(np.float64) - before) < RUNAWAY_MV)))
-        node = int(np.argmax(self.solver.place == place))
+        """Which node, variable and time; the potential is named only when nothing else explains it."""
+        cell = self.solver._cell
+        now = self.tiles.cells.reshape(len(self.tiles.cells), -1, LANES)[:, : len(cell.STATE)].astype(np.float64)
+        finite = np.isfinite(now)
+        change = now[:, 0] - self.tiles.cells[:, self.solver.before]
+        wrong = ~finite.all(axis=1) | ~(np.abs(change) < RUNAWAY_MV)
+        tile, lane = np.argwhere(wrong)[0]
+        lost = np.flatnonzero(~finite[tile, :, lane])
+        row = int(lost[-1]) if lost.size else 0
+        node = int(np.argmax(self.solver.place == tile * LANES + lane))
         return (
-            f"simulation: node {node} reached {v[place]:g} mV at {step * self.solver.dt_ms:g} ms. "
-            "Use a smaller dt_ms, or look at the tissue's parameters there."
+            f"simulation: node {node}: {list(cell.STATE)[row]} reached {now[tile, row, lane]:g} at "
+            f"{int(self._failed[0]) * self.solver.dt_ms:g} ms. Use a smaller dt_ms, or look at the tissue's parameters "
+            "there."
         )
 
     def activation(self) -> Activation:

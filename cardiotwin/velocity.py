@@ -35,6 +35,7 @@ def tune(
     geometry: str = "lattice",
     precision: str = "single",
     tolerance: float = TOLERANCE,
+    order: int = 2,
 ) -> tuple[float, float]:
     """Conductivity at which a plane wave travels at a wanted velocity.
 
@@ -57,6 +58,8 @@ def tune(
     geometry : {"lattice", "cable", "consistent cable"}
         The body-centred cubic lattice of the mesher, or a chain of cubes: linear elements in one dimension, with
         lumped or with consistent mass.
+    order : {2, 1}
+        Of the time step; see `Solver`.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def tune(
         No conductivity gives that velocity on this lattice: the wave is stopped between nodes before it is that slow.
     """
     named, start = (tuple(sorted(values.items())) for values in (parameters, initial or {}))
-    lattice = _Lattice(cell_model, named, start, edge_mm, dt_ms, round(transverse, 2), geometry, precision)
+    lattice = _Lattice(cell_model, named, start, edge_mm, dt_ms, round(transverse, 2), geometry, precision, order)
     return _tuned(round(velocity, 6), lattice, tolerance)
 
 
@@ -86,6 +89,7 @@ class _Lattice(NamedTuple):
     transverse: float
     geometry: str
     precision: str
+    order: int = 2
 
 
 @lru_cache(maxsize=4096)
@@ -171,7 +175,9 @@ def _plane_wave_velocity(sigma: float, lattice: _Lattice, expected: float) -> fl
     medium = _bar(sigma, lattice, max(20.0, 80.0 * expected))
     x = medium.points[:, 0]
     length = float(x.max())
-    solver = Solver(medium, lattice.dt_ms, threads=1, precision=lattice.precision, n_beats=1, tolerance_mv=0.0)
+    solver = Solver(
+        medium, lattice.dt_ms, threads=1, precision=lattice.precision, n_beats=1, tolerance_mv=0.0, order=lattice.order
+    )
     window = (x > 0.4 * length) & (x < 0.85 * length) & (solver.place >= 0)
 
     def passed(_: float, activation_ms: np.ndarray) -> bool:

@@ -322,6 +322,16 @@ def minimum(a, b):
     return a if a < b else b
 
 
+def sigmoid(x):
+    """1/(1 + exp(x))."""
+    return 1.0 / (1.0 + exp(x))
+
+
+def rush_larsen(gate, steady, rate, dt):
+    """A gate after dt; exact while the potential stands still. 1/tau often is a product where tau is a quotient."""
+    return steady + (gate - steady) * exp(-dt * rate)
+
+
 _INLINE = {"forceinline": True, "error_model": "numpy"}
 
 
@@ -338,6 +348,16 @@ def _where_lanes(condition, a, b):
 @overload(minimum, jit_options=_INLINE)
 def _minimum_lanes(a, b):
     return lambda a, b: _select(a < b, a, b)
+
+
+@overload(sigmoid, jit_options=_INLINE)
+def _sigmoid_lanes(x):
+    return sigmoid
+
+
+@overload(rush_larsen, jit_options=_INLINE)
+def _rush_larsen_lanes(gate, steady, rate, dt):
+    return rush_larsen
 
 
 @overload(math.sqrt, jit_options=_INLINE)

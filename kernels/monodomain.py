@@ -1,16 +1,21 @@
 """The monodomain time loop, made for any cell model.
 
-One step of a node: forward Euler for the potential with the diffusion and the ionic current at the old time,
-Rush-Larsen gates. Reaction and diffusion of a tile are computed together, while its numbers are in the cache; the new
-potential goes to a second buffer, so every tile has one owner and the result is the same, to the bit, for any number
-of threads.
+One step of a node, of second order with one evaluation: the gates live between the steps. They take a Rush-Larsen step
+from the middle of the last step to the middle of this one, at the potential between, and the potential steps on with
+the ionic current and the diffusion at the middle, where it is extrapolated to from its last step. (A one-leg
+Adams-Bashforth method; Rush-Larsen gates shifted in time are old, see Rush & Larsen 1978 and Perego & Veneziani 2009.
+Concentrations, which are slow, take a forward Euler step.) What neighbours see of each other is the extrapolated
+potential. Reaction and diffusion of a tile are computed together, while its numbers are in the cache; what neighbours
+shall see goes to a second buffer, so every tile has one owner and the result is the same, to the bit, for any number of
+threads.
 
 Most tiles are at rest or on the plateau most of the time. A tile is evaluated when its potential will have moved by
 about `tolerance_mv` since the last time, or when a neighbouring tile is in a front; then it takes one longer step.
 With a tolerance of 0 every tile takes every step.
 
-Tiles whose diffusion is too fast for the time step (slivers, a fast layer) take it in several smaller ones, alone. In
-a long step of a quiet tile diffusion counts for no longer than a node bears; that tile changes by less than the
+Extrapolation halves the time step that diffusion bears. Where that is too little it is reduced, down to none and
+first order; tiles whose diffusion is too fast even then (slivers, a fast layer) take it in several smaller steps. In a
+long step of a quiet tile diffusion counts for no longer than a node bears; that tile changes by less than the
 tolerance anyway.
 """
 
@@ -27,8 +32,8 @@ from cardiotwin.kernels.lanes import LANES, differ_anywhere, fma, gathered, larg
 from cardiotwin.kernels.specialise import specialise
 
 # Bound anew for each cell model, see `advance_kernel`.
-CURRENT = BEFORE = LEAK = 0
-step_cell = advance_tile = None
+BEFORE = LEAK = STATES = 0
+gates = ionic_current = advance_tile = None
 
 REARMED_MV = -20.0
 """A node must fall below this to be activated again: the notch of an epicardial beat may cross 0 mV twice."""
@@ -42,11 +47,13 @@ class Tiles(NamedTuple):
     Attributes
     ----------
     cells : (n_tiles, n_rows * 16) float
-        State, parameters, current, earlier potential and leak of 16 cells a row; see `cardiotwin.kernels.ionic`.
+        State, parameters, earlier potential and leak of 16 cells a row; see `cardiotwin.kernels.ionic`.
     v : (2, n_tiles, 16) float
-        Potential, mV; after k steps it is in ``v[k % 2]``.
+        Potential that neighbours see, mV: half a step ahead. After k steps it is in ``v[k % 2]``.
     reached : (n_tiles,) int64
         Step that a tile has reached.
+    taken : (n_tiles,) int64
+        How many steps its last one was, 0 before the first.
     due : (n_tiles,) int64
         Step that shall evaluate it, unless it is woken.
     woken : (2, n_tiles) int64
@@ -62,6 +69,7 @@ class Tiles(NamedTuple):
     cells: np.ndarray
     v: np.ndarray
     reached: np.ndarray
+    taken: np.ndarray
     due: np.ndarray
     woken: np.ndarray
     beats: np.ndarray
@@ -84,6 +92,10 @@ class Plan(NamedTuple):
         Tiles that take diffusion in substeps.
     substeps : (n_tiles,) int64
         How many, 1 for the others.
+    ahead : (n_tiles,) float64
+        How far beyond the last step the potential is extrapolated, in steps: 0.5 is second order.
+    lag : float
+        0. With 1 (and nothing extrapolated) all is taken at the old time: forward Euler, as in most other programs.
     repolarised_mv : float
     """
 
@@ -92,6 +104,8 @@ class Plan(NamedTuple):
     tolerance_mv: float
     stiff: np.ndarray
     substeps: np.ndarray
+    ahead: np.ndarray
+    lag: float
     repolarised_mv: float
 
 
@@ -115,30 +129,40 @@ def neighbour_sum(v, t, start, column, coefficient):
 
 
 def _advance_tile(
-    t, dt, n_steps, cells, v, new_v, start, column, coefficient, substeps, stimulus, stimulated, repolarised_mv
-):
-    """Step the 16 nodes of tile t from the potentials v to new_v, both (n_tiles, 16), by one time of ``n_steps`` steps.
+    t, dt_ms, n_steps, taken, ahead, lag, cells, v, new_v, start, column, coefficient, substeps, stimulus, stimulated,
+    repolarised_mv,
+):  # fmt: skip
+    """Step the 16 nodes of tile t by one time of ``n_steps`` steps of dt_ms; the last was one of ``taken``.
 
-    Returns the largest change of potential, mV, NaN included, and whether a threshold was crossed.
+    v and new_v, both (n_tiles, 16), are what neighbours see.
+
+    Returns the largest change of potential, mV, NaN when any state variable is not finite, and whether a threshold was
+    crossed.
     """
     cell = tile(cells, t)
     before = cell[0]
+    last_change = before - cell[BEFORE]
+    dt = dt_ms * n_steps
     current = neighbour_sum(v, t, start, column, coefficient) * minimum(substeps / dt / cell[LEAK], 1.0)
     if substeps > 1:  # v has had all diffusion but the last substep, the cell none
         current = current / substeps + (tile(v, t)[0] - before) / dt
     if stimulated[t]:
         current = current + tile(stimulus, t)[0] / n_steps  # it flows in the last of them only
-    cell[CURRENT] = current
+    gates(cell, 0, before - lag * last_change, dt_ms * (taken + 0.5 * (1.0 - lag) * (n_steps - taken)))
+    halfway = before + last_change * (ahead * n_steps / max(taken, 1))
+    after = before + dt * (current - ionic_current(cell, 0, halfway, dt))
+    cell[0] = after
     cell[BEFORE] = before
-    step_cell(cell, 0, dt)
-    after = cell[0]
-    tile(new_v, t)[0] = after
+    tile(new_v, t)[0] = after + (after - before) * (ahead / n_steps)
     crossed = (
         differ_anywhere(before < 0.0, after < 0.0)
         or differ_anywhere(before < REARMED_MV, after < REARMED_MV)
         or differ_anywhere(before < repolarised_mv, after < repolarised_mv)
     )
-    return largest(abs(after - before)), crossed
+    change = abs(after - before)
+    for row in range(0, STATES, LANES):
+        change = fma(cell[row], 0.0, change)
+    return largest(abs(change)), crossed
 
 
 @njit(cache=True, error_model="numpy")
@@ -195,7 +219,7 @@ def _advance(first, last, tiles, operator, plan, stimulus, stimulated, scratch, 
     failed : (1,) int64
         Overwritten with the step after which the potential was not finite, or left.
     """
-    cells, reached, due, woken = tiles.cells, tiles.reached, tiles.due, tiles.woken
+    cells, reached, taken, due, woken = tiles.cells, tiles.reached, tiles.taken, tiles.due, tiles.woken
     beats, phase, activation_ms, repolarisation_ms = (
         tiles.beats,
         tiles.phase,
@@ -205,7 +229,7 @@ def _advance(first, last, tiles, operator, plan, stimulus, stimulated, scratch, 
     start, column, coefficient = operator.start, operator.column, operator.coefficient
     neighbour_start, neighbours = operator.neighbour_start, operator.neighbours
     dt_ms, longest, tolerance_mv, repolarised_mv = plan.dt_ms, plan.longest, plan.tolerance_mv, plan.repolarised_mv
-    stiff, substeps = plan.stiff, plan.substeps
+    stiff, substeps, ahead, lag = plan.stiff, plan.substeps, plan.ahead, plan.lag
     rounds = substeps.max()
     for step in range(first, last):
         v, new_v = tiles.v[step % 2], tiles.v[(step + 1) % 2]
@@ -223,15 +247,15 @@ def _advance(first, last, tiles, operator, plan, stimulus, stimulated, scratch, 
             if evaluates(t, step, due, woken, stimulated):
                 n_steps = step + 1 - reached[t]
                 change_mv, crossed = advance_tile(
-                    t, dt_ms * n_steps, n_steps, cells, v, new_v, start, column, coefficient, substeps[t], stimulus,
-                    stimulated, repolarised_mv,
+                    t, dt_ms, n_steps, taken[t], ahead[t], lag, cells, v, new_v, start, column, coefficient,
+                    substeps[t], stimulus, stimulated, repolarised_mv,
                 )  # fmt: skip
                 if crossed:
                     record(
                         t, reached[t], n_steps, dt_ms, cells, BEFORE, repolarised_mv, beats, phase, activation_ms,
                         repolarisation_ms,
                     )  # fmt: skip
-                reached[t] = step + 1
+                reached[t], taken[t] = step + 1, n_steps
                 if change_mv < RUNAWAY_MV:
                     change_a_step = change_mv / n_steps
                     schedule(t, step, change_a_step, longest, tolerance_mv, due, woken, neighbour_start, neighbours)
@@ -260,9 +284,10 @@ def electrode_potentials(weights, v, mv):
 def advance_kernel(model: str, parallel: bool):
     """The compiled time loop of a cell model, `_advance`, for either precision."""
     cell = cell_model(model)
-    rows = {"CURRENT": cell.CURRENT, "BEFORE": cell.CURRENT + LANES, "LEAK": cell.CURRENT + 2 * LANES}
-    step_cell = specialise(cell.step, model, inline=True)
-    advance_tile = specialise(_advance_tile, model, step_cell=step_cell, **rows)
+    rows = {"BEFORE": LANES * (width(cell) - 2), "LEAK": LANES * (width(cell) - 1)}
+    rows["STATES"] = LANES * len(cell.STATE)
+    membrane = {part: specialise(getattr(cell, part), model, inline=True) for part in ("gates", "ionic_current")}
+    advance_tile = specialise(_advance_tile, model, **membrane, **rows)
     return specialise(_advance, model, parallel=parallel, advance_tile=advance_tile, **rows)
 
 
@@ -287,11 +312,12 @@ def resting_tiles(model: str, real: type, initial, parameters, leak: np.ndarray,
             padded = np.full(n_tiles * LANES, value, real)
             padded[:n_nodes] = parameters[name]
             cells[:, k] = padded.reshape(n_tiles, LANES)
-    cells[:, -1] = leak
+    cells[:, -2], cells[:, -1] = cells[:, 0], leak
     return Tiles(
         cells=cells.reshape(n_tiles, -1),
         v=np.stack([cells[:, 0], cells[:, 0]]),
         reached=np.zeros(n_tiles, np.int64),
+        taken=np.zeros(n_tiles, np.int64),
         due=np.zeros(n_tiles, np.int64),
         woken=np.full((2, n_tiles), -1, np.int64),
         beats=np.zeros((n_tiles, LANES), np.int16),

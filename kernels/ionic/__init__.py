@@ -4,15 +4,19 @@ A module here holds
 
 - `STATE`: name of each state variable and its initial value, the potential (mV) first;
 - `PARAMETERS`: name of each parameter a node may have its own value of, and the default;
+- `RATES`, if any: state variables whose last rate of change the model keeps, to extrapolate them within a step;
 - `LONGEST_STEP_MS`: the longest step its explicit parts bear away from the upstroke;
 - `REST_MV`, `REPOLARISED_MV`: resting potential, and the potential below which a beat is over;
-- `step(cell, lane, dt)`: one time step of one cell.
+- `gates(cell, lane, V, dt)`: takes the gates of one cell a step of dt at the potential V, in place;
+- `ionic_current(cell, lane, V, dt)`: I_ion over C_m at the potential V, mV/ms, with the gates as they are; takes the
+  concentrations a step of dt.
+
+The potential itself is the solver's: a model says what its membrane does, not how time is cut into steps.
 
 `cell` is one flat row with all numbers of a tile of 16 cells, ``cell[variable * 16 + lane]``: state variables, then
-parameters, then `CURRENT`, what the neighbours and the stimulus add to dV/dt (mV/ms), then room for the potential
-before the step and for how fast a node leaks to its neighbours. In the interpreter the step is that of one cell;
-compiled, lane is 0 and every name in it stands for 16 cells at once (`cardiotwin.kernels.lanes`). So no equation is
-written twice.
+parameters, then those rates, then room for the potential before the step and for how fast a node leaks to its
+neighbours. In the interpreter the functions are those of one cell; compiled, lane is 0 and every name in them stands
+for 16 cells at once (`cardiotwin.kernels.lanes`). So no equation is written twice.
 """
 
 from __future__ import annotations
@@ -29,11 +33,11 @@ def cell_model(name: str) -> ModuleType:
     return importlib.import_module(f"cardiotwin.kernels.ionic.{name}")
 
 
-def rows(state: dict[str, float], parameters: dict[str, float]) -> list[int]:
-    """Where each variable of a tile starts: state, parameters, then the current."""
-    return [16 * k for k in range(len(state) + len(parameters) + 1)]
+def rows(state: dict[str, float], parameters: dict[str, float], rates: tuple[str, ...] = ()) -> list[int]:
+    """Where each variable of a tile starts: state, then parameters, then rates."""
+    return [16 * k for k in range(len(state) + len(parameters) + len(rates))]
 
 
 def width(cell: ModuleType) -> int:
-    """Numbers a cell has in its tile: state, parameters, the current, the earlier potential and the leak."""
-    return len(cell.STATE) + len(cell.PARAMETERS) + 3
+    """Numbers a cell has in its tile: state, parameters, rates, the earlier potential and the leak."""
+    return len(cell.STATE) + len(cell.PARAMETERS) + len(getattr(cell, "RATES", ())) + 2

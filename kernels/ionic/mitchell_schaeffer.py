@@ -17,20 +17,21 @@ LONGEST_STEP_MS = 1.0
 STATE = {"V": REST_MV, "h": 1.0}
 PARAMETERS = {"tau_in": 0.3, "tau_out": 6.0, "tau_open": 120.0, "tau_close": 150.0, "v_gate": 0.13}  # ms; v_gate none
 
-V, H, TAU_IN, TAU_OUT, TAU_OPEN, TAU_CLOSE, V_GATE, CURRENT = rows(STATE, PARAMETERS)
+V, H, TAU_IN, TAU_OUT, TAU_OPEN, TAU_CLOSE, V_GATE = rows(STATE, PARAMETERS)
 
 
-def step(cell, lane, dt):
-    """One step of one cell: forward Euler for the potential, Rush-Larsen for the gate."""
-    v = (cell[V + lane] - REST_MV) / AMPLITUDE_MV
+def gates(cell, lane, V, dt):
+    """The gate opens at rest and closes in the plateau."""
     h = cell[H + lane]
-
-    J_in = h * v * v * (1.0 - v) / cell[TAU_IN + lane]
-    J_out = -v / cell[TAU_OUT + lane]
-
-    opens = v < cell[V_GATE + lane]
+    opens = cell[V_GATE + lane] > (V - REST_MV) / AMPLITUDE_MV
     h_inf = where(opens, 1.0, 0.0)
     tau_h = where(opens, cell[TAU_OPEN + lane], cell[TAU_CLOSE + lane])
-
-    cell[V + lane] = cell[V + lane] + dt * (AMPLITUDE_MV * (J_in + J_out) + cell[CURRENT + lane])
     cell[H + lane] = h_inf + (h - h_inf) * exp(-dt / tau_h)
+
+
+def ionic_current(cell, lane, V, dt):
+    """I_ion over C_m, mV/ms."""
+    v = (V - REST_MV) / AMPLITUDE_MV
+    J_in = cell[H + lane] * v * v * (1.0 - v) / cell[TAU_IN + lane]
+    J_out = -v / cell[TAU_OUT + lane]
+    return -AMPLITUDE_MV * (J_in + J_out)

@@ -13,14 +13,21 @@ REST_MV, REPOLARISED_MV, LONGEST_STEP_MS = 0.0, -1e9, 1e-9
 STATE = {"V": 0.0, "u1": 1.0, "u2": 1.0, "u3": 0.0}
 PARAMETERS = {"beta_per_capacity": 0.0}  # beta/(chi C_m)
 
-V_, U1, U2, U3, BETA, CURRENT = rows(STATE, PARAMETERS)
+V_, U1, U2, U3, BETA = rows(STATE, PARAMETERS)
 
 
-def step(cell, lane, dt):
-    """One forward Euler step of one node."""
-    V, u1, u2, u3 = cell[V_ + lane], cell[U1 + lane], cell[U2 + lane], cell[U3 + lane]
+def gates(cell, lane, V, dt):
+    """An explicit midpoint step of u1 and u2."""
+    u1, u2, u3 = cell[U1 + lane], cell[U2 + lane], cell[U3 + lane]
     w = u1 + u3 - V
-    I_ion = -0.5 * w * u2 * u2 * (V - u3) + cell[BETA + lane] * (V - u3)  # over C_m
-    cell[V_ + lane] = V + dt * (cell[CURRENT + lane] - I_ion)
-    cell[U1 + lane] = u1 + dt * (w * w * u2 * u2 + 0.5 * w * u2 * u2 * (V - u3))
-    cell[U2 + lane] = u2 - dt * w * u2 * u2 * u2
+    half_u1 = u1 + 0.5 * dt * w * u2 * u2 * (w + 0.5 * (V - u3))
+    half_u2 = u2 - 0.5 * dt * w * u2 * u2 * u2
+    w = half_u1 + u3 - V
+    cell[U1 + lane] = u1 + dt * w * half_u2 * half_u2 * (w + 0.5 * (V - u3))
+    cell[U2 + lane] = u2 - dt * w * half_u2 * half_u2 * half_u2
+
+
+def ionic_current(cell, lane, V, dt):
+    """I_ion over C_m."""
+    u1, u2, u3 = cell[U1 + lane], cell[U2 + lane], cell[U3 + lane]
+    return (V - u3) * (cell[BETA + lane] - 0.5 * (u1 + u3 - V) * u2 * u2)
