@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy.spatial import cKDTree
 
 from cardiotwin.errors import InputRejected
-from cardiotwin.heart import BASE, BORDER_ZONE, CORE, Heart
+from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, Heart
 from cardiotwin.settings import explained
 
 FARTHEST_FROM_SURFACE_MM = 10.0
@@ -166,7 +166,10 @@ def lesion_elements(heart: Heart, plan: Plan, grow_mm: float = 0.0) -> np.ndarra
 
 
 def ablated_ml(heart: Heart, plan: Plan) -> tuple[float, float, float]:
-    """Volume of viable tissue ablated as (low, estimate, high), mL: the lesion edge moved by half a mesh edge."""
+    """Volume of viable tissue ablated as (low, estimate, high), mL: the lesion edge moved by half a mesh edge.
+
+    Homogenising ablates the border zone as it was segmented: there its outer edge is moved.
+    """
     volumes = heart.mesh.volumes
     low, middle, high = (
         float(volumes[lesion_elements(heart, plan, grow * heart.edge_mm)].sum()) * 1e-3 for grow in (-0.5, 0.0, 0.5)
@@ -176,7 +179,7 @@ def ablated_ml(heart: Heart, plan: Plan) -> tuple[float, float, float]:
 
 def _one_lesion(heart: Heart, lesion: Lesion, where: str, grow_mm: float) -> np.ndarray:
     if lesion.kind == "homogenise":
-        return heart.tissue_class == BORDER_ZONE
+        return _border_zone(heart, grow_mm)
     surface = heart.mesh.points[np.unique(heart.faces[heart.surface != BASE])]
     tree = cKDTree(surface)
     path = _path(lesion, tree, surface, where)
@@ -186,6 +189,19 @@ def _one_lesion(heart: Heart, lesion: Lesion, where: str, grow_mm: float) -> np.
         along, _ = cKDTree(path).query(surface[foot])
         return (along <= radius) & (below <= depth)
     return _half_ellipsoids(heart, path, radius, depth)
+
+
+def _border_zone(heart: Heart, grow_mm: float) -> np.ndarray:
+    """The border zone, its edge towards healthy tissue moved outwards by `grow_mm`."""
+    border, healthy = heart.tissue_class == BORDER_ZONE, heart.tissue_class == HEALTHY
+    if not grow_mm or not border.any() or not healthy.any():
+        return border
+    centroids = heart.mesh.centroids
+    if grow_mm > 0:
+        near = cKDTree(centroids[border]).query(centroids, distance_upper_bound=grow_mm)[0]
+        return border | (healthy & (near < np.inf))
+    near = cKDTree(centroids[healthy]).query(centroids, distance_upper_bound=-grow_mm)[0]
+    return border & (near == np.inf)
 
 
 def _path(lesion: Lesion, tree: cKDTree, surface: np.ndarray, where: str) -> np.ndarray:

@@ -60,6 +60,27 @@ def front(model: str, slowest: float, edge_mm: float) -> dict[str, float]:
     return {"tau_in": tau_in, "tau_out": TAU_OUT_RATIO * tau_in}
 
 
+def conducting_cell(model: str, slowest: float, edge_mm: float, remodelled: bool) -> dict[str, float]:
+    """The parameters that decide how fast a conductivity makes the wave, of one kind of tissue.
+
+    Parameters
+    ----------
+    slowest : float
+        Smallest velocity in that tissue, mm/ms.
+    remodelled : bool
+        A border zone whose currents are remodelled: with less sodium current it needs more conductivity for the same
+        velocity (ten Tusscher-Panfilov: half as much again in velocity).
+    """
+    cell = front(model, slowest, edge_mm)
+    if not remodelled:
+        return cell
+    if model == "mitchell_schaeffer":
+        tau_in = max(cell["tau_in"], TAU_IN_MS / REMODELLED_UPSTROKE)
+        return {"tau_in": tau_in, "tau_out": TAU_OUT_RATIO * tau_in}
+    default = cell_model(model).PARAMETERS
+    return {name: default[name] * factor for name, factor in REMODELLED_CURRENTS.items()}
+
+
 def cell_parameters(
     heart: Heart, conducting: np.ndarray, model: str, cross: float, settings: TissueSettings, profile: str
 ) -> dict[str, np.ndarray]:

@@ -120,7 +120,7 @@ _ABOUT: dict[Stage, str] = {
     "segment": "Label the tissue of the image: blood, myocardium, border zone, scar core.",
     "mesh": "Tetrahedra, regions, fibres and coordinates from the segmentation.",
     "calibrate": "The ensemble of twins that explain the ECG.",
-    "simulate": "One confirming monodomain beat on the best-weighted member.",
+    "simulate": "One confirming monodomain beat of the member that fits the ECG best.",
     "induce": "Programmed stimulation of several members from several sites.",
     "plan": "Gather the user's ablation plans and propose some.",
     "compare": "Re-test every plan and rank them, with the probability of being best.",

@@ -5,8 +5,10 @@ compared pair by pair. Draws are the unit of uncertainty: the sites of one draw 
 being best has two factors. One is the share of Bayesian bootstrap weights of the draws (Rubin 1981,
 doi 10.1214/aos/1176345338) under which a plan leaves the lowest residual inducibility, then the fewest new circuits,
 then the smallest ablated volume. The other is the probability that it beats no ablation at all, from the draws in
-which one leaves less inducible than the other (a sign test with Jeffreys' prior): one such draw is not much, however
-many of its sites agree and however clear-cut it is in a bootstrap.
+which one leaves less inducible than the other (a sign test with a uniform prior, which is to say that n draws out of n
+give 1 - 2^-(n+1)): one such draw is not much, however many of its sites agree and however clear-cut it is in a
+bootstrap. When only what was inducible is tested again a plan cannot come out worse than no ablation, so chance alone
+would favour it: then there is no preference.
 The interval of the residual inducibility is Jeffreys' for a share, so that 0 of 12 is not taken for never.
 """
 
@@ -80,7 +82,7 @@ class PlanResult:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Plans in order of rank.
+    """Plans in order of rank: by residual inducibility, then new circuits, then ablated volume.
 
     Attributes
     ----------
@@ -199,7 +201,7 @@ def _ranked(outcomes: list[_Outcome], settings: CompareSettings) -> Comparison:
     wins = _wins(share, fresh, outcomes)
     probability = _against_none(wins.mean(axis=0), outcomes)
     score = [(one.inducible.mean(), len(set().union(*one.new)), one.volume[1]) for one in outcomes]
-    order = sorted(range(len(outcomes)), key=lambda k: (-round(float(probability[k]), 2), score[k]))
+    order = sorted(range(len(outcomes)), key=lambda k: score[k])
     results, rank = [], 0
     for position, k in enumerate(order):
         if position == 0 or _told_apart(share[:, order[position - 1]], share[:, k], wins[:, [order[position - 1], k]]):
@@ -224,7 +226,7 @@ def _wins(share: np.ndarray, fresh: np.ndarray, outcomes: list[_Outcome]) -> np.
 def _against_none(share: np.ndarray, outcomes: list[_Outcome]) -> np.ndarray:
     """Each plan's share of the bootstraps, less what belongs to no ablation because the plan may not beat it."""
     draws = [_better_and_worse(one, outcomes[0]) for one in outcomes]
-    beats = np.array([beta.sf(0.5, better + 0.5, worse + 0.5) for better, worse in draws])
+    beats = np.array([beta.sf(0.5, better + 1, worse + 1) for better, worse in draws])
     beats[0] = 1.0
     probability = share * beats
     probability[0] += 1.0 - probability.sum()
@@ -277,6 +279,13 @@ def _verdict(results: tuple[PlanResult, ...], outcomes: list[_Outcome], settings
     best = max(results, key=lambda one: one.probability_best)
     if none.inducible == 0:
         return Comparison(results, "no preference", f"nothing was inducible in {none.tested} tests without ablation")
+    if settings.retest == "inducible":
+        return Comparison(
+            results,
+            "no preference",
+            "what was not inducible without ablation was not tested again, so no plan could come out worse; "
+            'a preference needs `compare.retest = "all"`',
+        )
     if best.control or best.probability_best < settings.preference_probability:
         return Comparison(
             results,

@@ -1,4 +1,4 @@
-"""One monodomain beat of the member that weighs most: does the full physics agree with the eikonal model behind it?"""
+"""One monodomain beat of the member that fits the ECG best: does the full physics agree with its eikonal fit?"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def confirm(
     folder: Path | None = None,
     progress: Progress = silent,
 ) -> Confirmation:
-    """Tune the conductivities to the velocities of the best-weighted member and let the heart beat once.
+    """Tune the conductivities to the velocities of the member with the best correlation and let the heart beat once.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def confirm(
     QualityGate
         No activation site of the member lies on conducting endocardium.
     """
-    member = int(np.argmax(posterior.weights))
+    member = int(np.argmax(np.where(posterior.weights > 0, posterior.correlation, -np.inf)))
     velocities = posterior.velocities(member)
     tissue = make_tissue(heart, velocities, tissue_settings, dt_ms=settings.dt_ms, progress=part(progress, 0.0, 0.2))
     beat = _sinus_beat(tissue, posterior, member, settings.site_radius_mm)

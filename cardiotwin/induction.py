@@ -39,12 +39,16 @@ class Induction:
     profile : str
         Border-zone profile.
     couplings_ms : tuple of float
-        S2 (and S3, S4) coupling intervals that induced re-entry; of the last attempt when none did.
+        S2 (and S3, S4) coupling intervals that induced re-entry, none when the train did; of the last attempt when
+        nothing did.
     circuit : int or None
         Row of `Arrhythmias.circuits`; None when nothing was induced.
     outcome : str
-        ``"re-entry"``, ``"not inducible"``, ``"no capture"`` (not even at the cycle length of the train),
+        ``"re-entry"``, ``"not inducible"``, ``"no closed path"`` (activated again and again, but on no path of
+        conduction; not counted as inducible), ``"no capture"`` (not even at the cycle length of the train),
         ``"site ablated"``, or ``"not re-tested"``: not inducible without ablation.
+    echo : bool
+        The train alone was followed by a beat that nothing stimulated.
     """
 
     site: int
@@ -53,6 +57,7 @@ class Induction:
     couplings_ms: tuple[float, ...]
     circuit: int | None
     outcome: str
+    echo: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,7 +247,9 @@ def _numbered(arrhythmias: Arrhythmias, paced: dict[Induction, Paced]) -> Arrhyt
     inductions = []
     for one, result in paced.items():
         number = None if result.circuit is None else _number(result.circuit, circuits)
-        inductions.append(replace(one, couplings_ms=result.couplings_ms, circuit=number, outcome=result.outcome))
+        inductions.append(
+            replace(one, couplings_ms=result.couplings_ms, circuit=number, outcome=result.outcome, echo=result.echo)
+        )
     return replace(arrhythmias, circuits=tuple(circuits), inductions=tuple(inductions))
 
 

@@ -10,7 +10,7 @@ between the two sides of the seam, the idea of Zahid et al. 2016 (doi 10.1016/j.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -20,6 +20,9 @@ from cardiotwin.meshes.mesh import signed_volumes
 
 SLOWEST_MM_PER_MS = 0.05
 """Slower than any conduction that a mesh resolves: a longer delay between neighbours is block, not conduction."""
+
+LOOK_EVERY_MS = 50.0
+"""Between two moments at which closed paths are looked for: several in every turn."""
 
 SMALLEST_CIRCUIT_ML = 0.2
 """Less tissue than this around a closed path is numerical noise at a line of block, not a circuit."""
@@ -90,7 +93,10 @@ def neighbours(points: np.ndarray, tets: np.ndarray) -> Neighbours:
 
 
 def find_circuits(activation_ms: np.ndarray, tissue: Neighbours, after_ms: float) -> tuple[Circuit, ...]:
-    """Circuits that turned at least twice after the last stimulus, the largest first.
+    """Circuits that had turned at least twice after the last stimulus, the largest first.
+
+    Of a wave that changes, those of the latest moment at which it ran on closed paths: what has been seen to turn is
+    not unseen by watching longer.
 
     Parameters
     ----------
@@ -110,13 +116,14 @@ def find_circuits(activation_ms: np.ndarray, tissue: Neighbours, after_ms: float
     counts = np.sum(np.isfinite(late), axis=0)
     if not (counts >= 3).any():
         return ()
-    end_ms = float(np.nanmax(late))
-    found = []
-    for nodes in _closed_paths(*_wave_graph(late, end_ms, tissue), tissue.volumes):
-        turns = int(np.median(counts[nodes])) - 1
-        if turns >= 2:
-            found.append(_circuit(nodes, late, end_ms, turns, tissue))
-    return tuple(found)
+    third = np.sort(np.where(np.isfinite(late), late, np.inf), axis=0)[2]
+    incomplete: tuple[Circuit, ...] = ()
+    for moment in np.arange(float(np.nanmax(late)), third.min(), -LOOK_EVERY_MS):
+        found = _circuits_at(moment, np.where(late <= moment, late, np.nan), tissue)
+        if any(circuit.isthmus_nodes.size for circuit in found):
+            return tuple(circuit for circuit in found if circuit.isthmus_nodes.size)
+        incomplete = incomplete or found
+    return tuple(_without_isthmus(circuit, tissue) for circuit in incomplete)
 
 
 def same_circuit(a: Circuit, b: Circuit, within_mm: float = 10.0) -> bool:
@@ -173,15 +180,35 @@ def _closed_paths(within: csr_matrix, across: csr_matrix, volumes: np.ndarray) -
     return [closed[piece == which] for which in large[np.argsort(-volume[large])]]
 
 
+def _circuits_at(moment: float, seen: np.ndarray, tissue: Neighbours) -> tuple[Circuit, ...]:
+    """Closed paths at the end of what was seen, (n_beats, n_nodes) ms, that had turned twice."""
+    counts = np.sum(np.isfinite(seen), axis=0)
+    pieces = _closed_paths(*_wave_graph(seen, moment, tissue), tissue.volumes)
+    turns = [int(np.median(counts[nodes])) - 1 for nodes in pieces]
+    return tuple(
+        _circuit(nodes, seen, moment, whole, tissue) for nodes, whole in zip(pieces, turns, strict=True) if whole >= 2
+    )
+
+
+def _without_isthmus(circuit: Circuit, tissue: Neighbours) -> Circuit:
+    """A circuit that was never seen to pass a narrow place: the cut itself is taken for it."""
+    centre = _centre(circuit.cut_nodes, tissue)
+    return replace(circuit, isthmus_nodes=circuit.cut_nodes, isthmus_mm=centre, exit_mm=centre)
+
+
 def _circuit(nodes: np.ndarray, late: np.ndarray, end_ms: float, turns: int, tissue: Neighbours) -> Circuit:
+    """What is known of closed paths; without isthmus where no narrow place is cut by every one of them."""
     last, before = _last_two(late[:, nodes], end_ms)
     cycle_ms = float(np.median((last - before)[np.isfinite(before)]))
     half = 0.5 * ISTHMUS_SHARE * cycle_ms
     # The latest turn in which the isthmus is seen whole, before and after its middle.
     middle = _quietest_moment(last, tissue.volumes[nodes], end_ms - half - cycle_ms, cycle_ms)
     entered = _first_after(late, middle - half)
-    isthmus = nodes[entered[nodes] < middle + half]
-    isthmus = _largest_piece(isthmus, tissue)
+    isthmus = _largest_piece(nodes[entered[nodes] < middle + half], tissue)
+    cut = _cut_at(nodes, middle, half, late, tissue) if isthmus.size else np.empty(0, np.int32)
+    if not cut.size:
+        isthmus = cut
+        cut = _minimum_cut(nodes, np.ones(nodes.size, bool), *_wave_graph(late, end_ms, tissue), tissue.volumes)
     leaving = isthmus[entered[isthmus] > middle + 0.4 * half]
     latest = _last_two(late, end_ms)[0]
     phase = np.full(latest.size, np.nan)
@@ -190,11 +217,11 @@ def _circuit(nodes: np.ndarray, late: np.ndarray, end_ms: float, turns: int, tis
     return Circuit(
         cycle_length_ms=cycle_ms,
         cycles=turns,
-        isthmus_mm=_centre(isthmus, tissue),
-        exit_mm=_centre(leaving if leaving.size else isthmus, tissue),
+        isthmus_mm=_centre(isthmus if isthmus.size else cut, tissue),
+        exit_mm=_centre(next(some for some in (leaving, isthmus, cut) if some.size), tissue),
         phase_ms=phase.astype(np.float32),
         isthmus_nodes=isthmus.astype(np.int32),
-        cut_nodes=_cut_at(nodes, middle, half, late, tissue),
+        cut_nodes=cut,
     )
 
 
@@ -208,7 +235,7 @@ def _cut_at(nodes: np.ndarray, moment_ms: float, half_ms: float, late: np.ndarra
     # A wave that has not settled takes other closed paths in this turn than in the last: the piece that shares most.
     pieces = _closed_paths(within, across, tissue.volumes)
     shared = [np.intersect1d(piece, nodes).size for piece in pieces]
-    if not any(shared):
+    if 2 * max(shared, default=0) < nodes.size:  # too little in common for a cut of one to open the other
         return np.empty(0, np.int32)
     piece = pieces[int(np.argmax(shared))]
     times = np.stack([_first_after(late, moment_ms), _last_two(late, moment_ms)[0]])
@@ -230,7 +257,9 @@ def _quietest_moment(times: np.ndarray, volumes: np.ndarray, start_ms: float, cy
 
 
 def _largest_piece(nodes: np.ndarray, tissue: Neighbours) -> np.ndarray:
-    """The connected piece of most volume among some nodes."""
+    """The connected piece of most volume among some nodes; none of none."""
+    if not nodes.size:
+        return nodes
     inside = np.zeros(tissue.volumes.size, bool)
     inside[nodes] = True
     i, j = tissue.pairs[inside[tissue.pairs].all(axis=1)].T

@@ -57,7 +57,7 @@ class TissueSettings(Section):
 
 
 class SimulateSettings(Section):
-    """The confirming run: one sinus beat on the best member of the ensemble."""
+    """The confirming run: one sinus beat of the member that fits the ECG best."""
 
     site_radius_mm: float = Field(
         2.5, gt=0, le=20, description="endocardium that fires at once; a wide wave front needs more of it to start"

@@ -1,12 +1,14 @@
 """Programmed stimulation from one site of one heart: the train, then ever earlier extra-stimuli.
 
-S1, then S2 brought earlier step by step until re-entry or loss of capture; S3 and S4 likewise, each behind the earliest
-extra-stimulus that captured. The train is computed once; every attempt starts from its saved state.
+The train is watched alone first: what it induces needs no extra-stimulus, and a beat that nothing stimulated after it
+is said to be one. S1, then S2 brought earlier step by step until re-entry or loss of capture; S3 and S4 likewise,
+each behind the earliest extra-stimulus that captured. The train is computed once; every attempt starts from its saved
+state.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,13 +24,43 @@ SILENT_MS = 250.0
 """No wave waits longer than this for tissue to recover: when nothing was activated for so long, nothing will be."""
 
 
+TURNED_SHARE = 0.25
+"""Of the tissue: so much must have been activated again and again for a tachycardia."""
+
+ECHO_SHARE = 0.01
+"""Of the tissue: so much activated without a stimulus is an echo of the train."""
+
+
 @dataclass(frozen=True, eq=False)
 class Paced:
-    """What one site on one heart showed."""
+    """What one site on one heart showed.
+
+    Attributes
+    ----------
+    couplings_ms : tuple of float
+        Of the extra-stimuli of the last attempt; none when the train alone re-entered.
+    circuit : Circuit or None
+    outcome : str
+        ``"re-entry"``, ``"not inducible"``, ``"no capture"``, or ``"no closed path"``: tissue was activated again and
+        again, but on no path along which the wave was conducted.
+    echo : bool
+        The train alone was followed by a beat that nothing stimulated.
+    """
 
     couplings_ms: tuple[float, ...]
     circuit: Circuit | None
     outcome: str
+    echo: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Attempt:
+    """What one stimulus started."""
+
+    captured: bool
+    circuit: Circuit | None = None
+    turned: bool = False
+    echo: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,23 +98,33 @@ class Stimulator:
     def paced(self) -> Paced:
         """S2, then S3 behind the earliest S2 that captured, and so on; the first re-entry ends the search."""
         state, last_ms = self._after_train()
+        alone = self._watched((), last_ms, state)
+        if alone.circuit is not None:
+            return Paced((), alone.circuit, "re-entry", alone.echo)
+        found = self._extra_stimuli(state, last_ms)
+        unordered = found.outcome == "not inducible" and alone.turned
+        return replace(found, echo=alone.echo, outcome="no closed path" if unordered else found.outcome)
+
+    def _extra_stimuli(self, state: State, last_ms: float) -> Paced:
         behind: tuple[float, ...] = ()
         tried: tuple[float, ...] = ()
+        outcome = "not inducible"
         for _ in range(self.settings.extra_stimuli):
             earliest = None
             for coupling in self._couplings(state, last_ms):
                 tried = (*behind, coupling)
-                captured, circuit = self._attempt(state, last_ms + coupling)
-                if circuit is not None:
-                    return Paced(tried, circuit, "re-entry")
-                if not captured:
+                attempt = self._attempt(state, last_ms + coupling)
+                if attempt.circuit is not None:
+                    return Paced(tried, attempt.circuit, "re-entry")
+                if not attempt.captured:
                     break
+                outcome = "no closed path" if attempt.turned else outcome
                 earliest = coupling
             if earliest is None:
-                return Paced(tried, None, "not inducible" if behind else "no capture")
+                return Paced(tried, None, outcome if behind else "no capture")
             behind = (*behind, earliest)
             state, last_ms = self._advanced(state, last_ms + earliest), last_ms + earliest
-        return Paced(tried, None, "not inducible")
+        return Paced(tried, None, outcome)
 
     def _couplings(self, state: State, last_ms: float) -> list[float]:
         """From the longest to the shortest; where tissue is refractory for longer, from the first that captures."""
@@ -112,15 +154,25 @@ class Stimulator:
     ) -> tuple[Activation, State]:
         return self.solver.run(Protocol(stimuli, until_ms), state, stop_when_quiet=False)
 
-    def _attempt(self, state: State, stimulus_ms: float) -> tuple[bool, Circuit | None]:
-        """Whether an extra-stimulus captured, and the circuit that it started."""
-        protocol = Protocol((self.electrode.stimulus(stimulus_ms),), stimulus_ms + self.settings.watch_ms)
-        activation, _ = self.solver.run(protocol, state, monitor=self._monitor(stimulus_ms))
+    def _attempt(self, state: State, stimulus_ms: float) -> _Attempt:
+        """Whether an extra-stimulus captured, and what it started."""
+        return self._watched((self.electrode.stimulus(stimulus_ms),), stimulus_ms, state)
+
+    def _watched(self, stimuli: tuple[Stimulus, ...], after_ms: float, state: State) -> _Attempt:
+        """What happens after the last stimulus, given now or before."""
+        protocol = Protocol(stimuli, after_ms + self.settings.watch_ms)
+        activation, _ = self.solver.run(protocol, state, monitor=self._monitor(after_ms))
         times = activation.activation_ms
-        if not self.electrode.captured(times, stimulus_ms):
-            return False, None
-        circuits = find_circuits(times, self.tissue, stimulus_ms)
-        return True, circuits[0] if circuits else None
+        if not self.electrode.captured(times, after_ms):
+            return _Attempt(False)
+        circuits = find_circuits(times, self.tissue, after_ms)
+        beats = np.sum(times > after_ms, axis=0)
+        return _Attempt(
+            True,
+            circuits[0] if circuits else None,
+            turned=bool(np.mean(beats >= 3) > TURNED_SHARE),
+            echo=bool(np.mean(beats >= 2) > ECHO_SHARE),
+        )
 
     def _monitor(self, stimulus_ms: float) -> Monitor:
         """Stops a run with nothing more to show: no capture, silence, or a quarter of the tissue turned three times."""
@@ -129,6 +181,6 @@ class Stimulator:
             if t_ms > stimulus_ms + CAPTURE_WITHIN_MS and not self.electrode.captured(activation_ms, stimulus_ms):
                 return True
             turned = np.sum(activation_ms > stimulus_ms, axis=0) >= 4
-            return bool(turned.mean() > 0.25 or t_ms - np.nanmax(activation_ms) > SILENT_MS)
+            return bool(turned.mean() > TURNED_SHARE or t_ms - np.nanmax(activation_ms) > SILENT_MS)
 
         return seen_enough

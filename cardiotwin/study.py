@@ -24,7 +24,7 @@ __all__ = ["Confirmation", "ObservationRecord", "Provenance", "StageRecord", "St
 
 @dataclass(frozen=True, eq=False)
 class Confirmation:
-    """The confirming monodomain run on the member of the posterior that weighs most.
+    """The confirming monodomain run of the member of the posterior that fits the ECG best.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Study:
         The coarser heart of the eikonal model.
     posterior : Posterior or None
     confirmation : Confirmation or None
-        Monodomain run on the best-weighted member.
+        Monodomain run of the member that fits the ECG best.
     arrhythmias : Arrhythmias or None
     plans : tuple of Plan
         Proposed and the user's own, controls included.

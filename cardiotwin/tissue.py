@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardiotwin.cells import cell_parameters, front
+from cardiotwin.cells import cell_parameters, conducting_cell
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.medium import Medium
@@ -83,9 +83,9 @@ def make_tissue(
     """Give a heart its conductivities and cells.
 
     Scar core and lesions do not conduct. The border zone conducts at a fraction of the healthy velocity, along and
-    across; under the profile ``"structural_and_ionic"`` its cells are remodelled too (`cardiotwin.cells`). The
-    endocardial layer, where there is one, is the tetrahedra that touch the endocardium: isotropic, and slower in the
-    border zone by the same fraction.
+    across, whatever its cells; under the profile ``"structural_and_ionic"`` its cells are remodelled too
+    (`cardiotwin.cells`). The endocardial layer, where there is one, is the tetrahedra that touch the endocardium:
+    isotropic, and slower in the border zone by the same fraction.
 
     Parameters
     ----------
@@ -121,7 +121,9 @@ def make_tissue(
     layers = list(_layers(heart, conducting, velocities, fraction))
     for number, (name, where, along, across) in enumerate(layers):
         progress(number / len(layers), f"conductivity of {name}")
-        cell = front(model, velocities.cross * (fraction if "border" in name else 1.0), heart.edge_mm)
+        border = name.startswith("border zone")
+        slowest = velocities.cross * (fraction if border else 1.0)
+        cell = conducting_cell(model, slowest, heart.edge_mm, border and profile == "structural_and_ionic")
         ratio = (across / along) ** 2
         # A wave across the fibres has one of two transverse directions along them. Whether that one lies along an axis
         # of the lattice varies through the heart; a quarter of its effect is the mean over orientations

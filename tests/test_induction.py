@@ -91,7 +91,7 @@ def test_s3_comes_behind_the_earliest_s2_that_captured(wall, monkeypatch):
     found = induce(wall, ENSEMBLE, protocol(n_sites=1, n_draws=1, extra_stimuli=2), TISSUE)
     s2, s3 = found.inductions[0].couplings_ms
     last_s1 = 400.0
-    second = [at for at, (captured, _) in starts if captured and at < last_s1 + 301]
+    second = [at for at, found in starts if found.captured and at < last_s1 + 301]
     assert s2 == min(second) - last_s1
     assert starts[-1][0] == last_s1 + s2 + s3
 

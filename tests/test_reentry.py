@@ -121,3 +121,31 @@ def test_circuits_with_one_isthmus_and_opposite_exits_are_two(ring):
     down = replace(circuit, exit_mm=circuit.isthmus_mm - np.array([0.0, 5.0, 0.0]))
     assert same_circuit(up, up)
     assert not same_circuit(up, down)
+
+
+def hesitating(points, pauses_ms, turns=8):
+    """A wave around the ring that waits at the neck in some of its turns, then all tissue at once, in no order."""
+    phase = np.arctan2(points[:, 1], points[:, 0]) % (2 * np.pi) / (2 * np.pi) * CYCLE_MS
+    waited = np.concatenate([[0.0], np.cumsum([pauses_ms.get(turn, 0.0) for turn in range(turns - 1)])])
+    times = phase + CYCLE_MS * np.arange(turns)[:, None] + waited[:, None]
+    flash = times[-1].max() + 100.0 + np.random.default_rng(1).uniform(0.0, 400.0, len(points))
+    return np.vstack([times, flash])
+
+
+def test_a_wave_that_was_seen_to_turn_is_a_circuit_whenever_the_watching_stops(ring):
+    """Cut at any moment after its second turn, also while it waits or after its order is lost."""
+    points, tets = ring
+    tissue = neighbours(points, tets)
+    times = hesitating(points, {3: 180.0, 5: 90.0})
+    for stop in np.arange(3.05 * CYCLE_MS, np.max(times) + 50.0, 70.0):
+        found = find_circuits(np.where(times <= stop, times, np.nan), tissue, after_ms=-1.0)
+        assert len(found) == 1, f"stopped at {stop:.0f} ms"
+        assert found[0].cut_nodes.size, f"stopped at {stop:.0f} ms"
+        left = neighbours(points, tets[~np.isin(tets, found[0].cut_nodes).any(axis=1)])
+        assert not still_turns(found[0], left)
+
+
+def test_tissue_activated_again_and_again_in_no_order_is_no_circuit(ring):
+    points, tets = ring
+    times = np.sort(np.random.default_rng(2).uniform(0.0, 3000.0, (8, len(points))), axis=0)
+    assert find_circuits(times, neighbours(points, tets), after_ms=-1.0) == ()

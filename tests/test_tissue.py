@@ -61,6 +61,18 @@ def test_the_border_zone_conducts_at_its_fraction_along_and_across(fibre, health
     assert velocity_between(heart, activation, 14, 22) == pytest.approx(0.5 * healthy, rel=0.1)
 
 
+def test_remodelled_detailed_cells_conduct_as_fast_as_those_that_are_not():
+    """Remodelling takes sodium current away: with the same conductivity they would conduct at two thirds."""
+    heart = bar(BORDER_ZONE)
+    left = np.flatnonzero(heart.mesh.points[:, 0] <= 2.0)
+    velocity = {}
+    for profile in ("structural", "structural_and_ionic"):
+        tissue = make_tissue(heart, VELOCITIES, SETTINGS, dt_ms=0.05, profile=profile, cell_model="ten_tusscher_2006")
+        activation = simulate(tissue, Protocol((Stimulus(left, 0.0),), 150.0), dt_ms=0.05)
+        velocity[profile] = velocity_between(heart, activation, 14, 22)
+    assert velocity["structural_and_ionic"] == pytest.approx(velocity["structural"], rel=0.12)
+
+
 def test_remodelled_cells_recover_later_and_conduct_as_fast():
     heart = bar(BORDER_ZONE)
     runs = {
