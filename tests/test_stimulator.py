@@ -1,7 +1,6 @@
-"""Programmed stimulation where the answer is known: a frame that re-enters, and a hairpin whose wave comes back late."""
+"""Programmed stimulation where the answer is known: a frame that re-enters, a hairpin whose wave comes back late."""
 
 import numpy as np
-import pytest
 from cube_heart import block_mesh
 
 from cardiotwin.medium import Medium
@@ -48,3 +47,16 @@ def test_a_premature_beat_that_is_blocked_on_one_side_only_runs_around_the_hole(
     # Between the ways around the hole and around the outside, at that velocity.
     assert 4 * 18.0 / VELOCITY < found.circuit.cycle_length_ms < 4 * 30.0 / VELOCITY
     assert found.circuit.cycles >= 2
+
+
+def test_a_wave_that_comes_by_later_is_not_what_an_extra_stimulus_captured():
+    """Up one leg of a hairpin and down the other, past the electrode again: by then S2 has long failed to capture.
+
+    None is tried earlier than the first that failed, and none can fail long after the action potential of S1, which
+    lasts tau_close ln(tau_out / 4 tau_in) = 161 ms, and the slow front's own time.
+    """
+    mesh = block_mesh((40, 10, 2), EDGE_MM)
+    slit = (np.abs(mesh.centroids[:, 1] - 5.0) < 1.0) & (mesh.centroids[:, 0] < 36.0)
+    found = paced(mesh, ~slit, [4.0, 1.0, 1.0], 100.0)
+    assert found.outcome == "not inducible"
+    assert 161.0 < found.couplings_ms[-1] < 300.0, found.couplings_ms
