@@ -1,5 +1,7 @@
 """Each cell model against its equations, written a second time and integrated by a stiff solver."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from medium_blocks import single_cell
@@ -18,7 +20,7 @@ def mitchell_schaeffer(t, y):
     return [100.0 * (h * v**2 * (1.0 - v) / 0.3 - v / 6.0) + stimulus, dh]
 
 
-def ten_tusscher(t, y):
+def ten_tusscher(t, y, endocardial=False):
     """As printed, one line an equation, rates and not steady states where the paper has rates."""
     V, xr1, xr2, xs, m, h, j, d, f, f2, fc, s, r, cai, casr, cass, rp, nai, ki = y
     e = np.exp
@@ -27,7 +29,7 @@ def ten_tusscher(t, y):
     eks, eca = rtf * np.log((5.4 + 0.03 * 140) / (ki + 0.03 * nai)), 0.5 * rtf * np.log(2.0 / cai)
     ak1 = 0.1 / (1 + e(0.06 * (V - ek - 200)))
     bk1 = (3 * e(0.0002 * (V - ek + 100)) + e(0.1 * (V - ek - 10))) / (1 + e(-0.5 * (V - ek)))
-    ik1, ito = 5.405 * ak1 / (ak1 + bk1) * (V - ek), 0.294 * r * s * (V - ek)
+    ik1, ito = 5.405 * ak1 / (ak1 + bk1) * (V - ek), (0.073 if endocardial else 0.294) * r * s * (V - ek)
     ikr, iks = 0.153 * xr1 * xr2 * (V - ek), 0.392 * xs**2 * (V - eks)
     ipk, ina, ibna = (
         0.0146 * (V - ek) / (1 + e((25 - V) / 5.98)),
@@ -57,6 +59,8 @@ def ten_tusscher(t, y):
     tf = 1102.5 * e(-((V + 27) ** 2) / 225) + 200 / (1 + e((13 - V) / 10)) + 180 / (1 + e((V + 30) / 10)) + 20
     tf2 = 562 * e(-((V + 27) ** 2) / 240) + 31 / (1 + e((25 - V) / 10)) + 80 / (1 + e((V + 30) / 10))
     hinf, near = 1 / (1 + e((V + 71.55) / 7.43)) ** 2, 1 / (1 + (cass / 0.05) ** 2)
+    sinf, ts = (1 / (1 + e((V + 28) / 5)), 1000 * e(-((V + 67) ** 2) / 1000) + 8) if endocardial else (
+        1 / (1 + e((V + 20) / 5)), 85 * e(-((V + 45) ** 2) / 320) + 5 / (1 + e((V - 20) / 5)) + 3)  # fmt: skip
     stimulus = STRENGTH if START <= t < START + DURATION else 0.0
     return [
         stimulus - (ik1 + ito + ikr + iks + ipk + ina + ibna + inak + inaca + ical + ibca + ipca),
@@ -70,7 +74,7 @@ def ten_tusscher(t, y):
         (1 / (1 + e((V + 20) / 7)) - f) / tf,
         (0.67 / (1 + e((V + 35) / 7)) + 0.33 - f2) / tf2,
         (0.6 * near + 0.4 - fc) / (80 * near + 2),
-        (1 / (1 + e((V + 20) / 5)) - s) / (85 * e(-((V + 45) ** 2) / 320) + 5 / (1 + e((V - 20) / 5)) + 3),
+        (sinf - s) / ts,
         (1 / (1 + e((20 - V) / 6)) - r) / (9.5 * e(-((V + 40) ** 2) / 1800) + 0.8),
         dcai / (1 + 0.2 * 0.001 / (cai + 0.001) ** 2),
         (iup - irel - ileak) / (1 + 10 * 0.3 / (casr + 0.3) ** 2),
@@ -82,14 +86,14 @@ def ten_tusscher(t, y):
 
 
 def reference(equations, start, times):
-    """In three pieces, so that the integrator cannot step over the stimulus."""
+    """(n_variables, n_times), in three pieces, so that the integrator cannot step over the stimulus."""
     y, pieces = np.array(start), []
     for begin, end in ((0.0, START), (START, START + DURATION), (START + DURATION, times[-1])):
         inside = times[(times >= begin) & (times <= end)]
         run = solve_ivp(equations, (begin, end), y, "LSODA", dense_output=True, rtol=1e-8, atol=1e-10, max_step=1.0)
-        pieces.append(run.sol(inside)[0, (0 if begin == 0 else 1) :])
+        pieces.append(run.sol(inside)[:, (0 if begin == 0 else 1) :])
         y = run.y[:, -1]
-    return np.concatenate(pieces)
+    return np.concatenate(pieces, axis=1)
 
 
 def potential(cell_model, dt_ms, precision, end_ms=400.0, tolerance_mv=0.0):
@@ -111,11 +115,26 @@ def test_a_single_cell_follows_its_equations(cell_model, equations, start):
     """Single precision and double, to within the first-order error of the time step."""
     times, single = potential(cell_model, 0.005, "single")
     _, double = potential(cell_model, 0.005, "double")
-    truth = reference(equations, start, times)
+    truth = reference(equations, start, times)[0]
     away = np.abs(times - START - DURATION) > 2.0  # on the upstroke 0.005 ms is worth a millivolt
     assert np.abs(double - truth)[away].max() < 0.5
     assert np.abs(single - double)[away].max() < 0.4
     assert single.max() > 10.0
+
+
+def test_an_endocardial_cell_recovers_its_transient_outward_current_as_slowly_as_printed():
+    """At rest its gate takes most of a second, that of an epicardial cell milliseconds: a premature beat shows it."""
+    parameters = ten_tusscher_2006.CELL_TYPES["endocardial"]
+    solver = Solver(single_cell("ten_tusscher_2006", **parameters), 0.01, precision="double", tolerance_mv=0.0)
+    protocol = Protocol((Stimulus(np.arange(4), START, DURATION, STRENGTH),), 600.0)
+    run, end = solver.run(protocol, snapshot_every_ms=1.0, stop_when_quiet=False)
+    start = list(ten_tusscher_2006.STATE.values())
+    truth = reference(partial(ten_tusscher, endocardial=True), start, run.snapshot_ms)
+    away = np.abs(run.snapshot_ms - START - DURATION) > 2.0
+    assert np.abs(run.snapshots[:, 0] - truth[0])[away].max() < 0.5
+    gate = solver.variable(end, "s")[0]
+    assert gate == pytest.approx(truth[11, -1], abs=0.01)
+    assert 0.1 < gate < 0.5
 
 
 def test_long_steps_away_from_the_upstroke_change_little():

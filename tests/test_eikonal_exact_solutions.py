@@ -85,11 +85,13 @@ def test_no_element_could_bring_the_front_earlier():
     np.testing.assert_allclose(times[others], best[others], atol=0.05)
 
 
-def test_border_zone_is_slower_by_the_fraction_asked():
-    heart = block_heart((10, 10, 10), 2.0)
+@pytest.mark.parametrize("fast", [None, 2.0])
+def test_border_zone_is_slower_by_the_fraction_asked(fast):
+    """The fast layer over it too: slow everywhere by one factor, late everywhere by that factor."""
+    heart, speeds = block_heart((10, 10, 10), 2.0), Velocities(0.6, 0.3, fast)
     all_border = block_heart((10, 10, 10), 2.0, tissue_class=np.full(len(heart.mesh.tets), BORDER_ZONE, np.uint8))
-    healthy = activation_times(heart, SPEEDS, [0], [0.0], SETTINGS)
-    border = activation_times(all_border, SPEEDS, [0], [0.0], SETTINGS)
+    healthy = activation_times(heart, speeds, [0], [0.0], SETTINGS)
+    border = activation_times(all_border, speeds, [0], [0.0], SETTINGS)
     np.testing.assert_allclose(border, healthy / SETTINGS.border_zone_velocity_fraction, rtol=1e-9)
 
 

@@ -102,21 +102,28 @@ def test_a_missing_limb_electrode_is_named():
         lead_matrix(("LA", "RA", "V1"), ("I", "V1"))
 
 
-def test_binned_ecg_is_the_sum_over_nodes_of_shifted_action_potentials(heart):
-    """Naive rewrite: every node's own error-function upstroke, no bins."""
+@pytest.mark.parametrize("with_t_wave", [False, True])
+def test_binned_ecg_is_the_sum_over_nodes_of_shifted_action_potentials(heart, with_t_wave):
+    """Naive rewrite: every node's own error-function upstroke and logistic repolarisation, no bins."""
     from scipy.special import erf
 
-    from cardiotwin.ecg import PLATEAU_MV, RESTING_MV, UPSTROKE_SD_MS
+    from cardiotwin.ecg import PLATEAU_MV, REPOLARISATION_MS, RESTING_MV, UPSTROKE_SD_MS
 
     electrodes = default_electrodes(heart)
     weights = electrode_weights(heart, electrodes, np.full((len(heart.mesh.tets), 3), 0.2), everywhere(heart))
     activation = heart.mesh.points @ [1.0, 2.0, 1.5] + 3.0
     activation[5] = np.inf
-    ecg = eikonal_ecg(electrodes.names, weights, activation, duration_ms=90.0)
-    t = np.arange(90.0)
-    v = 0.5 * (1 + erf((t - activation[:, None]) / (np.sqrt(2) * UPSTROKE_SD_MS))) * (PLATEAU_MV - RESTING_MV)
+    repolarisation = activation + 250.0 + heart.mesh.points[:, 0]
+    duration_ms, options = (600.0, {"repolarisation_ms": repolarisation}) if with_t_wave else (90.0, {})
+    ecg = eikonal_ecg(electrodes.names, weights, activation, duration_ms=duration_ms, **options)
+    t = np.arange(duration_ms)
+    v = 0.5 * (1 + erf((t - activation[:, None]) / (np.sqrt(2) * UPSTROKE_SD_MS)))
+    if with_t_wave:
+        v -= 0.5 * (1 + np.tanh((t - repolarisation[:, None]) / (2 * REPOLARISATION_MS)))
+    v *= PLATEAU_MV - RESTING_MV
     naive = leads_from_electrodes(electrodes.names, weights @ v, 1000.0).mv
-    assert np.abs(ecg.mv - naive).max() < 0.003 * np.abs(naive).max()
+    for wave in (t < 150, t >= 150):
+        assert np.abs(ecg.mv - naive)[:, wave].max(initial=0.0) <= 0.003 * np.abs(naive)[:, wave].max(initial=0.0)
 
 
 def test_default_electrodes_stand_where_a_nurse_would_put_them(heart):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from cube_heart import block_heart
 from ellipsoid_heart import ellipsoid_heart
 
 from cardiotwin.eikonal import prepare, solve
@@ -50,6 +51,25 @@ def test_stencils_interpolate_linear_functions_along_the_surface(library):
     missed = np.linalg.norm(np.einsum("nk,nki->ni", library.stencil_shares, corners) - library.positions, axis=1)
     nearest = np.linalg.norm(corners - library.positions[:, None], axis=2).min(axis=1)
     assert np.median(missed) < 0.3 * np.median(nearest)
+
+
+def test_close_to_a_site_the_front_is_the_ellipsoid_that_leaves_it():
+    """The exact arrival in uniform tissue, fast along the fibres and slow across, also between two candidates."""
+    fibre, speed = np.array([0.0, 0.6, 0.8]), np.array([0.8, 0.3, 0.0])
+    block = block_heart((4, 20, 20), 1.5, fibre)
+    points, nodes = block.mesh.points, block.surface_nodes(LV_ENDOCARDIUM)
+    same = np.ones(len(nodes), bool)
+    sparse = site_library(block, prepare(block, TissueSettings()), nodes, same, RANGES, count=16)
+    errors = []
+    for site in range(0, len(nodes), 7):
+        away = points - points[nodes[site]]
+        near = (away**2).sum(axis=1) < 3.5**2
+        along = (away[near] @ fibre) ** 2
+        exact = np.sqrt(along / speed[0] ** 2 + ((away[near] ** 2).sum(axis=1) - along) / speed[1] ** 2)
+        errors.append(sparse.arrivals(speed[None], np.array([[site]]), np.zeros((1, 1)))[0, near] - exact)
+    error = np.concatenate(errors)
+    assert error.max() < 1e-4, "nowhere later than the straight way"
+    assert np.mean(error > -1e-4) > 0.98, "and hardly anywhere earlier"
 
 
 def test_neighbourhoods_are_symmetric_as_the_correction_of_the_walk_assumes(library):

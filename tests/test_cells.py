@@ -1,0 +1,92 @@
+"""Which cells are where: three kinds across the wall, and border-zone cells remodelled as measured."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from cube_heart import block_heart
+from medium_blocks import single_cell
+
+from cardiotwin.cells import cell_parameters
+from cardiotwin.heart import BORDER_ZONE
+from cardiotwin.monodomain import Protocol, Solver, Stimulus
+from cardiotwin.settings import TissueSettings
+
+SETTINGS = TissueSettings()
+DETAILED = "ten_tusscher_2006"
+HUMAN = {"g_Na": 14.838, "g_CaL": 3.98e-5, "g_Kr": 0.153, "g_to": 0.294, "g_Ks": 0.392}
+"""Of the epicardial cell, as printed (ten Tusscher and Panfilov 2006)."""
+OTHERWISE = {"endocardial": {"g_to": 0.073}, "mid_myocardial": {"g_Ks": 0.098}, "epicardial": {}}
+REMODELLED = {"g_Na": 0.38, "g_CaL": 0.31, "g_Kr": 0.30, "g_Ks": 0.20}
+"""As printed (Arevalo et al. 2016)."""
+CYCLE_MS, BEATS = 600.0, 3
+
+
+def wall(tissue_class=None):
+    """Ten cells from endocardium to epicardium."""
+    heart = block_heart((10, 2, 2), 1.0)
+    if tissue_class is not None:
+        heart.tissue_class[:] = tissue_class
+    return heart
+
+
+def cells(heart, model, profile="structural_and_ionic"):
+    return cell_parameters(heart, np.ones(len(heart.mesh.tets), bool), model, 0.3, SETTINGS, profile)
+
+
+def of(kind, heart):
+    depth = {"endocardial": (0.0, 0.25), "mid_myocardial": (0.35, 0.65), "epicardial": (0.75, 1.0)}[kind]
+    return (heart.transmural >= depth[0]) & (heart.transmural <= depth[1])
+
+
+@pytest.mark.parametrize("kind", OTHERWISE)
+def test_the_wall_has_three_kinds_of_cells_each_with_its_currents(kind):
+    heart = wall()
+    found = cells(heart, DETAILED)
+    for name, value in (HUMAN | OTHERWISE[kind]).items():
+        assert found[name][of(kind, heart)] == pytest.approx(value), name
+    assert (found["endocardial"][of(kind, heart)] == (kind == "endocardial")).all()
+
+
+@pytest.mark.parametrize("kind", OTHERWISE)
+def test_the_border_zone_has_less_of_four_currents_and_as_much_of_the_others(kind):
+    healthy, border = cells(wall(), DETAILED), cells(wall(BORDER_ZONE), DETAILED)
+    here = of(kind, wall())
+    for name in healthy:
+        assert border[name][here] == pytest.approx(REMODELLED.get(name, 1.0) * healthy[name][here]), name
+
+
+def test_a_structural_border_zone_leaves_the_cells_as_they_are():
+    healthy, border = cells(wall(), DETAILED), cells(wall(BORDER_ZONE), DETAILED, "structural")
+    for name in healthy:
+        assert (border[name] == healthy[name]).all(), name
+
+
+def duration_ms(parameters):
+    """Action potential duration of the last of three beats, ms."""
+    stimuli = tuple(Stimulus(np.arange(4), CYCLE_MS * beat, 1.0, 52.0) for beat in range(BEATS))
+    solver = Solver(single_cell(DETAILED, **parameters), 0.02)
+    run = solver.run(Protocol(stimuli, CYCLE_MS * BEATS), stop_when_quiet=False)[0]
+    return float(run.repolarisation_ms[BEATS - 1, 0] - run.activation_ms[BEATS - 1, 0])
+
+
+def test_remodelled_cells_have_action_potentials_longer_by_a_ninth():
+    """The mean of endocardial and epicardial cells, paced: the factor that the simpler cell model is given."""
+    heart, ratios = wall(), []
+    for kind in ("endocardial", "epicardial"):
+        node = np.flatnonzero(of(kind, heart))[0]
+        healthy, border = (
+            duration_ms({name: float(values[node]) for name, values in cells(one, DETAILED).items()})
+            for one in (heart, wall(BORDER_ZONE))
+        )
+        ratios.append(border / healthy)
+    assert np.mean(ratios) == pytest.approx(1.11, abs=0.02), f"ratios {ratios}"
+
+
+def test_recovery_comes_earlier_from_layer_to_layer_towards_the_epicardium():
+    """By an eighth in all: what makes the T wave upright."""
+    heart = wall()
+    tau_close = cells(heart, "mitchell_schaeffer")["tau_close"]
+    layers = [tau_close[heart.transmural == depth].mean() for depth in np.unique(heart.transmural)]
+    assert all(inner > outer for inner, outer in pairwise(layers))
+    assert layers[-1] / layers[0] == pytest.approx(0.88, abs=0.02)
