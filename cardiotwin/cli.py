@@ -86,12 +86,15 @@ def add(
     with terminal.progress_bar(json) as progress:
         added = Twin(case).add(paths, at=at, progress=progress)
     if json:
-        terminal.say_json({"added": added})
-    for observation in () if json else added:
+        terminal.say_json({"added": added.observations, "notes": added.notes})
+        return
+    for observation in added.observations:
         when = observation.effective or "time unknown"
         terminal.say(f"added {observation.kind.replace('_', ' ')}: {observation.source} ({when})")
-    if not added and not json:
+    if not added.observations:
         terminal.say("nothing new: all of it is in the twin already")
+    for note in added.notes:
+        terminal.say(terminal.one_line(note))
 
 
 @app.command
@@ -279,12 +282,24 @@ def _print_status(now: Status) -> None:
     ]
     terminal.table(("step", "state", "since", "computed (UTC)", "s", "missing"), rows)
     inputs = [
-        (one.kind, one.source, one.effective or "unknown", age(one.effective), one.arrived, one.sha256[:12])
+        (
+            one.kind,
+            one.source,
+            one.effective or "unknown",
+            age(one.effective),
+            _use(now.used_by.get(one.sha256, ())),
+            one.arrived,
+            one.sha256[:12],
+        )
         for one in now.observations
     ]
-    terminal.table(("input", "what", "of", "age", "arrived (UTC)", "SHA-256"), inputs)
+    terminal.table(("input", "what", "of", "age", "in use", "arrived (UTC)", "SHA-256"), inputs)
     versions = [(f"v{one.number}", one.created, ", ".join(one.computed)) for one in now.versions]
     terminal.table(("version", "made (UTC)", "what was computed anew"), versions)
+
+
+def _use(steps: tuple[str, ...]) -> str:
+    return "no" if not steps else "report only" if set(steps) == {"report"} else "yes"
 
 
 def _print_comparison(comparison: Any) -> None:

@@ -67,6 +67,12 @@ class Observation:
     arrived: str
 
 
+def words(observation: Observation) -> str:
+    """Such as ``electrodes of 2026-03-01T09:30:00 (0a1b2c3d4e5f)``, or ``electrodes that arrived ...`` when undated."""
+    when = f"of {observation.effective}" if observation.effective else f"that arrived {observation.arrived}"
+    return f"{observation.kind.replace('_', ' ')} {when} ({observation.sha256[:12]})"
+
+
 @dataclass(frozen=True)
 class Version:
     """Keys of all steps that were up to date together."""
@@ -126,8 +132,9 @@ class Ledger:
             pass
 
     def observations(self) -> tuple[Observation, ...]:
-        """All of them by the time they are about, so that the order of arrival decides nothing."""
-        rows = self._rows("SELECT * FROM observations ORDER BY effective, sha256")
+        """All of them by the time they are about; those of one time, or of no known time, in order of arrival."""
+        # Not by `arrived`, which has whole seconds: rows are numbered as they come in.
+        rows = self._rows("SELECT * FROM observations ORDER BY effective, rowid")
         return tuple(Observation(*row) for row in rows)
 
     def versions(self) -> tuple[Version, ...]:

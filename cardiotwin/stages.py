@@ -143,8 +143,9 @@ NO_ECG = "a 12-lead ECG: add one as DICOM, WFDB or CSV (`cardiotwin add CASE FIL
 def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
     """The steps from these observations to the report. Of images, label maps and electrodes the newest counts.
 
-    ECGs all count, oldest first, each updating the posterior of those before: whatever the order of arrival, the chain
-    of keys is the same.
+    ECGs all count, oldest first, each updating the posterior of those before: whatever the order in which dated ones
+    arrive, the chain of keys is the same. Undated observations count as older than dated ones; among them the last to
+    arrive is the newest.
     """
     observed: dict[str, list[str]] = {kind: [] for kind in OBSERVED}
     for observation in observations:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from cardiotwin import __version__, artefact, durable, planning, stages, store
 from cardiotwin.errors import IntegrityError, Interrupted, PolicyRefusal, QualityGate, SettingsError
-from cardiotwin.ledger import Ledger, Observation, Version
+from cardiotwin.ledger import Ledger, Observation, Version, words
 from cardiotwin.lock import holder, locked
 from cardiotwin.planning import Planned
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
 from cardiotwin.settings import read_settings
 from cardiotwin.stages import Layout
-from cardiotwin.status import Run, Status, StepStatus
+from cardiotwin.status import Added, Run, Status, StepStatus
 from cardiotwin.store import Store, now
 from cardiotwin.workshop import Workshop
 
@@ -77,7 +77,7 @@ class Twin:
         """The HTML report; there once the report stage has run."""
         return self.folder / "report" / "report.html"
 
-    def add(self, paths: Iterable[Path | str], *, at: str = "", progress: Progress = silent) -> tuple[Observation, ...]:
+    def add(self, paths: Iterable[Path | str], *, at: str = "", progress: Progress = silent) -> Added:
         """Put in imaging, label maps, ECGs, electrode positions or plans; their kind is recognised.
 
         All are read before any is kept: when one is refused, the twin is unchanged. What is there already is left as it
@@ -89,11 +89,6 @@ class Twin:
         at : str
             ISO 8601: when it was recorded, for files that do not say.
         progress : Progress
-
-        Returns
-        -------
-        tuple of Observation
-            Those that were new.
 
         Raises
         ------
@@ -108,6 +103,7 @@ class Twin:
         with self._locked():
             salt = self.ledger.salt()
             found = [one for path in paths for one in find(Path(path), salt=salt, at=at, progress=progress)]
+            before = self.ledger.observations()
             new = self._new_observations(found)
             for observation, one in new.items():
                 about = {"kind": observation.kind, "source": observation.source, "effective": observation.effective}
@@ -115,8 +111,24 @@ class Twin:
                 store.save(self.folder / "observations" / observation.sha256, one.value, copies, **about)
             if new:
                 self.ledger.add(list(new))
+            notes = tuple(self._changes_of_use(before, {artefact.digest(one.value) for one in found}))
         progress(1.0, "done")
-        return tuple(new)
+        return Added(tuple(new), notes)
+
+    def _changes_of_use(self, before: tuple[Observation, ...], given: set[str]) -> Iterator[str]:
+        """One line for each given input that takes another's place, or that is in use nowhere."""
+        after = self.ledger.observations()
+        used_before, used = (planning.uses(self.layout(observations)) for observations in (before, after))
+        for one in after:
+            alike = [other for other in after if other.kind == one.kind and other is not one]
+            if one.sha256 not in given:
+                continue
+            if one.sha256 in used:
+                gone = (other for other in alike if other.sha256 in used_before and other.sha256 not in used)
+                yield from (f"{words(one)}: replaces the {words(other)}" for other in gone)
+            else:
+                instead = (other for other in alike if other.sha256 in used)
+                yield from (f"{words(one)}: kept but not used, in favour of the {words(other)}" for other in instead)
 
     def _new_observations(self, found: Iterable[Found]) -> dict[Observation, Found]:
         known = self.ledger.observations()
@@ -194,6 +206,7 @@ class Twin:
             version=self.ledger.current().number,
             steps=tuple(self._status_of(one, workshop.is_done(one), versions) for one in plan),
             observations=self.ledger.observations(),
+            used_by=planning.uses(one.step for one in plan),
             versions=versions,
             held_by=str(held) if held else "",
         )

@@ -190,11 +190,11 @@ def test_a_written_preset_reads_back_as_it_is(tmp_path, preset):
 
 def test_adding_and_status_tell_what_when_and_how_old(capsys, case, tmp_path):
     assert cli.execute(["add", str(case), str(electrodes_file(tmp_path, 3.0)), "--at", "2026-01-02T03:04+01:00"]) == 0
-    assert "added electrodes: CSV, 3 positions (2026-01-02T02:04:00+00:00)" in capsys.readouterr().out
+    assert "added electrodes: CSV, 9 positions (2026-01-02T02:04:00+00:00)" in capsys.readouterr().out
     assert cli.execute(["add", str(case), str(electrodes_file(tmp_path, 3.0))]) == 0
     assert "nothing new" in capsys.readouterr().out
     cli.execute(["status", str(case)])
-    assert re.search(r"electrodes +CSV, 3 positions +2026-01-02T02:04:00\+00:00 +\d+ d", capsys.readouterr().out)
+    assert re.search(r"electrodes +CSV, 9 positions +2026-01-02T02:04:00\+00:00 +\d+ d +yes ", capsys.readouterr().out)
 
 
 def test_no_path_of_a_source_is_kept(capsys, case, tmp_path):
