@@ -98,6 +98,27 @@ def add(
 
 
 @app.command
+def remove(
+    case: Case,
+    sha256: Annotated[str, Parameter(help="of the input, as `status` shows it; at least its first 6 digits")],
+    *,
+    json: Json = False,
+) -> None:
+    """Take an input out of use; what was made from it becomes stale. Its files and its history stay.
+
+    Example: cardiotwin remove case07 3fb1c2
+    """
+    from cardiotwin.ledger import words
+    from cardiotwin.twin import Twin
+
+    removed = Twin(case).remove(sha256)
+    if json:
+        terminal.say_json({"removed": removed})
+    else:
+        terminal.say(f"out of use: {words(removed)}; add the file again to bring it back")
+
+
+@app.command
 def run(
     case: Case,
     *,

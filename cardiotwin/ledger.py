@@ -110,6 +110,17 @@ class Ledger:
                 [tuple(vars(each).values()) for each in observations],
             )
 
+    def remove(self, observation: Observation) -> None:
+        """Take an observation out of use; its row stays in the audit chain, word for word."""
+        with self._change("removed", vars(observation)) as database:
+            database.execute("DELETE FROM observations WHERE sha256 = ?", (observation.sha256,))
+
+    def identities(self) -> list[str]:
+        """Whose inputs this twin has held, also those taken out of use: its earlier versions were made from them."""
+        removed = self._rows("SELECT detail FROM audit WHERE event = 'removed'")
+        known = [one.identity for one in self.observations()] + [json.loads(row[0])["identity"] for row in removed]
+        return [identity for identity in known if identity]
+
     def finished(self, step: str, key: str, content: str, seconds: float) -> None:
         """Record that a stage's output was computed."""
         with self._change("computed", {"step": step, "key": key, "content": content}) as database:

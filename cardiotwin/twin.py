@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -115,6 +116,34 @@ class Twin:
         progress(1.0, "done")
         return Added(tuple(new), notes)
 
+    def remove(self, sha256: str) -> Observation:
+        """Take an input out of use; what was made from it becomes stale. Adding the file again brings it back.
+
+        Its files, its line in the audit chain and every version made from it stay. The twin still belongs to the
+        patient that it named.
+
+        Parameters
+        ----------
+        sha256 : str
+            As `status` shows it; at least its first 6 digits.
+
+        Raises
+        ------
+        SettingsError
+            Too short, or no input begins so, or more than one.
+        """
+        with self._locked():
+            known = self.ledger.observations()
+            found = [one for one in known if one.sha256.startswith(sha256.lower())]
+            where = f"input {sha256!r} of {self.folder.name}"
+            if not re.fullmatch("[0-9a-f]{6,64}", sha256.lower()):
+                raise SettingsError(f"{where}: expected 6 to 64 hexadecimal digits; `cardiotwin status` lists them")
+            if len(found) != 1:
+                which = f"{len(found)} of {len(known)} inputs begin so"
+                raise SettingsError(f"{where}: {which}, expected one; `cardiotwin status` lists them")
+            self.ledger.remove(found[0])
+        return found[0]
+
     def _changes_of_use(self, before: tuple[Observation, ...], given: set[str]) -> Iterator[str]:
         """One line for each given input that takes another's place, or that is in use nowhere."""
         after = self.ledger.observations()
@@ -127,13 +156,14 @@ class Twin:
                 gone = (other for other in alike if other.sha256 in used_before and other.sha256 not in used)
                 yield from (f"{words(one)}: replaces the {words(other)}" for other in gone)
             else:
+                hint = "`cardiotwin remove` takes that one out of use"
                 instead = (other for other in alike if other.sha256 in used)
-                yield from (f"{words(one)}: kept but not used, in favour of the {words(other)}" for other in instead)
+                yield from (f"{words(one)}: not used, in favour of the {words(other)}; {hint}" for other in instead)
 
     def _new_observations(self, found: Iterable[Found]) -> dict[Observation, Found]:
         known = self.ledger.observations()
         seen = {observation.sha256 for observation in known}
-        people = [observation.identity for observation in known if observation.identity]
+        people = self.ledger.identities()
         new = {}
         for one in found:
             _refuse_other_person(people, one)

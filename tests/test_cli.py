@@ -16,7 +16,7 @@ from small_twin import electrodes_file
 from cardiotwin import cli, errors, terminal
 
 COMMANDS = (
-    *("demo", "new", "add", "run", "status", "export", "verify", "doctor", "settings"),
+    *("demo", "new", "add", "remove", "run", "status", "export", "verify", "doctor", "settings"),
     *("segment", "mesh", "simulate", "calibrate", "induce", "plan", "compare", "report"),
 )
 

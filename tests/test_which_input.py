@@ -48,7 +48,7 @@ def test_a_dated_input_stays_in_use_beside_a_later_undated_one_and_that_is_said(
     done = twin.add([electrodes_file(tmp_path, 2.0)])
     assert in_use(twin) == [dated]
     assert len(done.notes) == 1
-    assert f"kept but not used, in favour of the electrodes of 2026-01-01T00:00:00 ({dated[:12]})" in done.notes[0]
+    assert f"not used, in favour of the electrodes of 2026-01-01T00:00:00 ({dated[:12]})" in done.notes[0]
 
 
 def test_adding_what_was_replaced_says_that_it_is_not_in_use(twin, tmp_path):
