@@ -226,9 +226,10 @@ def settings(
     Example: cardiotwin settings case07
     """
     from cardiotwin import presets
-    from cardiotwin.settings import Settings, read_settings
+    from cardiotwin.settings import Settings
+    from cardiotwin.twin import Twin
 
-    rows = list(presets.keys(read_settings(case / "twin.toml") if case else Settings()))
+    rows = list(presets.keys(Twin(case).settings if case else Settings()))
     if json:
         terminal.say_json({"settings": rows})
         return
@@ -266,6 +267,8 @@ def _run(case: Path, until: str | None, json: bool) -> None:
         terminal.say(terminal.RESEARCH_ONLY)
     with terminal.progress_bar(json) as progress:
         done = twin.run(until, progress)
+    if not done.computed and not any(step.state == "current" for step in twin.status().steps):
+        raise QualityGate(f"{case}: nothing can be computed yet; needs {'; and '.join(done.missing)}")
     if json:
         terminal.say_json({"run": done, "report": twin.report})
         return
@@ -278,10 +281,8 @@ def _print_run(done: Run) -> None:
     if done.computed:
         terminal.say(f"computed: {', '.join(done.computed)}")
         terminal.say(f"version {done.version}" + ("" if done.is_new_version else " (unchanged)"))
-    elif done.version:
-        terminal.say(f"nothing to compute: version {done.version} is up to date")
     else:
-        terminal.say("nothing can be computed yet")
+        terminal.say(f"nothing to compute: version {done.version} is up to date")
     for missing in done.missing:
         terminal.say(f"missing: {missing}")
 
