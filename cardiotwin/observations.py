@@ -206,9 +206,14 @@ def _label_map(path: Path, at: str) -> Found:
 
 
 def _plan(path: Path, at: str) -> Found:
-    from cardiotwin.ablation import read_plan
+    from cardiotwin.ablation import RESERVED_NAMES, read_plan
 
     plan = read_plan(path)
+    if plan.name.strip().casefold() in RESERVED_NAMES:
+        raise InputRejected(
+            f"{shown(path.name)}: found name = '{shown(plan.name)}', one of the tool's own; expected another than "
+            f"{', '.join(RESERVED_NAMES)}. Rename the plan"
+        )
     return Found("plan", plan, f"plan '{shown(plan.name)}', {len(plan.lesions)} lesions", name=plan.name, effective=at)
 
 

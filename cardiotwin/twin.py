@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cardiotwin import __version__, artefact, durable, planning, stages, store
-from cardiotwin.errors import IntegrityError, Interrupted, PolicyRefusal, QualityGate, SettingsError
+from cardiotwin.errors import InputRejected, IntegrityError, Interrupted, PolicyRefusal, QualityGate, SettingsError
 from cardiotwin.ledger import Ledger, Observation, Version, words
 from cardiotwin.lock import holder, locked
 from cardiotwin.planning import Planned
@@ -23,6 +23,7 @@ from cardiotwin.store import Store, now
 from cardiotwin.workshop import Workshop
 
 if TYPE_CHECKING:
+    from cardiotwin.heart import Heart
     from cardiotwin.observations import Found
     from cardiotwin.study import Study
 
@@ -106,15 +107,44 @@ class Twin:
             found = [one for path in paths for one in find(Path(path), salt=salt, at=at, progress=progress)]
             before = self.ledger.observations()
             new = self._new_observations(found)
+            notes = self._checked_plans(new)
             for observation, one in new.items():
                 about = {"kind": observation.kind, "source": observation.source, "effective": observation.effective}
                 copies = partial(write_deidentified, one.dicom, salt=salt.encode()) if one.dicom else None
                 store.save(self.folder / "observations" / observation.sha256, one.value, copies, **about)
             if new:
                 self.ledger.add(list(new))
-            notes = tuple(self._changes_of_use(before, {artefact.digest(one.value) for one in found}))
+            notes += self._changes_of_use(before, {artefact.digest(one.value) for one in found})
         progress(1.0, "done")
-        return Added(tuple(new), notes)
+        return Added(tuple(new), tuple(notes))
+
+    def _checked_plans(self, new: dict[Observation, Found]) -> list[str]:
+        """Refuse what the comparison would refuse hours later; a line for each plan that cannot be checked yet."""
+        plans = {observation: one.value for observation, one in new.items() if observation.kind == "plan"}
+        names = {one.name: one for one in self.ledger.observations() if one.kind == "plan"}
+        for observation in plans:
+            if observation.name in names:
+                raise InputRejected(
+                    f"{observation.source}: found the name of another {words(names[observation.name])}; expected each "
+                    "plan under its own. Rename it, or take the other out of use with `cardiotwin remove`"
+                )
+            names[observation.name] = observation
+        if not plans:
+            return []
+        heart = None if any(one.kind in ("image", "label_map") for one in new) else self._current_heart()
+        if heart is None:
+            return [f"{one.source}: will be checked against the heart once there is one" for one in plans]
+        from cardiotwin.ablation import lesion_elements
+
+        for plan in plans.values():
+            lesion_elements(heart, plan)
+        return []
+
+    def _current_heart(self) -> Heart | None:
+        plan = self.planned()
+        mesh = next((one for one in plan if one.step.name == "mesh"), None)
+        workshop = self._workshop(plan)
+        return workshop.result(mesh) if mesh and workshop.is_done(mesh) else None
 
     def remove(self, sha256: str) -> Observation:
         """Take an input out of use; what was made from it becomes stale. Adding the file again brings it back.
