@@ -32,6 +32,14 @@ def saved_wfdb(folder, mv, leads=LEADS):
     return folder / "rec.hea"
 
 
+def test_a_folder_with_one_record_reads_as_its_header(tmp_path):
+    header = saved_wfdb(tmp_path, twelve_leads())
+    np.testing.assert_array_equal(read_ecg(tmp_path).mv, read_ecg(header).mv)
+    (tmp_path / "second.hea").write_bytes(header.read_bytes())
+    with pytest.raises(InputRejected, match=r"found 2 WFDB headers \(\.hea\); expected a folder with one"):
+        read_ecg(tmp_path)
+
+
 def test_three_formats_of_one_recording_agree(tmp_path):
     mv = twelve_leads()
     for path, step_mv in (
