@@ -101,13 +101,19 @@ class Twin:
         """
         from cardiotwin.ingest import write_deidentified
         from cardiotwin.observations import find
+        from cardiotwin.repeats import without_repeats
 
         with self._locked():
             salt = self.ledger.salt()
             found = [one for path in paths for one in find(Path(path), salt=salt, at=at, progress=progress)]
+            people = self.ledger.identities()
+            for one in found:
+                _refuse_other_person(people, one)
+            found, notes = without_repeats(found)
             before = self.ledger.observations()
             new = self._new_observations(found)
-            notes = self._checked_plans(new)
+            notes += _of_unnamed_patients(new, people, before)
+            notes += self._checked_plans(new)
             for observation, one in new.items():
                 about = {"kind": observation.kind, "source": observation.source, "effective": observation.effective}
                 copies = partial(write_deidentified, one.dicom, salt=salt.encode()) if one.dicom else None
@@ -193,10 +199,8 @@ class Twin:
     def _new_observations(self, found: Iterable[Found]) -> dict[Observation, Found]:
         known = self.ledger.observations()
         seen = {observation.sha256 for observation in known}
-        people = self.ledger.identities()
         new = {}
         for one in found:
-            _refuse_other_person(people, one)
             sha256 = artefact.digest(one.value)
             if sha256 not in seen:
                 seen.add(sha256)
@@ -394,6 +398,17 @@ def _refuse_other_person(people: list[str], found: Found) -> None:
         )
     if found.identity:
         people.append(found.identity)
+
+
+def _of_unnamed_patients(
+    new: dict[Observation, Found], people: list[str], before: Iterable[Observation]
+) -> Iterator[str]:
+    """A line for each new ECG that may be another patient's for all that its file says."""
+    ecgs = {observation: one for observation, one in new.items() if observation.kind == "ecg"}
+    others = len(ecgs) + sum(observation.kind == "ecg" for observation in before) > 1
+    for one in ecgs.values():
+        if not one.identity and (people or others):
+            yield f"{one.file or one.source}: names no patient, so whether it is the same patient was not checked"
 
 
 @contextmanager
