@@ -155,6 +155,7 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
     return (
         _segmentation(observed),
         Step("mesh", "mesh", build_heart, {"segmentation": "segment"}, ("mesh",), share=3),
+        *_own_plans(observed["plan"]),
         _electrodes(observed["electrodes"]),
         Step(
             "calibration mesh", "calibrate", build_calibration_heart, {"segmentation": "segment"},
@@ -167,8 +168,8 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
         ),
         Step("induce", "induce", induce, {"heart": "mesh", "posterior": posterior}, ("induce", "tissue"), share=40),
         Step(
-            "plan", "plan", gather_plans, {"heart": "mesh", "arrhythmias": "induce"}, ("plan",),
-            {"own": tuple(observed["plan"])},
+            "plan", "plan", gather_plans,
+            {"heart": "mesh", "arrhythmias": "induce"} | ({"own": "own plans"} if observed["plan"] else {}), ("plan",),
         ),
         Step(
             "compare", "compare", compare,
@@ -185,6 +186,13 @@ def _segmentation(observed: dict[str, list[str]]) -> Step:
     if observed["image"]:
         return Step("segment", "segment", segment_image, {"image": observed["image"][-1]}, ("segment",), share=2)
     return Step("segment", "segment", segment_image, waits_for=NO_IMAGING)
+
+
+def _own_plans(observed: list[str]) -> tuple[Step, ...]:
+    """As soon as there is a mesh, so that a misplaced plan is refused before hours of pacing and not after."""
+    if not observed:
+        return ()
+    return (Step("own plans", "plan", check_plans, {"heart": "mesh"}, lists={"plans": tuple(observed)}, share=0.1),)
 
 
 def _electrodes(observed: list[str]) -> Step:
@@ -288,7 +296,16 @@ def induce(work: Work, heart: Heart, posterior: Posterior) -> Arrhythmias:
     )
 
 
-def gather_plans(work: Work, heart: Heart, arrhythmias: Arrhythmias, own: tuple[Plan, ...]) -> tuple[Plan, ...]:
+def check_plans(work: Work, heart: Heart, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
+    """The user's plans, once every lesion of theirs is known to lie on this heart."""
+    from cardiotwin.ablation import lesion_elements
+
+    for plan in plans:
+        lesion_elements(heart, plan)
+    return plans
+
+
+def gather_plans(work: Work, heart: Heart, arrhythmias: Arrhythmias, own: tuple[Plan, ...] = ()) -> tuple[Plan, ...]:
     """The user's plans first, then what the tool proposes."""
     from cardiotwin.proposals import propose_plans
 

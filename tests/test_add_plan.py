@@ -1,16 +1,21 @@
 """A plan is checked when it is given, not hours later when plans are compared."""
 
 import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from cube_heart import block_heart
 
 from cardiotwin import presets, proposals
-from cardiotwin.ablation import NO_ABLATION, RESERVED_NAMES
+from cardiotwin.ablation import NO_ABLATION, RESERVED_NAMES, Lesion, Plan
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import Heart
-from cardiotwin.stages import Step, Work
+from cardiotwin.ledger import Observation
+from cardiotwin.progress import silent
+from cardiotwin.provenance import Provenance
+from cardiotwin.stages import Step, Work, path
 from cardiotwin.twin import Twin
 
 ON_SURFACE_MM = np.array([0.0, 8.0, 8.0])
@@ -30,10 +35,10 @@ def twin(tmp_path):
 
 
 def plan_file(folder, point, name="mine"):
-    path = folder / "plan.toml"
+    file = folder / "plan.toml"
     text = f'name = "{name}"\n[[lesion]]\nkind = "point"\npoints_mm = [{[float(x) for x in point]}]\n'
-    path.write_text(text)
-    return path
+    file.write_text(text)
+    return file
 
 
 def test_a_plan_far_from_the_current_heart_is_refused_and_the_twin_unchanged(twin, tmp_path):
@@ -59,10 +64,26 @@ def test_without_a_heart_a_plan_is_taken_and_it_is_said_that_it_will_be_checked(
 
 def test_a_stale_heart_does_not_judge_a_plan(twin, tmp_path):
     twin.run()
-    path = twin.folder / "twin.toml"
-    path.write_text(re.sub(r"(?m)^(\[mesh\]\n(?:#.*\n)*edge_mm = )1.0", r"\g<1>0.9", path.read_text()))
+    file = twin.folder / "twin.toml"
+    file.write_text(re.sub(r"(?m)^(\[mesh\]\n(?:#.*\n)*edge_mm = )1.0", r"\g<1>0.9", file.read_text()))
     done = Twin(twin.folder, layout).add([plan_file(tmp_path, (500, 500, 500))])
     assert "will be checked against the heart" in done.notes[0]
+
+
+def test_a_plan_added_before_there_was_a_heart_is_checked_right_after_the_mesh():
+    plan = Observation("abc", "plan", "mine", "", "", "", "", "")
+    steps = path([plan])
+    names = [step.name for step in steps]
+    own = steps[names.index("own plans")]
+    assert names.index("mesh") < names.index("own plans") < names.index("calibrate")
+    assert steps[names.index("plan")].inputs["own"] == "own plans"
+    assert "own plans" not in [step.name for step in path([])]
+    far, near = (Plan("mine", (Lesion("point", at[None], 5.0, 8.0),)) for at in (ON_SURFACE_MM + 500, ON_SURFACE_MM))
+    work = Work(SimpleNamespace(), Path(), silent, Provenance())
+    heart = anatomy(work)
+    assert own.function(work, heart=heart, plans=(near,)) == (near,)
+    with pytest.raises(InputRejected, match="from the heart's surface"):
+        own.function(work, heart=heart, plans=(near, far))
 
 
 @pytest.mark.parametrize("name", [*RESERVED_NAMES, "Isthmus", " Wrong Place "])
