@@ -65,6 +65,10 @@ class Plan:
 
 
 NO_ABLATION = Plan("no ablation", (), "control: the heart as it is", control=True)
+ISTHMUS, HOMOGENISE, WRONG_PLACE = "isthmus", "homogenise", "wrong place"
+"""Names of what the tool proposes."""
+RESERVED_NAMES = (NO_ABLATION.name, ISTHMUS, HOMOGENISE, WRONG_PLACE, "no preference")
+"""What a user's plan may not be called: it would be taken for the tool's own, or for its verdict."""
 
 
 class _LesionTable(BaseModel):

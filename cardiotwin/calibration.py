@@ -68,6 +68,19 @@ class Posterior:
     fitted: np.ndarray
     notes: dict[str, float | str]
 
+    def __repr__(self) -> str:
+        known = {"fibre": self.velocity_fibre, "cross": self.velocity_cross, "endocardium": self.velocity_endocardium}
+        shown = []
+        for name, values in known.items():
+            if np.isfinite(values).all():
+                low, middle, high = self.interval(values)
+                shown.append(f"{name} {middle:.2f} ({low:.2f} to {high:.2f})")
+        correlation = float(self.weights @ self.correlation)
+        return (
+            f"Posterior({len(self.weights)} members, {self.site_times_ms.shape[1]} sites, {len(self.leads)} leads; "
+            f"m/s, 90 % interval: {', '.join(shown)}; mean correlation {correlation:.2f})"
+        )
+
     def velocities(self, member: int) -> Velocities:
         """The conduction velocities of one member."""
         fast = float(self.velocity_endocardium[member])

@@ -86,12 +86,36 @@ def add(
     with terminal.progress_bar(json) as progress:
         added = Twin(case).add(paths, at=at, progress=progress)
     if json:
-        terminal.say_json({"added": added})
-    for observation in () if json else added:
+        terminal.say_json({"added": added.observations, "notes": added.notes})
+        return
+    for observation in added.observations:
         when = observation.effective or "time unknown"
         terminal.say(f"added {observation.kind.replace('_', ' ')}: {observation.source} ({when})")
-    if not added and not json:
+    if not added.observations:
         terminal.say("nothing new: all of it is in the twin already")
+    for note in added.notes:
+        terminal.say(terminal.one_line(note))
+
+
+@app.command
+def remove(
+    case: Case,
+    sha256: Annotated[str, Parameter(help="of the input, as `status` shows it; at least its first 6 digits")],
+    *,
+    json: Json = False,
+) -> None:
+    """Take an input out of use; what was made from it becomes stale. Its files and its history stay.
+
+    Example: cardiotwin remove case07 3fb1c2
+    """
+    from cardiotwin.ledger import words
+    from cardiotwin.twin import Twin
+
+    removed = Twin(case).remove(sha256)
+    if json:
+        terminal.say_json({"removed": removed})
+    else:
+        terminal.say(f"out of use: {words(removed)}; add the file again to bring it back")
 
 
 @app.command
@@ -202,9 +226,10 @@ def settings(
     Example: cardiotwin settings case07
     """
     from cardiotwin import presets
-    from cardiotwin.settings import Settings, read_settings
+    from cardiotwin.settings import Settings
+    from cardiotwin.twin import Twin
 
-    rows = list(presets.keys(read_settings(case / "twin.toml") if case else Settings()))
+    rows = list(presets.keys(Twin(case).settings if case else Settings()))
     if json:
         terminal.say_json({"settings": rows})
         return
@@ -242,6 +267,8 @@ def _run(case: Path, until: str | None, json: bool) -> None:
         terminal.say(terminal.RESEARCH_ONLY)
     with terminal.progress_bar(json) as progress:
         done = twin.run(until, progress)
+    if not done.computed and not any(step.state == "current" for step in twin.status().steps):
+        raise QualityGate(f"{case}: nothing can be computed yet; needs {'; and '.join(done.missing)}")
     if json:
         terminal.say_json({"run": done, "report": twin.report})
         return
@@ -254,10 +281,8 @@ def _print_run(done: Run) -> None:
     if done.computed:
         terminal.say(f"computed: {', '.join(done.computed)}")
         terminal.say(f"version {done.version}" + ("" if done.is_new_version else " (unchanged)"))
-    elif done.version:
-        terminal.say(f"nothing to compute: version {done.version} is up to date")
     else:
-        terminal.say("nothing can be computed yet")
+        terminal.say(f"nothing to compute: version {done.version} is up to date")
     for missing in done.missing:
         terminal.say(f"missing: {missing}")
 
@@ -279,12 +304,24 @@ def _print_status(now: Status) -> None:
     ]
     terminal.table(("step", "state", "since", "computed (UTC)", "s", "missing"), rows)
     inputs = [
-        (one.kind, one.source, one.effective or "unknown", age(one.effective), one.arrived, one.sha256[:12])
+        (
+            one.kind,
+            one.source,
+            one.effective or "unknown",
+            age(one.effective),
+            _use(now.used_by.get(one.sha256, ())),
+            one.arrived,
+            one.sha256[:12],
+        )
         for one in now.observations
     ]
-    terminal.table(("input", "what", "of", "age", "arrived (UTC)", "SHA-256"), inputs)
+    terminal.table(("input", "what", "of", "age", "in use", "arrived (UTC)", "SHA-256"), inputs)
     versions = [(f"v{one.number}", one.created, ", ".join(one.computed)) for one in now.versions]
     terminal.table(("version", "made (UTC)", "what was computed anew"), versions)
+
+
+def _use(steps: tuple[str, ...]) -> str:
+    return "no" if not steps else "report only" if set(steps) == {"report"} else "yes"
 
 
 def _print_comparison(comparison: Any) -> None:

@@ -48,6 +48,11 @@ class Ecg:
     hz: float
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        seconds = self.mv.shape[1] / self.hz
+        notes = f"; {len(self.notes)} notes" if self.notes else ""
+        return f"Ecg({len(self.leads)} leads: {' '.join(self.leads)}; {seconds:.1f} s at {self.hz:g} Hz{notes})"
+
 
 @dataclass(frozen=True, eq=False)
 class Electrodes:
@@ -66,6 +71,10 @@ class Electrodes:
     names: tuple[str, ...]
     positions: np.ndarray
     measured: bool
+
+    def __repr__(self) -> str:
+        how = "measured" if self.measured else "placed by rule"
+        return f"Electrodes({' '.join(self.names)}; {how})"
 
 
 SIGMA_TORSO_MS_PER_MM = 0.2

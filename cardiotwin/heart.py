@@ -94,6 +94,13 @@ class Heart:
     edge_mm: float
     scar_assessable: bool
 
+    def __repr__(self) -> str:
+        ml = {c: 1e-3 * self.mesh.volumes[self.tissue_class == c].sum() for c in (BORDER_ZONE, CORE)}
+        scar = f"border zone {ml[BORDER_ZONE]:.1f} mL, core {ml[CORE]:.1f} mL"
+        return (
+            f"Heart({self.mesh!r}, edge {self.edge_mm:g} mm, {scar if self.scar_assessable else 'scar not assessable'})"
+        )
+
     def surface_nodes(self, *which: int) -> np.ndarray:
         """Sorted node indices of the named surfaces."""
         return np.unique(self.faces[np.isin(self.surface, which)])

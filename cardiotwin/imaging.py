@@ -41,6 +41,11 @@ class Image:
             raise InputRejected(f"an image needs 3 axes (slice, row, column), found {self.values.ndim}")
         check_affine(self.affine)
 
+    def __repr__(self) -> str:
+        slices, rows, columns = self.values.shape
+        spacing = " x ".join(f"{mm:.3g}" for mm in self.spacing_mm)
+        return f"Image({self.kind}, {slices} slices of {rows} x {columns}, {spacing} mm)"
+
     @property
     def spacing_mm(self) -> np.ndarray:
         """(3,) distance between columns, rows, slices, mm."""

@@ -83,6 +83,13 @@ class Arrhythmias:
     circuits: tuple[Circuit, ...]
     inductions: tuple[Induction, ...]
 
+    def __repr__(self) -> str:
+        induced = sum(one.circuit is not None for one in self.inductions)
+        return (
+            f"Arrhythmias({induced} of {len(self.inductions)} combinations inducible, {len(self.circuits)} circuits; "
+            f"{len(self.site_nodes)} sites, {len(self.members)} draws)"
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class _Context:

@@ -67,6 +67,12 @@ class Observation:
     arrived: str
 
 
+def words(observation: Observation) -> str:
+    """Such as ``electrodes of 2026-03-01T09:30:00 (0a1b2c3d4e5f)``, or ``electrodes that arrived ...`` when undated."""
+    when = f"of {observation.effective}" if observation.effective else f"that arrived {observation.arrived}"
+    return f"{observation.kind.replace('_', ' ')} {when} ({observation.sha256[:12]})"
+
+
 @dataclass(frozen=True)
 class Version:
     """Keys of all steps that were up to date together."""
@@ -104,6 +110,17 @@ class Ledger:
                 [tuple(vars(each).values()) for each in observations],
             )
 
+    def remove(self, observation: Observation) -> None:
+        """Take an observation out of use; its row stays in the audit chain, word for word."""
+        with self._change("removed", vars(observation)) as database:
+            database.execute("DELETE FROM observations WHERE sha256 = ?", (observation.sha256,))
+
+    def identities(self) -> list[str]:
+        """Whose inputs this twin has held, also those taken out of use: its earlier versions were made from them."""
+        removed = self._rows("SELECT detail FROM audit WHERE event = 'removed'")
+        known = [one.identity for one in self.observations()] + [json.loads(row[0])["identity"] for row in removed]
+        return [identity for identity in known if identity]
+
     def finished(self, step: str, key: str, content: str, seconds: float) -> None:
         """Record that a stage's output was computed."""
         with self._change("computed", {"step": step, "key": key, "content": content}) as database:
@@ -126,8 +143,9 @@ class Ledger:
             pass
 
     def observations(self) -> tuple[Observation, ...]:
-        """All of them by the time they are about, so that the order of arrival decides nothing."""
-        rows = self._rows("SELECT * FROM observations ORDER BY effective, sha256")
+        """All of them by the time they are about; those of one time, or of no known time, in order of arrival."""
+        # Not by `arrived`, which has whole seconds: rows are numbered as they come in.
+        rows = self._rows("SELECT * FROM observations ORDER BY effective, rowid")
         return tuple(Observation(*row) for row in rows)
 
     def versions(self) -> tuple[Version, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cardiotwin.errors import InputRejected, SettingsError
 from cardiotwin.ingest.dicom_file import read_dataset, text
-from cardiotwin.ingest.wording import shown
+from cardiotwin.ingest.wording import name_of, shown
 from cardiotwin.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Found:
         ISO 8601, "" where the file does not say.
     dicom : tuple of Path
         DICOM files it was read from, of which the twin keeps de-identified copies.
+    file : str
+        Its name, for messages; the twin does not keep it.
     """
 
     kind: str
@@ -53,6 +55,7 @@ class Found:
     effective: str = ""
     recorded: str = ""
     dicom: tuple[Path, ...] = ()
+    file: str = ""
 
 
 def find(path: Path, *, salt: str = "", at: str = "", progress: Progress = silent) -> list[Found]:
@@ -127,6 +130,10 @@ def _one_file(path: Path, salt: str, at: str, progress: Progress) -> Found:
 
 def _read(kind: str, path: Path, files: tuple[Path, ...], salt: str, at: str, progress: Progress) -> Found:
     """Read one input of a known kind; `path` is what the user named, the input's one file but for an image series."""
+    return replace(_value(kind, path, files, salt, at, progress), file=name_of(files[0], path))
+
+
+def _value(kind: str, path: Path, files: tuple[Path, ...], salt: str, at: str, progress: Progress) -> Found:
     if kind == "dicom_image":
         return _image(path, salt, progress)
     if kind == "dicom_ecg":
@@ -206,9 +213,14 @@ def _label_map(path: Path, at: str) -> Found:
 
 
 def _plan(path: Path, at: str) -> Found:
-    from cardiotwin.ablation import read_plan
+    from cardiotwin.ablation import RESERVED_NAMES, read_plan
 
     plan = read_plan(path)
+    if plan.name.strip().casefold() in RESERVED_NAMES:
+        raise InputRejected(
+            f"{shown(path.name)}: found name = '{shown(plan.name)}', one of the tool's own; expected another than "
+            f"{', '.join(RESERVED_NAMES)}. Rename the plan"
+        )
     return Found("plan", plan, f"plan '{shown(plan.name)}', {len(plan.lesions)} lesions", name=plan.name, effective=at)
 
 

@@ -82,6 +82,17 @@ def needed(plan: Iterable[Planned], until: str | None) -> set[str]:
     return found
 
 
+def uses(steps: Iterable[Step]) -> dict[str, tuple[str, ...]]:
+    """SHA-256 of every observation that a step takes, to the names of those steps."""
+    found: dict[str, tuple[str, ...]] = {}
+    for step in steps:
+        for name in (*step.inputs.values(), *(one for many in step.lists.values() for one in many)):
+            if is_observation(name):
+                sha256 = name.removeprefix("sha256:")
+                found[sha256] = (*found.get(sha256, ()), step.name)
+    return found
+
+
 def values(settings: Settings, declared: Iterable[str]) -> dict[str, Any]:
     """Declared settings as `section.key` to JSON value, without those that cannot change a result."""
     chosen = set(declared)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from cardiotwin.ablation import Lesion, Plan, inward_normals, lesion_elements
+from cardiotwin.ablation import HOMOGENISE, ISTHMUS, WRONG_PLACE, Lesion, Plan, inward_normals, lesion_elements
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, Heart
 from cardiotwin.reentry import Circuit, neighbours, still_turns
@@ -27,13 +27,13 @@ def propose_plans(heart: Heart, circuits: tuple[Circuit, ...], settings: PlanSet
     if len(points):
         if "isthmus" in settings.propose:
             note = "covers the minimum cut of every circuit that no other cut opens"
-            plans.append(Plan("isthmus", (_points(points, settings),), note))
+            plans.append(Plan(ISTHMUS, (_points(points, settings),), note))
         if "wrong" in settings.propose:
             note = "control: the isthmus plan's lesions on healthy tissue far from every circuit"
-            plans.append(Plan("wrong place", (_points(_wrong_place(heart, points), settings),), note, control=True))
+            plans.append(Plan(WRONG_PLACE, (_points(_wrong_place(heart, points), settings),), note, control=True))
     if "homogenise" in settings.propose and (heart.tissue_class == BORDER_ZONE).any():
         lesion = Lesion("homogenise", np.empty((0, 3)), settings.lesion_radius_mm, settings.lesion_depth_mm)
-        plans.append(Plan("homogenise", (lesion,), "ablates the whole border zone, corridors included"))
+        plans.append(Plan(HOMOGENISE, (lesion,), "ablates the whole border zone, corridors included"))
     return tuple(plans)
 
 

@@ -61,3 +61,8 @@ class Activation:
     ecg_ms: np.ndarray
     electrode_mv: np.ndarray
     end_ms: float
+
+    def __repr__(self) -> str:
+        beats, nodes = self.activation_ms.shape
+        reached = int(np.isfinite(self.activation_ms).any(axis=0).sum())
+        return f"Activation({reached} of {nodes} nodes activated, up to {beats} beats, {self.end_ms:g} ms)"

@@ -28,7 +28,10 @@ class SegmentSettings(Section):
     @model_validator(mode="after")
     def _ordered(self) -> SegmentSettings:
         if self.border_zone_threshold >= self.core_threshold:
-            raise ValueError("border_zone_threshold must lie below core_threshold")
+            raise ValueError(
+                f"border_zone_threshold {self.border_zone_threshold:g} must lie below "
+                f"core_threshold {self.core_threshold:g}"
+            )
         return self
 
 
@@ -175,4 +178,6 @@ def explained(error: ValidationError) -> str:
     key = ".".join(str(step) for step in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"unknown key `{key}`; `cardiotwin settings` lists the known ones"
+    if isinstance(first.get("ctx", {}).get("error"), ValueError):  # a rule of ours, which names what it found
+        return f"`{key}`: {first['ctx']['error']}"
     return f"`{key}`: {first['msg']}, found {first['input']!r}"

@@ -143,8 +143,9 @@ NO_ECG = "a 12-lead ECG: add one as DICOM, WFDB or CSV (`cardiotwin add CASE FIL
 def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
     """The steps from these observations to the report. Of images, label maps and electrodes the newest counts.
 
-    ECGs all count, oldest first, each updating the posterior of those before: whatever the order of arrival, the chain
-    of keys is the same.
+    ECGs all count, oldest first, each updating the posterior of those before: whatever the order in which dated ones
+    arrive, the chain of keys is the same. Undated observations count as older than dated ones; among them the last to
+    arrive is the newest.
     """
     observed: dict[str, list[str]] = {kind: [] for kind in OBSERVED}
     for observation in observations:
@@ -154,6 +155,7 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
     return (
         _segmentation(observed),
         Step("mesh", "mesh", build_heart, {"segmentation": "segment"}, ("mesh",), share=3),
+        *_own_plans(observed["plan"]),
         _electrodes(observed["electrodes"]),
         Step(
             "calibration mesh", "calibrate", build_calibration_heart, {"segmentation": "segment"},
@@ -166,8 +168,8 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
         ),
         Step("induce", "induce", induce, {"heart": "mesh", "posterior": posterior}, ("induce", "tissue"), share=40),
         Step(
-            "plan", "plan", gather_plans, {"heart": "mesh", "arrhythmias": "induce"}, ("plan",),
-            {"own": tuple(observed["plan"])},
+            "plan", "plan", gather_plans,
+            {"heart": "mesh", "arrhythmias": "induce"} | ({"own": "own plans"} if observed["plan"] else {}), ("plan",),
         ),
         Step(
             "compare", "compare", compare,
@@ -184,6 +186,13 @@ def _segmentation(observed: dict[str, list[str]]) -> Step:
     if observed["image"]:
         return Step("segment", "segment", segment_image, {"image": observed["image"][-1]}, ("segment",), share=2)
     return Step("segment", "segment", segment_image, waits_for=NO_IMAGING)
+
+
+def _own_plans(observed: list[str]) -> tuple[Step, ...]:
+    """As soon as there is a mesh, so that a misplaced plan is refused before hours of pacing and not after."""
+    if not observed:
+        return ()
+    return (Step("own plans", "plan", check_plans, {"heart": "mesh"}, lists={"plans": tuple(observed)}, share=0.1),)
 
 
 def _electrodes(observed: list[str]) -> Step:
@@ -287,7 +296,16 @@ def induce(work: Work, heart: Heart, posterior: Posterior) -> Arrhythmias:
     )
 
 
-def gather_plans(work: Work, heart: Heart, arrhythmias: Arrhythmias, own: tuple[Plan, ...]) -> tuple[Plan, ...]:
+def check_plans(work: Work, heart: Heart, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
+    """The user's plans, once every lesion of theirs is known to lie on this heart."""
+    from cardiotwin.ablation import lesion_elements
+
+    for plan in plans:
+        lesion_elements(heart, plan)
+    return plans
+
+
+def gather_plans(work: Work, heart: Heart, arrhythmias: Arrhythmias, own: tuple[Plan, ...] = ()) -> tuple[Plan, ...]:
     """The user's plans first, then what the tool proposes."""
     from cardiotwin.proposals import propose_plans
 

@@ -45,7 +45,9 @@ class Status:
         The current one; 0 before the first run.
     steps : tuple of StepStatus
     observations : tuple of Observation
-        By the time they are about.
+        By the time they are about, then in order of arrival.
+    used_by : dict of str to tuple of str
+        SHA-256 of every observation in use, to the steps that take it; one that is missing here is in use nowhere.
     versions : tuple of Version
         Oldest first.
     held_by : str
@@ -56,8 +58,25 @@ class Status:
     version: int
     steps: tuple[StepStatus, ...]
     observations: tuple[Observation, ...]
+    used_by: dict[str, tuple[str, ...]]
     versions: tuple[Version, ...]
     held_by: str
+
+
+@dataclass(frozen=True)
+class Added:
+    """What an add did.
+
+    Attributes
+    ----------
+    observations : tuple of Observation
+        Those that were new.
+    notes : tuple of str
+        What the user must know besides: what was replaced, left out or could not be checked, a line each.
+    """
+
+    observations: tuple[Observation, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -9,19 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cardiotwin import __version__, artefact, durable, planning, stages, store
-from cardiotwin.errors import IntegrityError, Interrupted, PolicyRefusal, QualityGate, SettingsError
-from cardiotwin.ledger import Ledger, Observation, Version
+from cardiotwin.errors import InputRejected, IntegrityError, Interrupted, PolicyRefusal, QualityGate, SettingsError
+from cardiotwin.ledger import Ledger, Observation, Version, words
 from cardiotwin.lock import holder, locked
 from cardiotwin.planning import Planned
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
 from cardiotwin.settings import read_settings
 from cardiotwin.stages import Layout
-from cardiotwin.status import Run, Status, StepStatus
+from cardiotwin.status import Added, Run, Status, StepStatus
 from cardiotwin.store import Store, now
 from cardiotwin.workshop import Workshop
 
 if TYPE_CHECKING:
+    from cardiotwin.heart import Heart
     from cardiotwin.observations import Found
     from cardiotwin.study import Study
 
@@ -77,7 +79,7 @@ class Twin:
         """The HTML report; there once the report stage has run."""
         return self.folder / "report" / "report.html"
 
-    def add(self, paths: Iterable[Path | str], *, at: str = "", progress: Progress = silent) -> tuple[Observation, ...]:
+    def add(self, paths: Iterable[Path | str], *, at: str = "", progress: Progress = silent) -> Added:
         """Put in imaging, label maps, ECGs, electrode positions or plans; their kind is recognised.
 
         All are read before any is kept: when one is refused, the twin is unchanged. What is there already is left as it
@@ -90,11 +92,6 @@ class Twin:
             ISO 8601: when it was recorded, for files that do not say.
         progress : Progress
 
-        Returns
-        -------
-        tuple of Observation
-            Those that were new.
-
         Raises
         ------
         InputRejected, QualityGate
@@ -104,27 +101,106 @@ class Twin:
         """
         from cardiotwin.ingest import write_deidentified
         from cardiotwin.observations import find
+        from cardiotwin.repeats import without_repeats
 
         with self._locked():
             salt = self.ledger.salt()
             found = [one for path in paths for one in find(Path(path), salt=salt, at=at, progress=progress)]
+            people = self.ledger.identities()
+            for one in found:
+                _refuse_other_person(people, one)
+            found, notes = without_repeats(found)
+            before = self.ledger.observations()
             new = self._new_observations(found)
+            notes += _of_unnamed_patients(new, people, before)
+            notes += self._checked_plans(new)
             for observation, one in new.items():
                 about = {"kind": observation.kind, "source": observation.source, "effective": observation.effective}
                 copies = partial(write_deidentified, one.dicom, salt=salt.encode()) if one.dicom else None
                 store.save(self.folder / "observations" / observation.sha256, one.value, copies, **about)
             if new:
                 self.ledger.add(list(new))
+            notes += self._changes_of_use(before, {artefact.digest(one.value) for one in found})
         progress(1.0, "done")
-        return tuple(new)
+        return Added(tuple(new), tuple(notes))
+
+    def _checked_plans(self, new: dict[Observation, Found]) -> list[str]:
+        """Refuse what the comparison would refuse hours later; a line for each plan that cannot be checked yet."""
+        plans = {observation: one.value for observation, one in new.items() if observation.kind == "plan"}
+        names = {one.name: one for one in self.ledger.observations() if one.kind == "plan"}
+        for observation in plans:
+            if observation.name in names:
+                raise InputRejected(
+                    f"{observation.source}: found the name of another {words(names[observation.name])}; expected each "
+                    "plan under its own. Rename it, or take the other out of use with `cardiotwin remove`"
+                )
+            names[observation.name] = observation
+        if not plans:
+            return []
+        heart = None if any(one.kind in ("image", "label_map") for one in new) else self._current_heart()
+        if heart is None:
+            return [f"{one.source}: will be checked against the heart once there is one" for one in plans]
+        from cardiotwin.ablation import lesion_elements
+
+        for plan in plans.values():
+            lesion_elements(heart, plan)
+        return []
+
+    def _current_heart(self) -> Heart | None:
+        plan = self.planned()
+        mesh = next((one for one in plan if one.step.name == "mesh"), None)
+        workshop = self._workshop(plan)
+        return workshop.result(mesh) if mesh and workshop.is_done(mesh) else None
+
+    def remove(self, sha256: str) -> Observation:
+        """Take an input out of use; what was made from it becomes stale. Adding the file again brings it back.
+
+        Its files, its line in the audit chain and every version made from it stay. The twin still belongs to the
+        patient that it named.
+
+        Parameters
+        ----------
+        sha256 : str
+            As `status` shows it; at least its first 6 digits.
+
+        Raises
+        ------
+        SettingsError
+            Too short, or no input begins so, or more than one.
+        """
+        with self._locked():
+            known = self.ledger.observations()
+            found = [one for one in known if one.sha256.startswith(sha256.lower())]
+            where = f"input {sha256!r} of {self.folder.name}"
+            if not re.fullmatch("[0-9a-f]{6,64}", sha256.lower()):
+                raise SettingsError(f"{where}: expected 6 to 64 hexadecimal digits; `cardiotwin status` lists them")
+            if len(found) != 1:
+                which = f"{len(found)} of {len(known)} inputs begin so"
+                raise SettingsError(f"{where}: {which}, expected one; `cardiotwin status` lists them")
+            self.ledger.remove(found[0])
+        return found[0]
+
+    def _changes_of_use(self, before: tuple[Observation, ...], given: set[str]) -> Iterator[str]:
+        """One line for each given input that takes another's place, or that is in use nowhere."""
+        after = self.ledger.observations()
+        used_before, used = (planning.uses(self.layout(observations)) for observations in (before, after))
+        for one in after:
+            alike = [other for other in after if other.kind == one.kind and other is not one]
+            if one.sha256 not in given:
+                continue
+            if one.sha256 in used:
+                gone = (other for other in alike if other.sha256 in used_before and other.sha256 not in used)
+                yield from (f"{words(one)}: replaces the {words(other)}" for other in gone)
+            else:
+                hint = "`cardiotwin remove` takes that one out of use"
+                instead = (other for other in alike if other.sha256 in used)
+                yield from (f"{words(one)}: not used, in favour of the {words(other)}; {hint}" for other in instead)
 
     def _new_observations(self, found: Iterable[Found]) -> dict[Observation, Found]:
         known = self.ledger.observations()
         seen = {observation.sha256 for observation in known}
-        people = [observation.identity for observation in known if observation.identity]
         new = {}
         for one in found:
-            _refuse_other_person(people, one)
             sha256 = artefact.digest(one.value)
             if sha256 not in seen:
                 seen.add(sha256)
@@ -194,6 +270,7 @@ class Twin:
             version=self.ledger.current().number,
             steps=tuple(self._status_of(one, workshop.is_done(one), versions) for one in plan),
             observations=self.ledger.observations(),
+            used_by=planning.uses(one.step for one in plan),
             versions=versions,
             held_by=str(held) if held else "",
         )
@@ -321,6 +398,17 @@ def _refuse_other_person(people: list[str], found: Found) -> None:
         )
     if found.identity:
         people.append(found.identity)
+
+
+def _of_unnamed_patients(
+    new: dict[Observation, Found], people: list[str], before: Iterable[Observation]
+) -> Iterator[str]:
+    """A line for each new ECG that may be another patient's for all that its file says."""
+    ecgs = {observation: one for observation, one in new.items() if observation.kind == "ecg"}
+    others = len(ecgs) + sum(observation.kind == "ecg" for observation in before) > 1
+    for one in ecgs.values():
+        if not one.identity and (people or others):
+            yield f"{one.file or one.source}: names no patient, so whether it is the same patient was not checked"
 
 
 @contextmanager

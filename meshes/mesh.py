@@ -34,6 +34,10 @@ class Mesh:
         object.__setattr__(self, "tets", np.ascontiguousarray(self.tets, np.int32))
         check(self.points, self.tets)
 
+    def __repr__(self) -> str:
+        ml = 1e-3 * self.volumes.sum()
+        return f"Mesh({len(self.points)} nodes, {len(self.tets)} tetrahedra, {ml:.1f} mL)"
+
     @property
     def volumes(self) -> np.ndarray:
         """(n_tets,) mm³."""

@@ -12,6 +12,17 @@ from cardiotwin.ensemble import run_tasks
 from cardiotwin.stages import NO_ECG, Step, Work
 from cardiotwin.twin import Twin
 
+CHEST_MM = {
+    "LA": (140, 0, 160),
+    "RA": (-200, 0, 160),
+    "LL": (90, -30, -240),
+    "V1": (-65, -82, 10),
+    "V2": (-25, -85, 10),
+    "V3": (5, -85, -8),
+    "V4": (35, -82, -28),
+    "V5": (92, -48, -28),
+    "V6": (115, 25, -28),
+}
 CALLS: list[str] = []
 """Stages computed in this process, in order."""
 
@@ -70,11 +81,10 @@ def layout(observations) -> tuple[Step, ...]:
 
 
 def electrodes_file(folder: Path, x_mm: float) -> Path:
-    """Something real to add: electrode positions."""
+    """Something real to add: electrode positions on a chest, all moved by `x_mm`."""
     path = folder / f"electrodes{x_mm:g}.csv"
-    path.write_text(
-        "name,x_mm,y_mm,z_mm\n" + "".join(f"{name},{x_mm},100,{i}\n" for i, name in enumerate(("LA", "RA", "LL")))
-    )
+    rows = "".join(f"{name},{x_mm + x},{y},{z}\n" for name, (x, y, z) in CHEST_MM.items())
+    path.write_text(f"name,x_mm,y_mm,z_mm\n{rows}")
     return path
 
 

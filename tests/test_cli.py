@@ -16,7 +16,7 @@ from small_twin import electrodes_file
 from cardiotwin import cli, errors, terminal
 
 COMMANDS = (
-    *("demo", "new", "add", "run", "status", "export", "verify", "doctor", "settings"),
+    *("demo", "new", "add", "remove", "run", "status", "export", "verify", "doctor", "settings"),
     *("segment", "mesh", "simulate", "calibrate", "induce", "plan", "compare", "report"),
 )
 
@@ -58,9 +58,11 @@ def test_wrong_usage_is_2(capsys, arguments):
     assert refused(capsys, *arguments)[0] == 2
 
 
-def test_a_folder_that_is_no_twin_is_2_and_says_what_to_do(capsys, tmp_path):
-    code, line = refused(capsys, "status", str(tmp_path))
-    assert (code, "cardiotwin new" in line) == (2, True)
+@pytest.mark.parametrize("command", ["status", "settings"])
+@pytest.mark.parametrize("name", [".", "nosuchcase"])
+def test_a_folder_that_is_no_twin_is_2_and_says_what_to_do(capsys, tmp_path, command, name):
+    code, line = refused(capsys, command, str(tmp_path / name))
+    assert (code, "not a twin" in line, "cardiotwin new" in line) == (2, True, True)
 
 
 def test_an_unknown_key_in_twin_toml_is_2_and_named(capsys, case):
@@ -68,6 +70,14 @@ def test_an_unknown_key_in_twin_toml_is_2_and_named(capsys, case):
         file.write("speed = 3\n")
     code, line = refused(capsys, "run", str(case))
     assert (code, "`compare.speed`" in line) == (2, True)
+
+
+def test_thresholds_in_the_wrong_order_are_2_and_nothing_but_the_two_is_shown(capsys, case):
+    text = (case / "twin.toml").read_text()
+    (case / "twin.toml").write_text(text.replace("border_zone_threshold = 0.4", "border_zone_threshold = 0.7", 1))
+    code, line = refused(capsys, "settings", str(case))
+    expected = "twin.toml: `segment`: border_zone_threshold 0.7 must lie below core_threshold 0.6"
+    assert (code, line) == (2, f"cardiotwin: {expected}\n")
 
 
 @pytest.mark.parametrize(
@@ -102,6 +112,12 @@ def test_a_stage_that_wants_an_input_is_4_and_says_which(capsys, case):
     code, line = refused(capsys, "calibrate", str(case))
     assert code == 4
     assert "12-lead ECG" in line
+
+
+def test_a_run_that_can_compute_nothing_is_4_and_says_what_to_add(capsys, case):
+    code, line = refused(capsys, "run", str(case))
+    assert code == 4
+    assert all(missing in line for missing in ("nothing can be computed yet", "imaging", "12-lead ECG"))
 
 
 def test_a_twin_in_use_is_5_and_names_the_holder(capsys, case):
@@ -190,11 +206,11 @@ def test_a_written_preset_reads_back_as_it_is(tmp_path, preset):
 
 def test_adding_and_status_tell_what_when_and_how_old(capsys, case, tmp_path):
     assert cli.execute(["add", str(case), str(electrodes_file(tmp_path, 3.0)), "--at", "2026-01-02T03:04+01:00"]) == 0
-    assert "added electrodes: CSV, 3 positions (2026-01-02T02:04:00+00:00)" in capsys.readouterr().out
+    assert "added electrodes: CSV, 9 positions (2026-01-02T02:04:00+00:00)" in capsys.readouterr().out
     assert cli.execute(["add", str(case), str(electrodes_file(tmp_path, 3.0))]) == 0
     assert "nothing new" in capsys.readouterr().out
     cli.execute(["status", str(case)])
-    assert re.search(r"electrodes +CSV, 3 positions +2026-01-02T02:04:00\+00:00 +\d+ d", capsys.readouterr().out)
+    assert re.search(r"electrodes +CSV, 9 positions +2026-01-02T02:04:00\+00:00 +\d+ d +yes ", capsys.readouterr().out)
 
 
 def test_no_path_of_a_source_is_kept(capsys, case, tmp_path):

@@ -41,7 +41,7 @@ def test_identity_is_hashed_with_the_twins_salt(export):
 
 def test_nothing_of_the_patients_name_or_number_is_in_the_twin(export, tmp_path):
     twin = Twin.create(tmp_path / "case", presets.settings_text(presets.preset("default"), ""))
-    assert [one.kind for one in twin.add([export])] == ["image", "ecg"]
+    assert [one.kind for one in twin.add([export]).observations] == ["image", "ecg"]
     kept = b"".join(file.read_bytes() for file in twin.folder.rglob("*") if file.is_file())
     for canary in (b"CANARY", b"canary", b"DOE_JANE"):
         assert canary not in kept
@@ -66,7 +66,7 @@ def test_a_csv_is_told_by_its_header(tmp_path):
 
 def test_the_twin_keeps_deidentified_dicom_that_reads_the_same(export, tmp_path):
     twin = Twin.create(tmp_path / "twin", presets.settings_text(presets.preset("demo"), "test"))
-    image, recording = twin.add([export])
+    image, recording = twin.add([export]).observations
     readers = {image.sha256: read_dicom, recording.sha256: lambda folder: read_ecg(next(folder.iterdir()))}
     for sha256, read in readers.items():
         folder = twin.folder / "observations" / sha256

@@ -1,11 +1,14 @@
 """An ECG reads alike from DICOM, WFDB and CSV; what no heart makes is refused, and the line says what it looks like."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from data_folder import real_data
 from made_dicom import ecg, twelve_leads
+from small_twin import CHEST_MM
 
-from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS
+from cardiotwin.ecg import ELECTRODES, INDEPENDENT_LEADS, LEADS
 from cardiotwin.errors import CardioTwinError, InputRejected, QualityGate
 from cardiotwin.ingest import read_ecg, read_electrodes
 
@@ -27,6 +30,14 @@ def saved_wfdb(folder, mv, leads=LEADS):
     wfdb = pytest.importorskip("wfdb")
     wfdb.wrsamp("rec", 500, ["mV"] * len(leads), list(leads), mv.T, fmt=["16"] * len(leads), write_dir=str(folder))
     return folder / "rec.hea"
+
+
+def test_a_folder_with_one_record_reads_as_its_header(tmp_path):
+    header = saved_wfdb(tmp_path, twelve_leads())
+    np.testing.assert_array_equal(read_ecg(tmp_path).mv, read_ecg(header).mv)
+    (tmp_path / "second.hea").write_bytes(header.read_bytes())
+    with pytest.raises(InputRejected, match=r"found 2 WFDB headers \(\.hea\); expected a folder with one"):
+        read_ecg(tmp_path)
 
 
 def test_three_formats_of_one_recording_agree(tmp_path):
@@ -245,13 +256,51 @@ def test_a_dicom_ecg_cut_anywhere_is_refused(tmp_path):
             read_ecg(path)
 
 
+def saved_electrodes(path: Path, scale: float = 1.0, without: tuple[str, ...] = ()) -> Path:
+    rows = [(name, *(scale * x for x in at)) for name, at in CHEST_MM.items() if name not in without]
+    path.write_text("name,x_mm,y_mm,z_mm\n" + "".join(f"{name},{x},{y},{z}\n" for name, x, y, z in rows))
+    return path
+
+
 def test_electrodes_read_by_name(tmp_path):
-    path = tmp_path / "electrodes.csv"
-    path.write_text("name,x_mm,y_mm,z_mm\nla,100,-20,30.5\nV1,1,2,3\n")
+    path = saved_electrodes(tmp_path / "electrodes.csv")
+    path.write_text(path.read_text().replace("LA,", "la,"))
     electrodes = read_electrodes(path)
-    assert electrodes.names == ("LA", "V1")
+    assert electrodes.names == tuple(CHEST_MM)
     assert electrodes.measured
-    np.testing.assert_array_equal(electrodes.positions, [[100, -20, 30.5], [1, 2, 3]])
+    np.testing.assert_array_equal(electrodes.positions, list(CHEST_MM.values()))
+
+
+@pytest.mark.parametrize("without", [("V3",), ("RA",), ("LA", "RA", "LL", "V3", "V4", "V5", "V6")])
+def test_electrodes_that_a_lead_lacks_are_named(tmp_path, without):
+    path = saved_electrodes(tmp_path / "electrodes.csv", without=without)
+    with pytest.raises(InputRejected, match=r"electrodes\.csv") as refused:
+        read_electrodes(path)
+    assert set(str(refused.value).rpartition("Add ")[2].split(", ")) == set(without)
+
+
+@pytest.mark.parametrize(
+    ("scale", "why"), [(1e-3, "in metres"), (0.1, "in centimetres"), (1e-9, "span"), (0.011, "span")]
+)
+def test_positions_that_span_no_thorax_are_refused_with_their_likely_unit(tmp_path, scale, why):
+    with pytest.raises(InputRejected, match=why):
+        read_electrodes(saved_electrodes(tmp_path / "electrodes.csv", scale))
+
+
+def test_a_real_subjects_electrodes_pass_in_millimetres_and_only_in_millimetres(tmp_path):
+    at_cm = np.loadtxt(real_data("heart_dti004", "geometric_data", "DTI004", "DTI004_electrode_xyz.csv"), delimiter=",")
+    path = tmp_path / "electrodes.csv"
+
+    def written(scale: float) -> Path:
+        rows = [f"{name},{x},{y},{z}\n" for name, (x, y, z) in zip(ELECTRODES, scale * at_cm, strict=True)]
+        path.write_text("name,x_mm,y_mm,z_mm\n" + "".join(rows))
+        return path
+
+    assert read_electrodes(written(10.0)).names == ELECTRODES
+    with pytest.raises(InputRejected, match="in centimetres"):
+        read_electrodes(written(1.0))
+    with pytest.raises(InputRejected, match="in metres"):
+        read_electrodes(written(0.01))
 
 
 @pytest.mark.parametrize("row", ["V1,1,2", "V9,1,2,3", "V1,1,2,nan", "V1,1,2,1e9", "LA,0,0,0"])

@@ -24,6 +24,8 @@ def export(tmp_path):
     (tmp_path / "electrodes.csv").write_text("name,x_mm,y_mm,z_mm\nLA,1,2,3\n")
     (tmp_path / "second.csv").write_text("I [mV],II [mV]\n1,2\n")
     (tmp_path / "numbers.csv").write_text("1,2\n3,4\n")
+    (tmp_path / "positions.csv").write_text("1,2,3\n4,5,6\n")
+    (tmp_path / "named.csv").write_text("V1,1,2,3\nV2,5,6,7\n")
     (tmp_path / "rec.hea").write_text("rec 1 500 10\nrec.dat 16 200 16 0 0 0 0 I\n")
     (tmp_path / "rec.dat").write_bytes(bytes(20))
     (tmp_path / "empty.csv").touch()
@@ -43,7 +45,14 @@ def test_an_export_folder_is_sorted_by_kind(export):
     ]
     kinds = dict(found)
     assert len(kinds["dicom_image"]) == 5
-    assert {path.name for path in kinds["unknown"]} == {"empty.csv", "image.nrrd", "numbers.csv", "settings.toml"}
+    assert {path.name for path in kinds["unknown"]} == {
+        "empty.csv",
+        "image.nrrd",
+        "named.csv",
+        "numbers.csv",
+        "positions.csv",
+        "settings.toml",
+    }
 
 
 @pytest.mark.parametrize(
@@ -51,6 +60,8 @@ def test_an_export_folder_is_sorted_by_kind(export):
     [
         ("image.nrrd", "not labels"),
         ("numbers.csv", "without a header"),
+        ("positions.csv", "name,x_mm,y_mm,z_mm"),
+        ("named.csv", "name,x_mm,y_mm,z_mm"),
         ("settings.toml", "lesion"),
         ("rec.dat", ".dat"),
     ],

@@ -9,6 +9,7 @@ from cardiotwin.errors import IntegrityError, PolicyRefusal, QualityGate, Resour
 from cardiotwin.ingest import same_person
 from cardiotwin.lock import locked
 from cardiotwin.planning import readable
+from cardiotwin.status import Added
 from cardiotwin.twin import Twin
 
 
@@ -112,7 +113,7 @@ def test_the_order_of_arrival_decides_nothing(tmp_path):
 
 
 def test_adding_twice_is_adding_once(twin, tmp_path):
-    assert twin.add([electrodes_file(tmp_path, 1.0)], at="2026-03-01") == ()
+    assert twin.add([electrodes_file(tmp_path, 1.0)], at="2026-03-01") == Added((), ())
     assert len(twin.status().observations) == 1
 
 

@@ -20,6 +20,10 @@ MOST_HEAD_BYTES = 1 << 16
 MS_PER_UNIT = {"s": 1000.0, "ms": 1.0, "us": 1e-3}
 LEAD_NAMES = {lead.lower(): lead for lead in LEADS}
 UNEVEN_TIME = 0.02
+LEAST_SPREAD_MM = 100.0
+"""Largest extent of the electrodes along an axis; the other end, limbs included, is the limit of a position."""
+LIKELY_UNITS = (("metres", 1000, 0.05, 3.0), ("centimetres", 10, 5.0, LEAST_SPREAD_MM))
+"""Unit, factor to mm, and the extents that speak for it."""
 
 
 def read_csv_recording(
@@ -49,10 +53,13 @@ def read_csv_recording(
 def read_electrodes(path: str | Path) -> Electrodes:
     """Electrode positions from a CSV with the columns ``name, x_mm, y_mm, z_mm`` (LPS).
 
+    RA, LA and LL and V1 to V6 are needed: a simulated ECG has all twelve leads. RL is not.
+
     Raises
     ------
     InputRejected
-        Missing columns, an unknown or repeated name, a position that is not finite or beyond 2 m.
+        Missing columns, an unknown, repeated or missing name, a position that is not finite or beyond 2 m, positions
+        that span no thorax (such as metres or centimetres).
     """
     path = Path(path)
     name = shown(path.name, 120)
@@ -72,7 +79,27 @@ def read_electrodes(path: str | Path) -> Electrodes:
     positions = _table([row[1:4] for row in rows[1:]], name, first_line=2)
     if not names or not np.isfinite(positions).all() or np.abs(positions).max() > 2000:
         raise refusal(name, "no positions, or one that is not finite or beyond 2000 mm", "LPS, mm", "Correct it")
+    if missing := [electrode for electrode in ELECTRODES if electrode != "RL" and electrode not in names]:
+        found = f"{', '.join(names)} but not {', '.join(missing)}"
+        raise refusal(name, found, "RA, LA, LL and V1 to V6 (RL may be left out)", f"Add {', '.join(missing)}")
+    _check_spans_a_thorax(positions, name)
     return Electrodes(names=tuple(names), positions=positions, measured=True)
+
+
+def _check_spans_a_thorax(positions: np.ndarray, name: str) -> None:
+    """A real adult's ten electrodes span 346 x 132 x 432 mm; a newborn's shoulder and hip are 200 mm apart."""
+    extent = float(np.ptp(positions, axis=0).max())
+    for unit, factor, least, most in LIKELY_UNITS:
+        if least <= extent <= most:
+            raise refusal(
+                name,
+                f"positions that span {extent:.3g} mm, as a thorax does in {unit}",
+                f"at least {LEAST_SPREAD_MM:.0f} mm",
+                f"Give mm: multiply by {factor}",
+            )
+    if extent < LEAST_SPREAD_MM:
+        advice = "Check the positions and their unit"
+        raise refusal(name, f"positions that span {extent:.3g} mm", f"at least {LEAST_SPREAD_MM:.0f} mm", advice)
 
 
 def first_row(path: Path, name: str) -> list[str]:

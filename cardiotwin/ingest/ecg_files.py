@@ -12,6 +12,7 @@ from cardiotwin.ingest.ecg_csv import read_csv_recording
 from cardiotwin.ingest.ecg_dicom import read_dicom_recording
 from cardiotwin.ingest.ecg_quality import usable
 from cardiotwin.ingest.ecg_wfdb import read_wfdb_recording
+from cardiotwin.ingest.folders import regular_files
 from cardiotwin.ingest.wording import refusal, shown
 
 
@@ -27,7 +28,7 @@ def read_ecg(
 
     Parameters
     ----------
-    path : a DICOM ECG waveform, the ``.hea`` file of a WFDB record, or a ``.csv`` file
+    path : a DICOM ECG waveform, the ``.hea`` file of a WFDB record or a folder with one record, or a ``.csv`` file
     leads : sequence of str, optional
         Lead names of a CSV without a header, whose rows or columns are the leads.
     hz : float, optional
@@ -48,6 +49,8 @@ def read_ecg(
         Fewer than 3 usable independent leads. Exit code 4.
     """
     path = Path(path)
+    if path.is_dir():
+        path = _only_header(path)
     name = shown(path.name, 120)
     if not path.is_file():
         raise InputRejected(f"{name}: no such file; expected a DICOM waveform, a .hea or a .csv file. Check the path")
@@ -65,3 +68,11 @@ def read_ecg(
     raise refusal(
         name, f"a file ending in {shown(path.suffix)!r}", "a DICOM waveform, .hea or .csv", "Convert it to one of these"
     )
+
+
+def _only_header(folder: Path) -> Path:
+    headers = [file for file in regular_files(folder)[0] if file.suffix.lower() == ".hea"]
+    if len(headers) != 1:
+        found = f"{len(headers)} WFDB headers (.hea)"
+        raise refusal(shown(folder.name, 120), found, "a folder with one", "Name the file of the ECG itself")
+    return headers[0]

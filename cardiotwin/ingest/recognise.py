@@ -112,10 +112,13 @@ def _csv(file: Path) -> tuple[str, str]:
     titles = [cell.strip().lower() for cell in first_row(file, name_of(file))]
     if {"x_mm", "y_mm", "z_mm"} <= set(titles):
         return "electrodes", "electrode positions"
+    no_header = "a CSV without a header; an ECG needs lead names such as I [mV] in its first line"
+    if len(titles) in (3, 4) and all(map(is_number, titles[-3:])):
+        return "unknown", f"{no_header}, electrode positions name,x_mm,y_mm,z_mm"
     if any(lead_of(title)[0] for title in titles):
         return "csv_ecg", "leads by name"
     if all(map(is_number, titles)):
-        return "unknown", "a CSV without a header; an ECG needs lead names such as I [mV] in its first line"
+        return "unknown", no_header
     return "unknown", f"a CSV with the columns {shown(','.join(titles))}: neither leads nor electrodes"
 
 

@@ -44,6 +44,12 @@ class Segmentation:
     scar_assessable: bool
     confidence: dict[str, float | str]
 
+    def __repr__(self) -> str:
+        slices, rows, columns = self.labels.shape
+        volumes = ", ".join(f"{name} {ml:.1f}" for name, ml in volumes_ml(self).items())
+        scar = "" if self.scar_assessable else "; scar not assessable"
+        return f"Segmentation({slices} slices of {rows} x {columns}; mL: {volumes}{scar})"
+
 
 @dataclass(frozen=True)
 class SweepRow:

@@ -1,0 +1,107 @@
+"""A plan is checked when it is given, not hours later when plans are compared."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from cube_heart import block_heart
+
+from cardiotwin import presets, proposals
+from cardiotwin.ablation import NO_ABLATION, RESERVED_NAMES, Lesion, Plan
+from cardiotwin.errors import InputRejected
+from cardiotwin.heart import Heart
+from cardiotwin.ledger import Observation
+from cardiotwin.progress import silent
+from cardiotwin.provenance import Provenance
+from cardiotwin.stages import Step, Work, path
+from cardiotwin.twin import Twin
+
+ON_SURFACE_MM = np.array([0.0, 8.0, 8.0])
+
+
+def anatomy(work: Work) -> Heart:
+    return block_heart((8, 8, 8), 2.0)
+
+
+def layout(observations) -> tuple[Step, ...]:
+    return (Step("mesh", "mesh", anatomy, {}, ("mesh",)),)
+
+
+@pytest.fixture
+def twin(tmp_path):
+    return Twin.create(tmp_path / "case", presets.settings_text(presets.preset("default"), ""), layout)
+
+
+def plan_file(folder, point, name="mine"):
+    file = folder / "plan.toml"
+    text = f'name = "{name}"\n[[lesion]]\nkind = "point"\npoints_mm = [{[float(x) for x in point]}]\n'
+    file.write_text(text)
+    return file
+
+
+def test_a_plan_far_from_the_current_heart_is_refused_and_the_twin_unchanged(twin, tmp_path):
+    twin.run()
+    far = plan_file(tmp_path, (500, 500, 500))
+    with pytest.raises(InputRejected, match=r"plan 'mine', lesion 1: point 1 lies \d+ mm from the heart's surface"):
+        twin.add([far])
+    assert twin.status().observations == ()
+    assert list((twin.folder / "observations").iterdir()) == []
+
+
+def test_a_plan_on_the_current_heart_is_taken_without_a_word(twin, tmp_path):
+    twin.run()
+    done = twin.add([plan_file(tmp_path, ON_SURFACE_MM)])
+    assert (len(done.observations), done.notes) == (1, ())
+
+
+def test_without_a_heart_a_plan_is_taken_and_it_is_said_that_it_will_be_checked(twin, tmp_path):
+    done = twin.add([plan_file(tmp_path, (500, 500, 500))])
+    assert len(done.observations) == 1
+    assert "will be checked against the heart" in done.notes[0]
+
+
+def test_a_stale_heart_does_not_judge_a_plan(twin, tmp_path):
+    twin.run()
+    file = twin.folder / "twin.toml"
+    file.write_text(re.sub(r"(?m)^(\[mesh\]\n(?:#.*\n)*edge_mm = )1.0", r"\g<1>0.9", file.read_text()))
+    done = Twin(twin.folder, layout).add([plan_file(tmp_path, (500, 500, 500))])
+    assert "will be checked against the heart" in done.notes[0]
+
+
+def test_a_plan_added_before_there_was_a_heart_is_checked_right_after_the_mesh():
+    plan = Observation("abc", "plan", "mine", "", "", "", "", "")
+    steps = path([plan])
+    names = [step.name for step in steps]
+    own = steps[names.index("own plans")]
+    assert names.index("mesh") < names.index("own plans") < names.index("calibrate")
+    assert steps[names.index("plan")].inputs["own"] == "own plans"
+    assert "own plans" not in [step.name for step in path([])]
+    far, near = (Plan("mine", (Lesion("point", at[None], 5.0, 8.0),)) for at in (ON_SURFACE_MM + 500, ON_SURFACE_MM))
+    work = Work(SimpleNamespace(), Path(), silent, Provenance())
+    heart = anatomy(work)
+    assert own.function(work, heart=heart, plans=(near,)) == (near,)
+    with pytest.raises(InputRejected, match="from the heart's surface"):
+        own.function(work, heart=heart, plans=(near, far))
+
+
+@pytest.mark.parametrize("name", [*RESERVED_NAMES, "Isthmus", " Wrong Place "])
+def test_a_name_of_the_tools_own_is_refused(twin, tmp_path, name):
+    with pytest.raises(InputRejected, match=r"plan\.toml: found name = '.*', one of the tool's own"):
+        twin.add([plan_file(tmp_path, ON_SURFACE_MM, name)])
+    assert twin.status().observations == ()
+
+
+def test_every_name_the_tool_gives_is_reserved():
+    given = {proposals.ISTHMUS, proposals.HOMOGENISE, proposals.WRONG_PLACE, NO_ABLATION.name}
+    assert given < set(RESERVED_NAMES)
+
+
+def test_two_plans_of_one_name_are_refused_until_the_first_is_taken_out(twin, tmp_path):
+    first = twin.add([plan_file(tmp_path, ON_SURFACE_MM)]).observations[0]
+    changed = plan_file(tmp_path, ON_SURFACE_MM + 0.5)
+    with pytest.raises(InputRejected, match=rf"the name of another plan that arrived .*{first.sha256[:12]}"):
+        twin.add([changed])
+    twin.remove(first.sha256)
+    assert len(twin.add([changed]).observations) == 1

@@ -1,0 +1,99 @@
+"""One recording counts once, however often it was exported; what no file says was not checked is said."""
+
+import numpy as np
+import pytest
+from data_folder import real_data
+from made_dicom import ecg, twelve_leads, write
+from scipy.signal import resample
+
+from cardiotwin import cli, presets
+from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg
+from cardiotwin.ingest import read_ecg
+from cardiotwin.repeats import SAME_CORRELATION, correlation
+from cardiotwin.twin import Twin
+
+UNCHECKED = "names no patient, so whether it is the same patient was not checked"
+
+
+@pytest.fixture
+def twin(tmp_path):
+    return Twin.create(tmp_path / "case", presets.settings_text(presets.preset("default"), ""))
+
+
+def saved_csv(path, mv, hz, leads=LEADS):
+    header = f"hz={hz:g}\n" + ",".join(f"{lead} [mV]" for lead in leads)
+    np.savetxt(path, mv.T, delimiter=",", header=header, comments="", fmt="%.6f")
+    return path
+
+
+def heard(lead_mv, factor):
+    """The same beats at another pace: another recording."""
+    n = lead_mv.shape[1]
+    return np.array([np.interp(np.arange(n) * factor % n, np.arange(n), row) for row in lead_mv])
+
+
+def test_of_one_recording_at_two_rates_the_finer_is_kept_and_that_is_said(twin, tmp_path):
+    mv = twelve_leads()
+    fine = saved_csv(tmp_path / "fine.csv", mv, 500)
+    coarse = saved_csv(tmp_path / "coarse.csv", resample(mv, mv.shape[1] // 4, axis=1), 125)
+    for paths in ([coarse, fine], [fine, coarse]):
+        done = twin.add(paths)
+        assert any(note.startswith("coarse.csv: the same recording as fine.csv") for note in done.notes)
+    assert [one.source for one in twin.status().observations] == ["CSV, 12 leads, 5.0 s at 500 Hz"]
+
+
+def test_more_leads_count_more_than_more_samples(twin, tmp_path):
+    mv = twelve_leads()
+    few = [LEADS.index(lead) for lead in INDEPENDENT_LEADS[:5]]
+    fine = saved_csv(tmp_path / "fine.csv", resample(mv[few], 2 * mv.shape[1], axis=1), 1000, INDEPENDENT_LEADS[:5])
+    done = twin.add([fine, saved_csv(tmp_path / "all.csv", mv, 500)])
+    assert "8 independent leads at 500 Hz kept, 5 independent leads at 1000 Hz left out" in done.notes[0]
+
+
+def test_another_recording_of_the_same_patient_is_kept(twin, tmp_path):
+    mv = twelve_leads()
+    one, other = saved_csv(tmp_path / "a.csv", mv, 500), saved_csv(tmp_path / "b.csv", heard(mv, 1.1), 500)
+    assert len(twin.add([one, other]).observations) == 2
+
+
+def test_one_recording_with_two_times_is_two_recordings(twin, tmp_path):
+    for number, when in enumerate(("20240101090000", "20240102090000")):
+        dataset = ecg(twelve_leads(), LEADS, AcquisitionDateTime=when, SOPInstanceUID=f"1.2.{number + 1}")
+        write(tmp_path / "export", [dataset], prefix=f"ecg{number}")
+    assert not any("same recording" in note for note in twin.add([tmp_path / "export"]).notes)
+
+
+def test_whose_it_is_and_when_it_was_are_taken_from_either(twin, tmp_path):
+    mv = twelve_leads()
+    named = write(tmp_path / "export", [ecg(mv, LEADS, AcquisitionDateTime="20240101090000")])
+    finer = saved_csv(tmp_path / "finer.csv", resample(mv, 2 * mv.shape[1], axis=1), 1000)
+    (kept,) = twin.add([named, finer]).observations
+    assert (kept.effective, bool(kept.identity)) == ("2024-01-01T09:00:00", True)
+    assert kept.source.endswith("1000 Hz")
+
+
+def test_a_real_recording_at_two_rates_is_one_and_its_halves_are_two():
+    paths = (("records100", "00001_lr.hea"), ("records500", "00001_hr.hea"))
+    coarse, fine = (read_ecg(real_data("ecg", "ptb-xl_00001", folder, "00000", name)) for folder, name in paths)
+    assert correlation(coarse, fine) > SAME_CORRELATION + 0.003
+    halves = [Ecg(fine.leads, part, fine.hz) for part in np.split(fine.mv, 2, axis=1)]
+    assert correlation(*halves) < 0.5
+
+
+def test_an_ecg_alone_is_taken_without_a_word(twin, tmp_path):
+    assert twin.add([saved_csv(tmp_path / "a.csv", twelve_leads(), 500)]).notes == ()
+
+
+def test_every_nameless_ecg_of_several_is_named_as_unchecked(twin, tmp_path):
+    mv = twelve_leads()
+    files = [saved_csv(tmp_path / f"{k}.csv", heard(mv, 1 + 0.1 * k), 500) for k in range(3)]
+    assert twin.add(files[:2]).notes == (f"0.csv: {UNCHECKED}", f"1.csv: {UNCHECKED}")
+    assert twin.add(files[2:]).notes == (f"2.csv: {UNCHECKED}",)
+
+
+def test_a_nameless_ecg_beside_a_named_patient_is_unchecked_and_a_named_one_is_not(twin, tmp_path, capsys):
+    named = write(tmp_path / "export", [ecg(twelve_leads(), LEADS)])
+    nameless = saved_csv(tmp_path / "a.csv", heard(twelve_leads(), 1.1), 500)
+    assert twin.add([named]).notes == ()
+    assert cli.execute(["add", str(twin.folder), str(nameless)]) == 0
+    assert f"a.csv: {UNCHECKED}\n" in capsys.readouterr().out
