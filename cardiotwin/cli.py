@@ -42,9 +42,10 @@ def demo(out: Annotated[Path, Parameter(help="folder to make")], *, seed: int = 
     with terminal.progress_bar(json) as progress:
         result = run_demo(out, seed, progress)
     if json:
-        terminal.say_json({"comparison": result.comparison, "report": result.report, "truth": result.truth})
+        terminal.say_json(vars(result))
         return
     _print_comparison(result.comparison)
+    _print_answer(result.answer)
     terminal.say(f"Report: {result.report}")
 
 
@@ -288,13 +289,18 @@ def _print_status(now: Status) -> None:
 
 
 def _print_comparison(comparison: Any) -> None:
+    from cardiotwin.plan_results import REFERENCE, ablated, in_order
+
     rows = []
-    for plan in comparison.plans:
-        ablated = f"{plan.ablated_ml:.2f} ({plan.ablated_ml_low:.2f} to {plan.ablated_ml_high:.2f})"
+    for plan in in_order(comparison.plans):
+        name = f"{plan.name} (reference)" if plan.name == REFERENCE else plan.name
         inducible = f"{plan.inducible} of {plan.tested}"
-        rows.append((plan.rank, plan.name, f"{plan.probability_best:.2f}", inducible, plan.new_circuits, ablated))
+        rows.append((plan.rank, name, f"{plan.probability_best:.2f}", inducible, plan.new_circuits, ablated(plan)))
     terminal.table(("rank", "plan", "P(best)", "inducible", "new circuits", "ablated, mL"), rows)
-    terminal.say(f"Preference: {comparison.preference}. {comparison.reason}")
+
+
+def _print_answer(answer: dict[str, Any]) -> None:
+    terminal.say(f"{answer['headline']}. {answer['sentence']}")
 
 
 def _print_rows(rows: Any, machine: str, json: bool) -> None:

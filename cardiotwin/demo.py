@@ -27,12 +27,15 @@ class Demo:
     Attributes
     ----------
     comparison : Comparison
+    answer : dict
+        What stands at the top of the report.
     truth : dict
         As in `report/truth.json`.
     report : Path
     """
 
     comparison: Comparison
+    answer: dict[str, Any]
     truth: dict[str, Any]
     report: Path
 
@@ -53,6 +56,7 @@ def run_demo(out: Path | str, seed: int = 1, progress: Progress = silent) -> Dem
         There is something else at `out`, or a demo with another seed.
     """
     from cardiotwin.paraview import write_study
+    from cardiotwin.report import answer
 
     out = Path(out)
     if (out / "twin.db").exists():
@@ -62,11 +66,12 @@ def run_demo(out: Path | str, seed: int = 1, progress: Progress = silent) -> Dem
     phantom = _phantom(out / "phantom", seed, part(progress, 0.0, 0.15))
     twin.add([phantom / "lge", phantom / "ecg.dcm", phantom / "electrodes.csv"])
     twin.run(progress=part(progress, 0.15, 0.95))
-    write_study(out / "exports" / "paraview", twin.study(), part(progress, 0.95, 0.99))
+    study = twin.study()
+    write_study(out / "exports" / "paraview", study, part(progress, 0.95, 0.99))
     truth = judge(twin, phantom)
     durable.write_file(out / "report" / "truth.json", durable.readable(truth))
     progress(1.0, "done")
-    return Demo(twin.result("compare"), truth, twin.report)
+    return Demo(twin.result("compare"), answer(study), truth, twin.report)
 
 
 def judge(twin: Twin, truth_folder: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from cardiotwin.induction import Arrhythmias
 from cardiotwin.locations import wall
 from cardiotwin.meshes.quality import quality
 from cardiotwin.pictures.content import first_activation_ms
+from cardiotwin.plan_results import REFERENCE, against_reference, in_order, verdict
 from cardiotwin.report.agreement import aligned, correlation
 from cardiotwin.report.missing import independent_members, what_is_missing, what_is_uncertain
 from cardiotwin.segmentation import sweep, volumes_ml
@@ -66,11 +67,9 @@ def strict_json(value: Any) -> Any:
 
 def answer(study: Study) -> dict[str, str]:
     """The first thing a reader wants to know, in a headline and a sentence."""
-    comparison = study.comparison
-    if comparison is not None:
-        undecided = comparison.preference == "no preference"
-        headline = "No preference among the plans" if undecided else f"Preferred plan: {comparison.preference}"
-        return {"headline": headline, "sentence": _sentence(comparison.reason)}
+    if study.comparison is not None:
+        headline, sentence = verdict(study.comparison, _draws(study))
+        return {"headline": headline, "sentence": sentence}
     if study.arrhythmias is not None:
         count, tested = len(study.arrhythmias.circuits), len(study.arrhythmias.inductions)
         found = f"{count} circuit{'s' * (count != 1)}" if count else "no circuit"
@@ -84,17 +83,24 @@ def answer(study: Study) -> dict[str, str]:
     }
 
 
-def _sentence(text: str) -> str:
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) or not text else ".")
+def _draws(study: Study) -> int:
+    return len(study.arrhythmias.members) if study.arrhythmias is not None else 0
 
 
 def _plans(study: Study) -> list[dict[str, Any]]:
-    """Results in order of rank, each with where the plan comes from."""
+    """Results in the order in which they are shown, each with where the plan comes from."""
     if study.comparison is None:
         return []
     notes = {plan.name: plan.note for plan in study.plans}
-    return [asdict(result) | {"note": notes.get(result.name, "")} for result in study.comparison.plans]
+    return [
+        asdict(one)
+        | {
+            "note": notes.get(one.name, ""),
+            "is_reference": one.name == REFERENCE,
+            "against_reference": against_reference(one, _draws(study)),
+        }
+        for one in in_order(study.comparison.plans)
+    ]
 
 
 def _circuits(heart: Heart, arrhythmias: Arrhythmias) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from cardiotwin.ecg import LEADS, Ecg
 from cardiotwin.imaging import Image
 from cardiotwin.pictures.camera import direction_letters
 from cardiotwin.pictures.content import TISSUE_COLOURS, one_line
+from cardiotwin.plan_results import REFERENCE, in_order
 from cardiotwin.segmentation import BORDER_ZONE, CORE, LV_BLOOD, MYOCARDIUM, RV_BLOOD, Segmentation
 from cardiotwin.settings import CalibrateSettings
 
@@ -212,21 +213,26 @@ def _paper(axes: Any, seconds: float, millivolts: float) -> None:
 
 
 def plan_chart(comparison: Comparison) -> bytes:
-    """Residual inducibility of every plan with its 90 % interval, best on top."""
-    figure = _figure(8.6, 0.5 * len(comparison.plans) + 0.75)
+    """Residual inducibility of every plan with its 90 % interval, best on top; no ablation apart, below a line."""
+    plans = in_order(comparison.plans)
+    figure = _figure(8.6, 0.5 * len(plans) + 0.85)
     axes = figure.add_axes((0.3, 0.28, 0.66, 0.68))
-    for row, plan in enumerate(comparison.plans):
+    rows = [row + 0.35 * (plan.name == REFERENCE) for row, plan in enumerate(plans)]
+    for row, plan in zip(rows, plans, strict=True):
+        if plan.name == REFERENCE:
+            axes.axhline(row - 0.68, color=QUIET, lw=0.8)
         colour = QUIET if plan.control else ACCENT
         low, high = plan.inducibility_interval
         axes.plot([100 * low, 100 * high], [row, row], color=colour, lw=5, alpha=0.35, solid_capstyle="butt")
         share = plan.inducible / plan.tested if plan.tested else np.nan
         axes.plot(100 * share, row, "o", color=colour, ms=8)
+    kinds = {True: " (reference)", False: " (control)"}
     names = [
-        one_line(plan.name, 34).replace("$", r"\$") + (" (control)" if plan.control else "")
-        for plan in comparison.plans
+        one_line(plan.name, 34).replace("$", r"\$") + (kinds[plan.name == REFERENCE] if plan.control else "")
+        for plan in plans
     ]
-    axes.set_yticks(range(len(names)), names, fontsize=10, color=INK)
-    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_yticks(rows, names, fontsize=10, color=INK)
+    axes.set_ylim(rows[-1] + 0.6, -0.6)
     axes.set_xlim(-1, 101)
     axes.set_xlabel("still inducible, % of combinations (bar: 90 % interval)", fontsize=10, color=INK)
     axes.grid(axis="x", color="#e6e6e6", lw=0.8)

@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from cardiotwin import plan_results
 from cardiotwin.durable import write_file
 from cardiotwin.pictures import write_pictures
 from cardiotwin.progress import Progress, part, silent
@@ -181,8 +182,7 @@ def interval(bounds: dict[str, float], digits: int = 2) -> str:
 
 
 def volume(millilitres: float | None) -> str:
-    """mL with one digit, two below 10 mL."""
-    return number(millilitres, 1 if millilitres is not None and abs(millilitres) >= 10 else 2)
+    return "–" if millilitres is None else plan_results.volume(millilitres)
 
 
 def plain(value: float | str) -> str:
