@@ -39,6 +39,42 @@ def test_inverted_leads_do_not_agree(study):
     assert found.correlation < 0.7
 
 
+def test_the_correlation_of_a_lead_is_that_of_the_line_drawn(study, monkeypatch):
+    """Members scattered to one side: the ensemble's mean and median differ, and so do their correlations."""
+    from cardiotwin.report import figures
+
+    posterior = study.posterior
+    late = np.roll(posterior.measured, 12, axis=1)
+    fitted = np.where(np.arange(24)[:, None, None] < 9, 3.0 * late, posterior.measured)
+    posterior = replace(posterior, fitted=fitted, weights=np.full(24, 1 / 24))
+    monkeypatch.setattr(figures, "_svg", lambda figure: figure)
+    simulated = aligned(study.confirmation.ecg, posterior)
+    first = figures.ecg_fit(posterior, simulated).axes[0]
+    lines = {line.get_label(): line.get_ydata() for line in first.get_lines()}
+    of_lines = [
+        np.corrcoef(lines[name], lines["measured"])[0, 1] for name in lines if "median" in name or "run" in name
+    ]
+    of_mean = np.corrcoef(fitted.mean(axis=0)[0], lines["measured"])[0, 1]
+    assert abs(of_mean - of_lines[0]) > 0.05
+    lead = posterior.leads[0]
+    assert first.get_title(loc="left") == f"{lead}   r = {of_lines[0]:.2f}, run {of_lines[1]:.2f}"
+    facts = report_facts(replace(study, posterior=posterior))
+    assert facts["posterior"]["lead_correlation"][lead] == pytest.approx(of_lines[0])
+    assert facts["confirmation"]["lead_correlation"][lead] == pytest.approx(of_lines[1])
+
+
+@pytest.mark.parametrize(("qrs_ms", "outlasts"), [(45.0, True), (60.0, False)])
+def test_activation_that_outlasts_the_qrs_by_a_third_is_flagged(study, qrs_ms, outlasts):
+    times = study.confirmation.activation.activation_ms[0]
+    lasts_ms = float(np.nanmax(times) - np.nanmin(times))
+    assert (lasts_ms > 1.3 * qrs_ms) == outlasts
+    posterior = replace(study.posterior, notes={"measured QRS, ms": qrs_ms})
+    span = report_facts(replace(study, posterior=posterior))["confirmation"]["span"]
+    assert span["all_ms"] == pytest.approx(lasts_ms)
+    assert span["most_ms"] < lasts_ms
+    assert span["excess"] == (pytest.approx(lasts_ms / qrs_ms - 1) if outlasts else None)
+
+
 def test_the_interval_shown_holds_nine_tenths_of_the_weight(study):
     bounds = report_facts(study)["posterior"]["velocities_m_per_s"]["fibre"]
     inside = (study.posterior.velocity_fibre >= bounds["low"]) & (study.posterior.velocity_fibre <= bounds["high"])

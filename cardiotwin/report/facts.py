@@ -16,7 +16,7 @@ from cardiotwin.locations import wall
 from cardiotwin.meshes.quality import quality
 from cardiotwin.pictures.content import first_activation_ms
 from cardiotwin.plan_results import REFERENCE, against_reference, in_order, verdict
-from cardiotwin.report.agreement import aligned, correlation
+from cardiotwin.report.agreement import activation_span, aligned, fitted_correlation
 from cardiotwin.report.missing import independent_members, what_is_missing, what_is_uncertain
 from cardiotwin.segmentation import sweep, volumes_ml
 from cardiotwin.study import Study
@@ -185,10 +185,12 @@ def _confirmation(study: Study) -> dict[str, Any] | None:
     if study.confirmation is None:
         return None
     confirmation = study.confirmation
-    first = first_activation_ms(study)
+    first, span = first_activation_ms(study), activation_span(study)
     agreement = aligned(confirmation.ecg, study.posterior) if study.posterior is not None else None
     return {
         "correlation": agreement.correlation if agreement is not None else None,
+        "lead_correlation": agreement.each if agreement is not None else {},
+        "span": asdict(span) | {"excess": span.excess} if span is not None else None,
         "shift_ms": agreement.shift_ms if agreement is not None else None,
         "member": confirmation.member,
         "velocities_m_per_s": asdict(confirmation.velocities),
@@ -213,7 +215,7 @@ def _posterior(heart: Heart, posterior: Posterior) -> dict[str, Any]:
             if np.isfinite(values).all()
         },
         "correlation": dict(zip(("low", "median", "high"), posterior.interval(posterior.correlation), strict=True)),
-        "lead_correlation": _lead_correlation(posterior),
+        "lead_correlation": fitted_correlation(posterior),
         "sites": _sites(heart, posterior),
         "notes": dict(posterior.notes),
     }
@@ -256,9 +258,3 @@ def matched_sites(posterior: Posterior, rounds: int = 5) -> np.ndarray:
         order = np.stack([linear_sum_assignment(one)[1] for one in distance])
         mean = np.einsum("m,mkd->kd", posterior.weights, posterior.site_positions[rows, order])
     return order
-
-
-def _lead_correlation(posterior: Posterior) -> dict[str, float]:
-    """Correlation of the weighted mean of the ensemble with the measured QRS, lead by lead."""
-    mean = np.einsum("m,mls->ls", posterior.weights, posterior.fitted)
-    return {lead: correlation(mean[k], posterior.measured[k]) for k, lead in enumerate(posterior.leads)}
