@@ -110,7 +110,13 @@ class Twin:
             found = [one for path in paths for one in find(Path(path), salt=salt, at=at, progress=progress)]
             new = self._new_observations(found)
             for observation, one in new.items():
-                about = {"kind": observation.kind, "source": observation.source, "effective": observation.effective}
+                about: dict[str, Any] = {
+                    "kind": observation.kind,
+                    "source": observation.source,
+                    "effective": observation.effective,
+                }
+                if _is_synthetic(one):
+                    about["synthetic"] = True
                 copies = partial(write_deidentified, one.dicom, salt=salt.encode()) if one.dicom else None
                 store.save(self.folder / "observations" / observation.sha256, one.value, copies, **about)
             if new:
@@ -254,7 +260,15 @@ class Twin:
         """Observations, stage records and gaps of the twin as it is now."""
         plan = self.planned()
         observations = (
-            ObservationRecord(one.sha256, one.kind, one.source, one.effective, one.recorded, one.arrived)
+            ObservationRecord(
+                one.sha256,
+                one.kind,
+                one.source,
+                one.effective,
+                one.recorded,
+                one.arrived,
+                synthetic=bool((store.read_manifest(self.folder / "observations" / one.sha256) or {}).get("synthetic")),
+            )
             for one in self.ledger.observations()
         )
         return Provenance(
@@ -321,6 +335,14 @@ def _refuse_other_person(people: list[str], found: Found) -> None:
         )
     if found.identity:
         people.append(found.identity)
+
+
+def _is_synthetic(found: Found) -> bool:
+    """Whether an input says that a computer made it: DICOM has an attribute for it, and our phantoms set it."""
+    from cardiotwin.ingest.dicom_file import read_dataset, text
+
+    first = found.dicom[:1]
+    return any(text(read_dataset(path, found.source, pixels=False), "SyntheticData") == "YES" for path in first)
 
 
 @contextmanager

@@ -2,12 +2,17 @@
 
 import shutil
 
+import numpy as np
+import pydicom
 import pytest
 from small_twin import CALLS, contents, electrodes_file, layout, new_twin
 
+from cardiotwin.ecg import LEADS, Ecg
 from cardiotwin.errors import IntegrityError, PolicyRefusal, QualityGate, ResourceLimit, SettingsError
 from cardiotwin.ingest import same_person
 from cardiotwin.lock import locked
+from cardiotwin.phantom.dicom_ecg import write_dicom_ecg
+from cardiotwin.phantom.patient import phantom_patient
 from cardiotwin.planning import readable
 from cardiotwin.twin import Twin
 
@@ -235,6 +240,29 @@ def test_provenance_names_what_every_stage_was_made_from(twin):
     anatomy = next(stage for stage in known.stages if stage.stage == "anatomy")
     assert fit.inputs == {"heart": anatomy.key, "seen.0": f"sha256:{known.observations[0].sha256}"}
     assert fit.settings == {"calibrate.n_sites": "5"}
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_a_twin_knows_a_phantom_by_what_its_dicom_says(twin, tmp_path, synthetic):
+    """Synthetic Data (0008,001C), which every phantom of ours sets; the copy that is kept need not."""
+    path = write_dicom_ecg(tmp_path / "ecg.dcm", an_ecg(), phantom_patient(1), date="20240312")
+    if not synthetic:
+        dataset = pydicom.dcmread(path)
+        del dataset.SyntheticData
+        dataset.save_as(path)
+    assert not twin.provenance().phantom
+    twin.add([path])
+    assert Twin(twin.folder, layout).provenance().phantom == synthetic
+
+
+def an_ecg() -> Ecg:
+    """A beat a second, each lead of its own height."""
+    time_s = np.arange(5000) / 500
+    beat = np.exp(-((((time_s - 0.5) % 1.0) - 0.5) ** 2) / (2 * 0.015**2))
+    mv = np.stack([0.2 * (k + 1) * beat for k in range(12)])
+    mv[2] = mv[1] - mv[0]
+    mv[3], mv[4], mv[5] = -(mv[0] + mv[1]) / 2, mv[0] - mv[1] / 2, mv[1] - mv[0] / 2
+    return Ecg(LEADS, mv, 500.0)
 
 
 def test_every_file_of_a_twin_is_private(twin):
