@@ -300,7 +300,10 @@ def _print_comparison(comparison: Any) -> None:
 
 
 def _print_answer(answer: dict[str, Any]) -> None:
+    """As at the top of the report."""
     terminal.say(f"{answer['headline']}. {answer['sentence']}")
+    for caveat in answer["caveats"]:
+        terminal.say(f"- {caveat}")
 
 
 def _print_rows(rows: Any, machine: str, json: bool) -> None:

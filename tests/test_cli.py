@@ -214,6 +214,11 @@ def test_a_plan_of_a_comparison_is_a_row(capsys):
     assert re.search(r"1 +isthmus +0\.90 +0 of 6 +0 +1\.25 \(1\.00 to 1\.50\)", capsys.readouterr().out)
 
 
+def test_the_answer_on_the_terminal_says_what_it_rests_on(capsys):
+    cli._print_answer({"headline": "Preferred plan: x", "sentence": "It is small.", "caveats": ["2 of 3 draws."]})
+    assert capsys.readouterr().out == "Preferred plan: x. It is small.\n- 2 of 3 draws.\n"
+
+
 def run_cli(*arguments: str, **options) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-m", "cardiotwin", *arguments], stderr=subprocess.PIPE, **options)
 

@@ -17,12 +17,16 @@ from cardiotwin.meshes.quality import quality
 from cardiotwin.pictures.content import first_activation_ms
 from cardiotwin.plan_results import REFERENCE, against_reference, in_order, verdict
 from cardiotwin.report.agreement import activation_span, aligned, fitted_correlation
-from cardiotwin.report.missing import independent_members, what_is_missing, what_is_uncertain
+from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
+from cardiotwin.report.missing import what_is_missing
+from cardiotwin.report.uncertain import caveats, independent_members, what_is_uncertain
 from cardiotwin.segmentation import sweep, volumes_ml
 from cardiotwin.study import Study
 from cardiotwin.units import cubic_mm_to_ml
 
 NOTICE = "Research use only. Not a medical device. Not for diagnosis or to guide treatment."
+
+PHANTOM = "PHANTOM PATIENT: made by the computer. No person has this heart."
 
 CELL_MODELS = {"ten_tusscher_2006": "ten Tusscher-Panfilov 2006", "mitchell_schaeffer": "Mitchell-Schaeffer"}
 
@@ -31,6 +35,7 @@ def report_facts(study: Study) -> dict[str, Any]:
     """A study in numbers and sentences, ready for strict JSON: no NaN, no array, None for what is not known."""
     facts = {
         "notice": NOTICE,
+        "phantom": PHANTOM if study.provenance.phantom else None,
         "twin": study.provenance.twin,
         "version": study.provenance.version,
         "cardiotwin": study.provenance.cardiotwin,
@@ -65,22 +70,24 @@ def strict_json(value: Any) -> Any:
     return value
 
 
-def answer(study: Study) -> dict[str, str]:
-    """The first thing a reader wants to know, in a headline and a sentence."""
+def answer(study: Study) -> dict[str, Any]:
+    """The first thing a reader wants to know, in a headline and a sentence, and what it rests on."""
+    headline, sentence = _headline(study)
+    beside = [caveat.beside_the_answer for caveat in caveats(study) if caveat.beside_the_answer]
+    return {"headline": headline, "sentence": sentence, "caveats": beside}
+
+
+def _headline(study: Study) -> tuple[str, str]:
     if study.comparison is not None:
-        headline, sentence = verdict(study.comparison, _draws(study))
-        return {"headline": headline, "sentence": sentence}
+        return verdict(study.comparison, _draws(study))
     if study.arrhythmias is not None:
         count, tested = len(study.arrhythmias.circuits), len(study.arrhythmias.inductions)
         found = f"{count} circuit{'s' * (count != 1)}" if count else "no circuit"
-        return {
-            "headline": "No plans have been compared",
-            "sentence": f"Pacing induced {found} in {tested} combinations of site and twin.",
-        }
-    return {
-        "headline": "No arrhythmia has been looked for",
-        "sentence": "This report describes the heart only; what has to be added is listed under Uncertain and missing.",
-    }
+        return "No plans have been compared", f"Pacing induced {found} in {tested} combinations of site and twin."
+    return (
+        "No arrhythmia has been looked for",
+        "This report describes the heart only; what has to be added is listed under Uncertain and missing.",
+    )
 
 
 def _draws(study: Study) -> int:
@@ -168,7 +175,7 @@ def _substrate(study: Study) -> dict[str, Any]:
         "in_mesh": {name: cubic_mm_to_ml(float(value)) for name, value in in_mesh.items()},
         "scar_share_of_left": float(volumes[heart.tissue_class != HEALTHY].sum()) / left_ml,
         "in_image_ml": volumes_ml(segmentation) if segmentation is not None else None,
-        "confidence": dict(segmentation.confidence) if segmentation is not None else {},
+        "confidence": explained(segmentation.confidence, CONFIDENCE) if segmentation is not None else [],
         "sweep": [
             asdict(row)
             | {"used": (row.border_zone_threshold, row.core_threshold) == used, "of_left": _share(row, left_ml)}
@@ -202,9 +209,11 @@ def _confirmation(study: Study) -> dict[str, Any] | None:
 
 
 def _posterior(heart: Heart, posterior: Posterior) -> dict[str, Any]:
+    independent, fewest_by = independent_members(posterior)
     return {
         "members": len(posterior.weights),
-        "independent_members": independent_members(posterior),
+        "independent_members": independent,
+        "fewest_by": fewest_by,
         "velocities_m_per_s": {
             name: dict(zip(("low", "median", "high"), posterior.interval(values), strict=True))
             for name, values in (
@@ -217,7 +226,7 @@ def _posterior(heart: Heart, posterior: Posterior) -> dict[str, Any]:
         "correlation": dict(zip(("low", "median", "high"), posterior.interval(posterior.correlation), strict=True)),
         "lead_correlation": fitted_correlation(posterior),
         "sites": _sites(heart, posterior),
-        "notes": dict(posterior.notes),
+        "notes": explained(posterior.notes, CALIBRATION),
     }
 
 
