@@ -273,12 +273,14 @@ def _print_status(now: Status) -> None:
             step.state,
             f"v{step.version}" if step.version else "",
             step.finished,
-            f"{step.seconds:.1f}",
-            step.note,
+            "" if step.seconds is None else f"{step.seconds:.1f}",
+            step.because or (f"needs {step.note.split(':')[0]}" if step.note else ""),
         )
         for step in now.steps
     ]
-    terminal.table(("step", "state", "since", "computed (UTC)", "s", "missing"), rows)
+    terminal.table(("step", "state", "since", "computed (UTC)", "s", "because"), rows)
+    for missing in dict.fromkeys(step.note for step in now.steps if step.note):
+        terminal.say(f"missing: {missing}")
     inputs = [
         (one.kind, one.source, one.effective or "unknown", age(one.effective), one.arrived, one.sha256[:12])
         for one in now.observations

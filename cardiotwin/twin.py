@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cardiotwin import __version__, artefact, durable, planning, stages, store
+from cardiotwin import __version__, artefact, durable, planning, stages, staleness, store
 from cardiotwin.errors import IntegrityError, Interrupted, PolicyRefusal, QualityGate, SettingsError
 from cardiotwin.ledger import Ledger, Observation, Version
 from cardiotwin.lock import holder, locked
@@ -217,9 +217,20 @@ class Twin:
             state=state,
             version=since if is_done else 0,
             finished=shown.get("created", ""),
-            seconds=shown.get("seconds", 0.0),
+            seconds=shown.get("seconds"),
+            because=self._why_stale(one, versions) if state == "stale" else "",
             note=one.missing,
         )
+
+    def _why_stale(self, one: Planned, versions: tuple[Version, ...]) -> str:
+        if one.step.into:
+            before = store.read_manifest(self.folder / one.step.into)
+        else:
+            before = self.store.manifest(
+                next(each.keys[one.step.name] for each in versions[::-1] if one.step.name in each.keys)
+            )
+        kinds = {observation.sha256: observation.kind for observation in self.ledger.observations()}
+        return staleness.reason(one, before, kinds)
 
     def result(self, stage: str) -> Any:
         """The up-to-date output of a stage (its last step, where it has several).

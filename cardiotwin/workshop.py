@@ -79,7 +79,8 @@ class Workshop:
             return compiled.retrying(lambda: one.step.function(work, **inputs))
 
         if one.step.into:
-            with store.filled(self.folder / one.step.into, key=one.key, stage=one.step.stage) as folder:
+            about = {"inputs": one.recipe.inputs, "settings": one.recipe.settings, "code": one.recipe.code}
+            with store.filled(self.folder / one.step.into, key=one.key, stage=one.step.stage, **about) as folder:
                 call(folder)
         else:
             partial = self.store.partial(one.key)

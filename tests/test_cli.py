@@ -197,6 +197,16 @@ def test_adding_and_status_tell_what_when_and_how_old(capsys, case, tmp_path):
     assert re.search(r"electrodes +CSV, 3 positions +2026-01-02T02:04:00\+00:00 +\d+ d", capsys.readouterr().out)
 
 
+def test_status_of_an_empty_twin_says_once_what_is_missing_and_invents_no_seconds(capsys, case):
+    assert cli.execute(["status", str(case)]) == 0
+    told = capsys.readouterr().out
+    assert told.count("cardiotwin add CASE FOLDER") == 1
+    assert re.search(r"segment +missing +needs imaging\n", told)
+    assert "0.0" not in told
+    cli.execute(["status", str(case), "--json"])
+    assert {step["seconds"] for step in json.loads(capsys.readouterr().out)["steps"]} == {None}
+
+
 def test_no_path_of_a_source_is_kept(capsys, case, tmp_path):
     """Folder and file names carry patients' names."""
     (tmp_path / "DOE^JANE").mkdir()

@@ -60,6 +60,47 @@ def test_a_setting_makes_its_stage_and_what_follows_stale_and_nothing_else(twin)
     assert edited.run().computed == ("fit 1", "pace", "report")
 
 
+def because(twin: Twin) -> dict[str, str]:
+    return {step.name: step.because for step in twin.status().steps}
+
+
+def test_status_names_the_setting_that_changed_and_what_follows_from_it(twin):
+    twin.run()
+    assert set(because(twin).values()) == {""}
+    assert because(set_value(twin, "n_sites = 5", "n_sites = 6")) == {
+        "anatomy": "", "fit 1": "setting calibrate.n_sites changed", "pace": "depends on fit 1",
+        "report": "depends on pace",
+    }  # fmt: skip
+
+
+def test_status_names_the_input_that_was_added(twin, tmp_path):
+    """It is older than the known one: `fit 1` is now of it, `fit 2` of both."""
+    twin.run()
+    twin.add([electrodes_file(tmp_path, 2.0)], at="2025-01-01")
+    assert because(twin) == {
+        "anatomy": "", "fit 1": "input added: electrodes", "fit 2": "",
+        "pace": "depends on fit 2", "report": "depends on pace",
+    }  # fmt: skip
+
+
+def test_status_says_when_the_program_changed_and_when_a_result_is_gone(twin, monkeypatch):
+    from cardiotwin import planning
+
+    twin.run()
+    shutil.rmtree(twin.store.path(next(one.key for one in twin.planned() if one.step.name == "fit 1")))
+    assert because(twin)["fit 1"] == "its result is gone"
+    real = planning.code_version
+    monkeypatch.setattr(planning, "code_version", lambda function: real(function)[::-1])
+    assert because(twin)["anatomy"] == "program changed"
+    assert because(twin)["pace"] == "program changed; depends on anatomy, fit 1"
+
+
+def test_a_stage_that_was_not_computed_took_no_time_rather_than_none_at_all(twin):
+    assert {step.seconds for step in twin.status().steps} == {None}
+    twin.run()
+    assert all(step.seconds is not None and step.seconds >= 0 for step in twin.status().steps)
+
+
 def test_a_setting_no_stage_reads_makes_nothing_stale(twin):
     twin.run()
     assert set_value(twin, "latest_site_ms = 20.0", "latest_site_ms = 21.0").run().computed == ()
