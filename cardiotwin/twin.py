@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from cardiotwin.errors import IntegrityError, Interrupted, PolicyRefusal, Qualit
 from cardiotwin.ledger import Ledger, Observation, Version
 from cardiotwin.lock import holder, locked
 from cardiotwin.planning import Planned
-from cardiotwin.progress import Progress, part, silent
+from cardiotwin.progress import PLAN, Progress, part, silent
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
 from cardiotwin.settings import read_settings
 from cardiotwin.stages import Layout
@@ -170,6 +170,8 @@ class Twin:
             wanted = planning.needed(plan, until)
             before = self.ledger.current()
             results = [one for one in plan if one.step.name in wanted and not one.step.into]
+            if todo := self._will_compute(plan, wanted):
+                PLAN.info("will compute: %s", ", ".join(todo))
             computed = self._workshop(plan).compute(results, part(progress, 0.0, 0.96))
             version = self._record_version(plan)
             plan = self.planned()  # the report speaks of the version that has just come to be
@@ -182,6 +184,15 @@ class Twin:
         if until is not None and missing:
             raise QualityGate(f"{until} of {self.folder.name} needs {'; '.join(missing)}")
         return Run(tuple(computed), version.number, version != before, missing)
+
+    def _will_compute(self, plan: Iterable[Planned], wanted: Container[str]) -> list[str]:
+        """Names of the steps that a run will compute; a report follows whatever is new."""
+        workshop = self._workshop(plan)
+        names: list[str] = []
+        for one in plan:
+            if one.recipe and one.step.name in wanted and (not workshop.is_done(one) or (one.step.into and names)):
+                names.append(one.step.name)
+        return names
 
     def _record_version(self, plan: Iterable[Planned]) -> Version:
         """A new version when the results that are up to date are not those of the current one."""

@@ -11,7 +11,7 @@ from cardiotwin import compiled, durable, stages, store
 from cardiotwin.errors import IntegrityError
 from cardiotwin.ledger import Ledger
 from cardiotwin.planning import Planned, is_observation, readable
-from cardiotwin.progress import Progress, part
+from cardiotwin.progress import Progress, announced, part
 from cardiotwin.provenance import Provenance
 from cardiotwin.settings import Settings
 from cardiotwin.stages import Work
@@ -64,7 +64,8 @@ class Workshop:
         total, done = sum(one.step.share for one in todo), 0.0
         for one in todo:
             mine = part(progress, done / total, (done + one.step.share) / total)
-            self._compute_one(one, _naming(one.step.name, mine))
+            with announced(one.step.name):
+                self._compute_one(one, _naming(one.step.name, mine))
             done += one.step.share
         return [one.step.name for one in todo]
 
