@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from cardiotwin.errors import CardioTwinError
+from cardiotwin.errors import CardioTwinError, stopped
 from cardiotwin.progress import PLAN, Progress, silent
 
 RESEARCH_ONLY = "CardioTwin is research software, not a medical device: not for diagnosis or treatment."
@@ -183,8 +183,9 @@ def guarded(command: Callable[[], Any], json_wanted: bool) -> int:
         refuse(error, error.exit_code, json_wanted)
         return error.exit_code
     except KeyboardInterrupt:
-        refuse(KeyboardInterrupt("stopped; run again to resume"), 75, json_wanted)
-        return 75
+        interrupted = stopped("", kept="what was finished before", lost="what this command was at")
+        refuse(interrupted, interrupted.exit_code, json_wanted)
+        return interrupted.exit_code
     except BrokenPipeError:
         # The reader has gone (`| head`): not our fault, and nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cardiotwin import __version__, artefact, durable, planning, stages, staleness, store
-from cardiotwin.errors import IntegrityError, Interrupted, PolicyRefusal, QualityGate, SettingsError
+from cardiotwin.errors import IntegrityError, PolicyRefusal, QualityGate, SettingsError, stopped
 from cardiotwin.ledger import Ledger, Observation, Version
 from cardiotwin.lock import holder, locked
 from cardiotwin.planning import Planned
@@ -372,4 +372,4 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        raise Interrupted("stopped; finished stages and partial results are kept, run again to resume") from error
+        raise stopped("", kept="finished stages and partial results", lost="nothing") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cardiotwin import compiled, durable, stages, store
-from cardiotwin.errors import IntegrityError
+from cardiotwin.errors import IntegrityError, Interrupted, stopped
 from cardiotwin.ledger import Ledger
 from cardiotwin.planning import Planned, is_observation, readable
 from cardiotwin.progress import Progress, announced, part
@@ -65,9 +65,22 @@ class Workshop:
         for one in todo:
             mine = part(progress, done / total, (done + one.step.share) / total)
             with announced(one.step.name):
-                self._compute_one(one, _naming(one.step.name, mine))
+                try:
+                    self._compute_one(one, _naming(one.step.name, mine))
+                except (KeyboardInterrupt, Interrupted) as error:
+                    raise self._stopped(one, error) from error
             done += one.step.share
         return [one.step.name for one in todo]
+
+    def _stopped(self, one: Planned, error: BaseException) -> Interrupted:
+        """What is kept and lost of a step that was stopped."""
+        name, partial = one.step.name, self.store.partial(one.key)
+        partly = error.kept if isinstance(error, Interrupted) else ""
+        if not partly and partial.is_dir() and any(partial.iterdir()):
+            partly = "its last checkpoint"
+        if not partly:
+            return stopped(name, kept="finished stages", lost=f"all of {name} so far")
+        return stopped(name, kept=f"finished stages and, of {name}, {partly}", lost=f"the rest of {name} so far")
 
     def _compute_one(self, one: Planned, progress: Progress) -> None:
         assert one.recipe is not None

@@ -253,7 +253,8 @@ def test_a_signal_is_75_and_one_line(number):
     start = time.monotonic()
     process.send_signal(number)
     _, error = process.communicate(timeout=30)
-    assert (process.returncode, error) == (75, b"cardiotwin: stopped; run again to resume\n")
+    told = "cardiotwin: stopped; kept: what was finished before; lost: what this command was at; run again to resume\n"
+    assert (process.returncode, error) == (75, told.encode())
     assert time.monotonic() - start < 30
 
 

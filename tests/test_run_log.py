@@ -6,6 +6,7 @@ import re
 import sys
 
 import pytest
+import small_twin
 from small_twin import electrodes_file, layout, new_twin
 
 from cardiotwin import cli, demo, terminal, twin
@@ -83,6 +84,37 @@ def test_a_closed_log_does_not_stop_the_run(case, monkeypatch):
 def test_nobody_listening_nothing_is_said(capsys, case):
     twin.Twin(case).run()
     assert capsys.readouterr() == ("", "")
+
+
+class StopsAtFit(list):
+    def append(self, stage):
+        if stage == "fit":
+            raise KeyboardInterrupt
+
+
+def stops_at_three(context, task):
+    if task == 3:
+        raise KeyboardInterrupt
+    return small_twin.Number(context.value * task)
+
+
+@pytest.mark.parametrize(
+    ("name", "stops", "told"),
+    [
+        ("CALLS", StopsAtFit(), "stopped during fit 1; kept: finished stages; lost: all of fit 1 so far"),
+        (
+            "paced",
+            stops_at_three,
+            "stopped during pace; kept: finished stages and, of pace, 3 of 6 computations; "
+            "lost: the rest of pace so far",
+        ),
+    ],
+)
+def test_ctrl_c_says_in_one_form_what_is_kept_and_what_is_lost(capsys, case, monkeypatch, name, stops, told):
+    monkeypatch.setattr(small_twin, name, stops)
+    assert cli.execute(["run", str(case)]) == 75
+    assert capsys.readouterr().err.splitlines()[-1] == f"cardiotwin: {told}; run again to resume"
+    monkeypatch.undo()
 
 
 class Reached(Exception):
