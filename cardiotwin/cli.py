@@ -133,7 +133,7 @@ for _stage, _about in _ABOUT.items():
 
 @app.command
 def status(case: Case, *, json: Json = False) -> None:
-    """What is there, what is stale, how old, what is missing; whether it is still what it was when written.
+    """What is there, what is stale and why, how old, what is missing.
 
     Example: cardiotwin status case07
     """

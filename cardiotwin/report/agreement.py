@@ -119,6 +119,11 @@ class Span:
             return None
         return self.all_ms / self.qrs_ms - 1.0
 
+    @property
+    def most_keeps_within(self) -> bool:
+        """Whether 95 % of the tissue is activated in time, so that only little is late."""
+        return bool(self.qrs_ms) and self.most_ms <= LONGEST_OVER_QRS * (self.qrs_ms or 0.0)
+
 
 def activation_span(study: Study) -> Span | None:
     """None where there is no confirming run, or nothing was activated in it."""

@@ -16,7 +16,7 @@ from cardiotwin.locations import wall
 from cardiotwin.meshes.quality import quality
 from cardiotwin.pictures.content import first_activation_ms
 from cardiotwin.plan_results import REFERENCE, against_reference, in_order, verdict
-from cardiotwin.report.agreement import activation_span, aligned, fitted_correlation
+from cardiotwin.report.agreement import Span, activation_span, aligned, fitted_correlation
 from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
 from cardiotwin.report.missing import what_is_missing
 from cardiotwin.report.uncertain import caveats, independent_members, what_is_uncertain
@@ -197,7 +197,7 @@ def _confirmation(study: Study) -> dict[str, Any] | None:
     return {
         "correlation": agreement.correlation if agreement is not None else None,
         "lead_correlation": agreement.each if agreement is not None else {},
-        "span": asdict(span) | {"excess": span.excess} if span is not None else None,
+        "span": _span(span) if span is not None else None,
         "shift_ms": agreement.shift_ms if agreement is not None else None,
         "member": confirmation.member,
         "velocities_m_per_s": asdict(confirmation.velocities),
@@ -206,6 +206,10 @@ def _confirmation(study: Study) -> dict[str, Any] | None:
         "latest_activation_ms": float(np.nanmax(first)) if first is not None else None,
         "cell_model": CELL_MODELS.get(study.settings.tissue.cell_model, study.settings.tissue.cell_model),
     }
+
+
+def _span(span: Span) -> dict[str, Any]:
+    return asdict(span) | {"excess": span.excess, "most_keeps_within": span.most_keeps_within}
 
 
 def _posterior(heart: Heart, posterior: Posterior) -> dict[str, Any]:
