@@ -42,9 +42,10 @@ def demo(out: Annotated[Path, Parameter(help="folder to make")], *, seed: int = 
     with terminal.progress_bar(json) as progress:
         result = run_demo(out, seed, progress)
     if json:
-        terminal.say_json({"comparison": result.comparison, "report": result.report, "truth": result.truth})
+        terminal.say_json(vars(result))
         return
     _print_comparison(result.comparison)
+    _print_answer(result.answer)
     terminal.say(f"Report: {result.report}")
 
 
@@ -156,7 +157,7 @@ for _stage, _about in _ABOUT.items():
 
 @app.command
 def status(case: Case, *, json: Json = False) -> None:
-    """What is there, what is stale, how old, what is missing; whether it is still what it was when written.
+    """What is there, what is stale and why, how old, what is missing.
 
     Example: cardiotwin status case07
     """
@@ -297,12 +298,14 @@ def _print_status(now: Status) -> None:
             step.state,
             f"v{step.version}" if step.version else "",
             step.finished,
-            f"{step.seconds:.1f}",
-            step.note,
+            "" if step.seconds is None else f"{step.seconds:.1f}",
+            step.because or (f"needs {step.note.split(':')[0]}" if step.note else ""),
         )
         for step in now.steps
     ]
-    terminal.table(("step", "state", "since", "computed (UTC)", "s", "missing"), rows)
+    terminal.table(("step", "state", "since", "computed (UTC)", "s", "because"), rows)
+    for missing in dict.fromkeys(step.note for step in now.steps if step.note):
+        terminal.say(f"missing: {missing}")
     inputs = [
         (
             one.kind,
@@ -325,13 +328,21 @@ def _use(steps: tuple[str, ...]) -> str:
 
 
 def _print_comparison(comparison: Any) -> None:
+    from cardiotwin.plan_results import REFERENCE, ablated, in_order
+
     rows = []
-    for plan in comparison.plans:
-        ablated = f"{plan.ablated_ml:.2f} ({plan.ablated_ml_low:.2f} to {plan.ablated_ml_high:.2f})"
+    for plan in in_order(comparison.plans):
+        name = f"{plan.name} (reference)" if plan.name == REFERENCE else plan.name
         inducible = f"{plan.inducible} of {plan.tested}"
-        rows.append((plan.rank, plan.name, f"{plan.probability_best:.2f}", inducible, plan.new_circuits, ablated))
+        rows.append((plan.rank, name, f"{plan.probability_best:.2f}", inducible, plan.new_circuits, ablated(plan)))
     terminal.table(("rank", "plan", "P(best)", "inducible", "new circuits", "ablated, mL"), rows)
-    terminal.say(f"Preference: {comparison.preference}. {comparison.reason}")
+
+
+def _print_answer(answer: dict[str, Any]) -> None:
+    """As at the top of the report."""
+    terminal.say(f"{answer['headline']}. {answer['sentence']}")
+    for caveat in answer["caveats"]:
+        terminal.say(f"- {caveat}")
 
 
 def _print_rows(rows: Any, machine: str, json: bool) -> None:

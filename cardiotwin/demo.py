@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cardiotwin import durable, presets
 from cardiotwin.errors import SettingsError
-from cardiotwin.progress import Progress, part, silent
+from cardiotwin.progress import PLAN, Progress, announced, part, silent
 from cardiotwin.twin import Twin
 
 if TYPE_CHECKING:
@@ -27,12 +27,15 @@ class Demo:
     Attributes
     ----------
     comparison : Comparison
+    answer : dict
+        What stands at the top of the report.
     truth : dict
         As in `report/truth.json`.
     report : Path
     """
 
     comparison: Comparison
+    answer: dict[str, Any]
     truth: dict[str, Any]
     report: Path
 
@@ -53,20 +56,26 @@ def run_demo(out: Path | str, seed: int = 1, progress: Progress = silent) -> Dem
         There is something else at `out`, or a demo with another seed.
     """
     from cardiotwin.paraview import write_study
+    from cardiotwin.report import answer
 
     out = Path(out)
     if (out / "twin.db").exists():
         twin = Twin(out)
+        if twin.ledger.observations() and not (out / "phantom" / "truth.json").exists():
+            raise SettingsError(f"{out}: holds a twin that is no demo; name another folder")
+        PLAN.info("%s: going on with the demo that is there; what is finished is not computed again", out)
     else:
         twin = Twin.create(out, presets.settings_text(presets.preset("demo"), TITLE))
     phantom = _phantom(out / "phantom", seed, part(progress, 0.0, 0.15))
     twin.add([phantom / "lge", phantom / "ecg.dcm", phantom / "electrodes.csv"])
     twin.run(progress=part(progress, 0.15, 0.95))
-    write_study(out / "exports" / "paraview", twin.study(), part(progress, 0.95, 0.99))
+    study = twin.study()
+    with announced("ParaView files"):
+        write_study(out / "exports" / "paraview", study, part(progress, 0.95, 0.99))
     truth = judge(twin, phantom)
     durable.write_file(out / "report" / "truth.json", durable.readable(truth))
     progress(1.0, "done")
-    return Demo(twin.result("compare"), truth, twin.report)
+    return Demo(twin.result("compare"), answer(study), truth, twin.report)
 
 
 def judge(twin: Twin, truth_folder: Path) -> dict[str, Any]:
@@ -93,7 +102,8 @@ def _phantom(folder: Path, seed: int, progress: Progress) -> Path:
 
     truth = folder / "truth.json"
     if not truth.exists():
-        return make_phantom(folder, seed, progress)
+        with announced("phantom patient"):
+            return make_phantom(folder, seed, progress)
     found = json.loads(truth.read_bytes())["seed"]
     if found != seed:
         raise SettingsError(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cardiotwin import store
-from cardiotwin.errors import CardioTwinError, IntegrityError, Interrupted, ResourceLimit
+from cardiotwin.errors import CardioTwinError, IntegrityError, ResourceLimit, stopped
 from cardiotwin.progress import Progress, silent
 
 ATTEMPTS = 3
@@ -78,7 +78,10 @@ def run_tasks(
             for name, task in missing.items():
                 finished(name, function(context, task))
     except KeyboardInterrupt as error:
-        raise Interrupted(f"stopped with {len(results)} of {len(tasks)} done; run again to resume") from error
+        so_far = f"{len(results)} of {len(tasks)} computations"
+        if folder is None:
+            raise stopped("", kept="", lost=f"all {so_far} that were finished") from error
+        raise stopped("", kept=so_far, lost="those under way", partly=so_far) from error
     return {name: results[name] for name in tasks}
 
 

@@ -50,6 +50,31 @@ class PolicyRefusal(CardioTwinError):
 
 
 class Interrupted(CardioTwinError):
-    """Stopped by the user or the system; running again resumes."""
+    """Stopped by the user or the system; running again resumes.
+
+    Attributes
+    ----------
+    kept : str
+        What of the computation that was stopped is kept; "" for nothing.
+    """
 
     exit_code = 75
+    kept = ""
+
+
+def stopped(what: str, *, kept: str, lost: str, partly: str = "") -> Interrupted:
+    """The one form of words for an interruption.
+
+    Parameters
+    ----------
+    what : str
+        Was going on; "" where that is clear.
+    kept, lost : str
+        In a few words.
+    partly : str
+        What of `what` itself is kept, for whoever knows more of what else is.
+    """
+    during = f"stopped during {what}" if what else "stopped"
+    error = Interrupted(f"{during}; kept: {kept or 'nothing'}; lost: {lost}; run again to resume")
+    error.kept = partly
+    return error

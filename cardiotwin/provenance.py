@@ -19,6 +19,8 @@ class ObservationRecord:
         Format and size in a few words, such as "DICOM series, 12 files".
     effective, recorded, arrived : str
         When it was true of the patient, when it was written down, when the twin received it.
+    synthetic : bool
+        Whether it says that a computer made it (DICOM Synthetic Data).
     """
 
     sha256: str
@@ -27,6 +29,7 @@ class ObservationRecord:
     effective: str
     recorded: str
     arrived: str
+    synthetic: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,3 +88,8 @@ class Provenance:
     observations: tuple[ObservationRecord, ...] = ()
     stages: tuple[StageRecord, ...] = ()
     missing: tuple[str, ...] = ()
+
+    @property
+    def phantom(self) -> bool:
+        """Whether any input says that it was made by a computer."""
+        return any(one.synthetic for one in self.observations)

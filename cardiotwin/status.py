@@ -20,7 +20,10 @@ class StepStatus:
         In which its present result came to be; 0 when there is none.
     finished : str
         ISO 8601, UTC; "" when there is none.
-    seconds : float
+    seconds : float or None
+        That it took; None when there is none.
+    because : str
+        Why it is stale; "" when it is not.
     note : str
         What is missing.
     """
@@ -30,7 +33,8 @@ class StepStatus:
     state: str
     version: int
     finished: str
-    seconds: float
+    seconds: float | None
+    because: str
     note: str
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,10 +64,11 @@ def filled(folder: Path, **about: Any) -> Iterator[Path]:
     ResourceLimit
         The disk is full or cannot be written to; what was there before is untouched.
     """
+    start = time.monotonic()
     with durable.new_folder(folder) as temporary:
         yield temporary
         about["files"] = _synced(temporary, temporary)
-        _write_manifest(temporary, {**about, "created": now(), "seconds": 0.0})
+        _write_manifest(temporary, {**about, "created": now(), "seconds": round(time.monotonic() - start, 3)})
 
 
 def _synced(folder: Path, root: Path) -> dict[str, dict[str, Any]]:

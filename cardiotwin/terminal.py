@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from cardiotwin.errors import CardioTwinError
-from cardiotwin.progress import Progress, silent
+from cardiotwin.errors import CardioTwinError, stopped
+from cardiotwin.progress import PLAN, Progress, silent
 
 RESEARCH_ONLY = "CardioTwin is research software, not a medical device: not for diagnosis or treatment."
 
@@ -82,9 +84,13 @@ def one_line(text: str) -> str:
 
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Progress]:
-    """A bar with the time left on a terminal; nothing when piped or for machines."""
-    if quiet or not is_terminal():
+    """What is going to be done, and a bar with the time left; piped, lines on standard error; nothing for machines."""
+    if quiet:
         yield silent
+        return
+    if not is_terminal():
+        with _heard(_on_stderr):
+            yield _sign_of_life()
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -99,9 +105,53 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
         left,
     )
     console = Console(stderr=True)
-    with Bar(*columns, TextColumn("{task.description}", markup=False), console=console, transient=True) as bar:
+    with (
+        Bar(*columns, TextColumn("{task.description}", markup=False), console=console, transient=True) as bar,
+        _heard(lambda text: console.print(text, markup=False, highlight=False), only=PLAN.name),
+    ):
         task = bar.add_task("", total=1.0)
         yield lambda fraction, what: bar.update(task, completed=fraction, description=one_line(what)[:60])
+
+
+class _Handler(logging.Handler):
+    def __init__(self, tell: Callable[[str], object], only: str) -> None:
+        super().__init__()
+        self.tell, self.only = tell, only
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.only in ("", record.name):
+            self.tell(one_line(record.getMessage()))
+
+
+@contextmanager
+def _heard(tell: Callable[[str], object], only: str = "") -> Iterator[None]:
+    """Hand on what a run says of itself; `only` of that logger."""
+    handler, before = _Handler(tell, only), PLAN.level
+    PLAN.addHandler(handler)
+    PLAN.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        PLAN.setLevel(before)
+        PLAN.removeHandler(handler)
+
+
+def _on_stderr(text: str) -> None:
+    with suppress(OSError, ValueError):  # closed, or the reader has gone: no reason to stop computing
+        print(text, file=sys.stderr, flush=True)
+
+
+def _sign_of_life(every_s: float = 300.0) -> Progress:
+    """A line now and then while one stage takes long: a log of a night's run shows where it is."""
+    last = time.monotonic()
+
+    def report(fraction: float, what: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= every_s:
+            last = time.monotonic()
+            _on_stderr(f"{one_line(what)} ({100 * fraction:.0f} % of the run)")
+
+    return report
 
 
 @contextmanager
@@ -133,8 +183,9 @@ def guarded(command: Callable[[], Any], json_wanted: bool) -> int:
         refuse(error, error.exit_code, json_wanted)
         return error.exit_code
     except KeyboardInterrupt:
-        refuse(KeyboardInterrupt("stopped; run again to resume"), 75, json_wanted)
-        return 75
+        interrupted = stopped("", kept="what was finished before", lost="what this command was at")
+        refuse(interrupted, interrupted.exit_code, json_wanted)
+        return interrupted.exit_code
     except BrokenPipeError:
         # The reader has gone (`| head`): not our fault, and nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cardiotwin import __version__, artefact, durable, planning, stages, store
-from cardiotwin.errors import InputRejected, IntegrityError, Interrupted, PolicyRefusal, QualityGate, SettingsError
+from cardiotwin import __version__, artefact, durable, planning, stages, staleness, store
+from cardiotwin.errors import InputRejected, IntegrityError, PolicyRefusal, QualityGate, SettingsError, stopped
 from cardiotwin.ledger import Ledger, Observation, Version, words
 from cardiotwin.lock import holder, locked
 from cardiotwin.planning import Planned
-from cardiotwin.progress import Progress, part, silent
+from cardiotwin.progress import PLAN, Progress, part, silent
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
 from cardiotwin.settings import read_settings
 from cardiotwin.stages import Layout
@@ -115,7 +115,13 @@ class Twin:
             notes += _of_unnamed_patients(new, people, before)
             notes += self._checked_plans(new)
             for observation, one in new.items():
-                about = {"kind": observation.kind, "source": observation.source, "effective": observation.effective}
+                about: dict[str, Any] = {
+                    "kind": observation.kind,
+                    "source": observation.source,
+                    "effective": observation.effective,
+                }
+                if _is_synthetic(one):
+                    about["synthetic"] = True
                 copies = partial(write_deidentified, one.dicom, salt=salt.encode()) if one.dicom else None
                 store.save(self.folder / "observations" / observation.sha256, one.value, copies, **about)
             if new:
@@ -240,6 +246,8 @@ class Twin:
             wanted = planning.needed(plan, until)
             before = self.ledger.current()
             results = [one for one in plan if one.step.name in wanted and not one.step.into]
+            if todo := self._will_compute(plan, wanted):
+                PLAN.info("will compute: %s", ", ".join(todo))
             computed = self._workshop(plan).compute(results, part(progress, 0.0, 0.96))
             version = self._record_version(plan)
             plan = self.planned()  # the report speaks of the version that has just come to be
@@ -252,6 +260,15 @@ class Twin:
         if until is not None and missing:
             raise QualityGate(f"{until} of {self.folder.name} needs {'; '.join(missing)}")
         return Run(tuple(computed), version.number, version != before, missing)
+
+    def _will_compute(self, plan: Iterable[Planned], wanted: Container[str]) -> list[str]:
+        """Names of the steps that a run will compute; a report follows whatever is new."""
+        workshop = self._workshop(plan)
+        names: list[str] = []
+        for one in plan:
+            if one.recipe and one.step.name in wanted and (not workshop.is_done(one) or (one.step.into and names)):
+                names.append(one.step.name)
+        return names
 
     def _record_version(self, plan: Iterable[Planned]) -> Version:
         """A new version when the results that are up to date are not those of the current one."""
@@ -288,9 +305,20 @@ class Twin:
             state=state,
             version=since if is_done else 0,
             finished=shown.get("created", ""),
-            seconds=shown.get("seconds", 0.0),
+            seconds=shown.get("seconds"),
+            because=self._why_stale(one, versions) if state == "stale" else "",
             note=one.missing,
         )
+
+    def _why_stale(self, one: Planned, versions: tuple[Version, ...]) -> str:
+        if one.step.into:
+            before = store.read_manifest(self.folder / one.step.into)
+        else:
+            before = self.store.manifest(
+                next(each.keys[one.step.name] for each in versions[::-1] if one.step.name in each.keys)
+            )
+        kinds = {observation.sha256: observation.kind for observation in self.ledger.observations()}
+        return staleness.reason(one, before, kinds)
 
     def result(self, stage: str) -> Any:
         """The up-to-date output of a stage (its last step, where it has several).
@@ -331,7 +359,15 @@ class Twin:
         """Observations, stage records and gaps of the twin as it is now."""
         plan = self.planned()
         observations = (
-            ObservationRecord(one.sha256, one.kind, one.source, one.effective, one.recorded, one.arrived)
+            ObservationRecord(
+                one.sha256,
+                one.kind,
+                one.source,
+                one.effective,
+                one.recorded,
+                one.arrived,
+                synthetic=bool((store.read_manifest(self.folder / "observations" / one.sha256) or {}).get("synthetic")),
+            )
             for one in self.ledger.observations()
         )
         return Provenance(
@@ -411,9 +447,17 @@ def _of_unnamed_patients(
             yield f"{one.file or one.source}: names no patient, so whether it is the same patient was not checked"
 
 
+def _is_synthetic(found: Found) -> bool:
+    """Whether an input says that a computer made it: DICOM has an attribute for it, and our phantoms set it."""
+    from cardiotwin.ingest.dicom_file import read_dataset, text
+
+    first = found.dicom[:1]
+    return any(text(read_dataset(path, found.source, pixels=False), "SyntheticData") == "YES" for path in first)
+
+
 @contextmanager
 def _interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        raise Interrupted("stopped; finished stages and partial results are kept, run again to resume") from error
+        raise stopped("", kept="finished stages and partial results", lost="nothing") from error

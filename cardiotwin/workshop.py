@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cardiotwin import compiled, durable, stages, store
-from cardiotwin.errors import IntegrityError
+from cardiotwin.errors import IntegrityError, Interrupted, stopped
 from cardiotwin.ledger import Ledger
 from cardiotwin.planning import Planned, is_observation, readable
-from cardiotwin.progress import Progress, part
+from cardiotwin.progress import Progress, announced, part
 from cardiotwin.provenance import Provenance
 from cardiotwin.settings import Settings
 from cardiotwin.stages import Work
@@ -64,9 +64,23 @@ class Workshop:
         total, done = sum(one.step.share for one in todo), 0.0
         for one in todo:
             mine = part(progress, done / total, (done + one.step.share) / total)
-            self._compute_one(one, _naming(one.step.name, mine))
+            with announced(one.step.name):
+                try:
+                    self._compute_one(one, _naming(one.step.name, mine))
+                except (KeyboardInterrupt, Interrupted) as error:
+                    raise self._stopped(one, error) from error
             done += one.step.share
         return [one.step.name for one in todo]
+
+    def _stopped(self, one: Planned, error: BaseException) -> Interrupted:
+        """What is kept and lost of a step that was stopped."""
+        name, partial = one.step.name, self.store.partial(one.key)
+        partly = error.kept if isinstance(error, Interrupted) else ""
+        if not partly and partial.is_dir() and any(partial.iterdir()):
+            partly = "its last checkpoint"
+        if not partly:
+            return stopped(name, kept="finished stages", lost=f"all of {name} so far")
+        return stopped(name, kept=f"finished stages and, of {name}, {partly}", lost=f"the rest of {name} so far")
 
     def _compute_one(self, one: Planned, progress: Progress) -> None:
         assert one.recipe is not None
@@ -79,7 +93,8 @@ class Workshop:
             return compiled.retrying(lambda: one.step.function(work, **inputs))
 
         if one.step.into:
-            with store.filled(self.folder / one.step.into, key=one.key, stage=one.step.stage) as folder:
+            about = {"inputs": one.recipe.inputs, "settings": one.recipe.settings, "code": one.recipe.code}
+            with store.filled(self.folder / one.step.into, key=one.key, stage=one.step.stage, **about) as folder:
                 call(folder)
         else:
             partial = self.store.partial(one.key)

@@ -213,6 +213,16 @@ def test_adding_and_status_tell_what_when_and_how_old(capsys, case, tmp_path):
     assert re.search(r"electrodes +CSV, 9 positions +2026-01-02T02:04:00\+00:00 +\d+ d +yes ", capsys.readouterr().out)
 
 
+def test_status_of_an_empty_twin_says_once_what_is_missing_and_invents_no_seconds(capsys, case):
+    assert cli.execute(["status", str(case)]) == 0
+    told = capsys.readouterr().out
+    assert told.count("cardiotwin add CASE FOLDER") == 1
+    assert re.search(r"segment +missing +needs imaging\n", told)
+    assert "0.0" not in told
+    cli.execute(["status", str(case), "--json"])
+    assert {step["seconds"] for step in json.loads(capsys.readouterr().out)["steps"]} == {None}
+
+
 def test_no_path_of_a_source_is_kept(capsys, case, tmp_path):
     """Folder and file names carry patients' names."""
     (tmp_path / "DOE^JANE").mkdir()
@@ -228,6 +238,11 @@ def test_a_plan_of_a_comparison_is_a_row(capsys):
     comparison = make_dataclass("Comparison", ["plans", "preference", "reason"])((row,), "isthmus", "because")
     cli._print_comparison(comparison)
     assert re.search(r"1 +isthmus +0\.90 +0 of 6 +0 +1\.25 \(1\.00 to 1\.50\)", capsys.readouterr().out)
+
+
+def test_the_answer_on_the_terminal_says_what_it_rests_on(capsys):
+    cli._print_answer({"headline": "Preferred plan: x", "sentence": "It is small.", "caveats": ["2 of 3 draws."]})
+    assert capsys.readouterr().out == "Preferred plan: x. It is small.\n- 2 of 3 draws.\n"
 
 
 def run_cli(*arguments: str, **options) -> subprocess.Popen:
@@ -254,7 +269,8 @@ def test_a_signal_is_75_and_one_line(number):
     start = time.monotonic()
     process.send_signal(number)
     _, error = process.communicate(timeout=30)
-    assert (process.returncode, error) == (75, b"cardiotwin: stopped; run again to resume\n")
+    told = "cardiotwin: stopped; kept: what was finished before; lost: what this command was at; run again to resume\n"
+    assert (process.returncode, error) == (75, told.encode())
     assert time.monotonic() - start < 30
 
 

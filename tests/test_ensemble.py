@@ -120,10 +120,15 @@ def test_a_refusal_in_a_task_is_the_callers_refusal(tmp_path, workers):
 
 def test_an_interrupted_run_says_how_far_it_was_and_resumes(tmp_path):
     kept = tmp_path / "kept"
-    with pytest.raises(Interrupted, match="2 of 4 done"):
+    with pytest.raises(Interrupted, match="kept: 2 of 4 computations; lost: those under way; run again"):
         run_tasks(stops_at_eight, tmp_path, TASKS, workers=1, folder=kept, kind=Square)
     run_tasks(square, tmp_path, TASKS, workers=1, folder=kept, kind=Square)
     assert calls(tmp_path) == {5: 1, 3: 1, 8: 1, 1: 1}
+
+
+def test_an_interrupted_run_without_a_folder_does_not_claim_to_have_kept_anything(tmp_path):
+    with pytest.raises(Interrupted, match="kept: nothing; lost: all 2 of 4 computations that were finished"):
+        run_tasks(stops_at_eight, tmp_path, TASKS, workers=1)
 
 
 def test_a_name_that_would_leave_the_folder_is_a_bug(tmp_path):

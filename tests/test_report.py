@@ -107,11 +107,35 @@ def test_the_research_notice_stands_at_the_top_and_at_the_bottom(folder):
     assert notice in text[-120:]
 
 
+def test_what_the_answer_rests_on_stands_inside_its_box(folder):
+    box = re.search(r'<div class="answer">(.*?)</div>', (folder / "report.html").read_text(), re.S)[1]
+    assert "Preferred plan: isthmus" in box
+    assert "3 of 3 draws could be induced" in box
+
+
+def test_a_phantom_carries_a_banner_and_a_patient_does_not(study, folder, tmp_path):
+    assert "PHANTOM" not in Page(folder / "report.html").text
+    record = replace(study.provenance.observations[0], synthetic=True)
+    phantom = Study(study.heart, provenance=replace(study.provenance, observations=(record,)))
+    text = Page(write_report(tmp_path, phantom)).text
+    assert text.index("PHANTOM PATIENT: made by the computer") < text.index("Virtual ablation plans")
+
+
 def test_each_plan_shows_n_of_m_with_its_interval_and_controls_are_marked(folder):
     text = " ".join(Page(folder / "report.html").text.split())
     assert "1 of 9 11 % (2 % to 39 %) 9 % 0 (0 to 0) 6.20 (5.27 to 7.44)" in text
-    assert "no ablation control" in text
+    assert "no ablation reference" in text
+    assert "wrong control" in text
     assert "isthmus control" not in text
+
+
+def test_no_ablation_stands_below_the_plans_although_it_shares_a_rank(study, tmp_path):
+    plans = study.comparison.plans
+    tied = replace(study.comparison, plans=(plans[0], replace(plans[3], rank=2), *plans[1:3]))
+    page = Page(write_report(tmp_path, Study(study.heart, plans=study.plans, comparison=tied)))
+    assert page.text.index("wrong control") < page.text.index("no ablation reference")
+    facts = json.loads((tmp_path / "study.json").read_text())
+    assert [plan["name"] for plan in facts["plans"]] == ["isthmus", "homogenise", "wrong", "no ablation"]
 
 
 def test_the_comparison_for_machines_is_the_comparison(folder, study):

@@ -1,16 +1,21 @@
 """What the report says is derived from the study: change the study, and the sentence changes."""
 
+import inspect
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from short_axis import image, scar_mask
 from small_study import small_study
 
 from cardiotwin.ecg import Ecg
 from cardiotwin.report.agreement import aligned
-from cardiotwin.report.facts import report_facts, strict_json
+from cardiotwin.report.facts import answer, report_facts, strict_json
+from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
 from cardiotwin.report.html import number, percent
-from cardiotwin.report.missing import what_is_uncertain
+from cardiotwin.report.uncertain import what_is_uncertain
+from cardiotwin.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +42,44 @@ def test_inverted_leads_do_not_agree(study):
     step_ms = posterior.qrs_ms[1]
     found = aligned(Ecg(posterior.leads, -posterior.measured, 1000.0 / step_ms), posterior)
     assert found.correlation < 0.7
+
+
+def test_the_correlation_of_a_lead_is_that_of_the_line_drawn(study, monkeypatch):
+    """Members scattered to one side: the ensemble's mean and median differ, and so do their correlations."""
+    from cardiotwin.report import figures
+
+    posterior = study.posterior
+    late = np.roll(posterior.measured, 12, axis=1)
+    fitted = np.where(np.arange(24)[:, None, None] < 9, 3.0 * late, posterior.measured)
+    posterior = replace(posterior, fitted=fitted, weights=np.full(24, 1 / 24))
+    monkeypatch.setattr(figures, "_svg", lambda figure: figure)
+    simulated = aligned(study.confirmation.ecg, posterior)
+    first = figures.ecg_fit(posterior, simulated).axes[0]
+    lines = {line.get_label(): line.get_ydata() for line in first.get_lines()}
+    of_lines = [
+        np.corrcoef(lines[name], lines["measured"])[0, 1] for name in lines if "median" in name or "run" in name
+    ]
+    of_mean = np.corrcoef(fitted.mean(axis=0)[0], lines["measured"])[0, 1]
+    assert abs(of_mean - of_lines[0]) > 0.05
+    lead = posterior.leads[0]
+    assert first.get_title(loc="left") == f"{lead}   r = {of_lines[0]:.2f}, run {of_lines[1]:.2f}"
+    facts = report_facts(replace(study, posterior=posterior))
+    assert facts["posterior"]["lead_correlation"][lead] == pytest.approx(of_lines[0])
+    assert facts["confirmation"]["lead_correlation"][lead] == pytest.approx(of_lines[1])
+
+
+@pytest.mark.parametrize(("qrs_ms", "outlasts"), [(45.0, True), (60.0, False)])
+def test_activation_that_outlasts_the_qrs_by_a_third_is_flagged(study, qrs_ms, outlasts):
+    times = study.confirmation.activation.activation_ms[0]
+    lasts_ms = float(np.nanmax(times) - np.nanmin(times))
+    assert (lasts_ms > 1.3 * qrs_ms) == outlasts
+    posterior = replace(study.posterior, notes={"measured QRS, ms": qrs_ms})
+    span = report_facts(replace(study, posterior=posterior))["confirmation"]["span"]
+    assert span["all_ms"] == pytest.approx(lasts_ms)
+    assert span["most_ms"] < lasts_ms
+    told = f"takes {lasts_ms:.0f} ms to activate the heart; the QRS lasts {qrs_ms:.0f} ms"
+    assert beside(replace(study, posterior=posterior), told) == outlasts
+    assert span["excess"] == (pytest.approx(lasts_ms / qrs_ms - 1) if outlasts else None)
 
 
 def test_the_interval_shown_holds_nine_tenths_of_the_weight(study):
@@ -103,6 +146,102 @@ def test_a_large_tuning_error_and_a_poor_fit_are_said(study):
     assert said(replace(study, confirmation=silent), "activation site 2, 3 of 3 started no wave")
     posterior = replace(study.posterior, correlation=np.full(24, 0.62))
     assert said(replace(study, posterior=posterior), "median correlation 0.62")
+
+
+def test_the_answer_says_how_many_draws_it_rests_on_and_how_well_the_ecg_is_explained(study):
+    assert answer(study)["caveats"] == [
+        "3 of 3 draws could be induced; with so few the probability rests on the prior."
+    ]
+    inductions = tuple(
+        replace(one, circuit=None, outcome="not inducible") if one.draw == 1 else one
+        for one in study.arrhythmias.inductions
+    )
+    posterior = replace(study.posterior, correlation=np.full(24, 0.81))
+    weak = replace(study, arrhythmias=replace(study.arrhythmias, inductions=inductions), posterior=posterior)
+    assert answer(weak)["caveats"] == [
+        "2 of 3 draws could be induced; with so few the probability rests on the prior.",
+        "The ECG is not explained well: median correlation 0.81, expected 0.90 or more.",
+    ]
+
+
+def with_settings(study, **sections):
+    return replace(study, settings=Settings.model_validate(sections))
+
+
+def beside(study, words):
+    return any(words in sentence for sentence in answer(study)["caveats"])
+
+
+def test_a_border_zone_that_is_not_physiological_is_said_where_it_was_used(study):
+    odd = {"border_zone_apd_factor": 2.0}
+    paced = with_settings(study, tissue=odd, induce={"cell_model": "mitchell_schaeffer"})
+    assert said(paced, "not physiological: its action potential is 2 times the healthy one")
+    assert beside(paced, "published 1.11")
+    assert not said(with_settings(study, induce={"cell_model": "mitchell_schaeffer"}), "not physiological")
+    assert not said(with_settings(study, tissue=odd), "not physiological"), "the detailed model does not read it"
+    structural = {"cell_model": "mitchell_schaeffer", "border_zone_profiles": ["structural"]}
+    assert not said(with_settings(study, tissue=odd, induce=structural), "not physiological")
+
+
+def test_what_was_not_tested_again_is_said(study):
+    spared = with_settings(study, compare={"retest": "inducible"})
+    assert said(spared, "was not tested again after it")
+    assert beside(spared, "no plan could come out worse")
+    assert not said(study, "tested again")
+    assert not said(replace(spared, comparison=None), "tested again")
+
+
+def test_plans_cut_from_the_draws_they_are_tested_on_are_called_in_sample(study):
+    assert said(study, "In-sample")
+    assert not said(replace(study, plans=study.plans[1:]), "In-sample")
+
+
+def test_a_front_widened_for_the_mesh_is_said_with_what_starts_a_wave_on_it(study):
+    simple = {"cell_model": "mitchell_schaeffer"}
+    wide = with_settings(study, induce={**simple, "electrode_radius_mm": 5.0}, simulate={"site_radius_mm": 5.0})
+    tau_in = 4.0 / (8.0 * 0.5 * study.posterior.interval(study.posterior.velocity_cross)[1])
+    assert said(wide, f"coarse (4 mm): the wave front is widened up to {tau_in / 0.3:.1f} times")
+    assert said(wide, "electrodes 5 mm in radius in place of 3, activation sites 5 mm in place of 2.5")
+    assert not said(with_settings(study, induce=simple), "wider too")
+    assert not said(study, "widened"), "the detailed model's front is what it is"
+    fine = replace(wide, heart=replace(study.heart, edge_mm=0.2))
+    assert not said(fine, "widened")
+
+
+def test_a_phantom_is_called_one(study):
+    observations = study.provenance.observations
+    assert report_facts(study)["phantom"] is None
+    made = replace(study.provenance, observations=(replace(observations[0], synthetic=True), *observations[1:]))
+    assert report_facts(replace(study, provenance=made))["phantom"].startswith("PHANTOM PATIENT")
+    assert said(replace(study, provenance=made), "phantom")
+    assert not said(study, "phantom")
+
+
+def test_the_strictest_count_of_independent_members_is_shown(study):
+    assert report_facts(study)["posterior"]["independent_members"] < 17.3
+    weights = np.full(24, 1 / 24)
+    notes = {"effective sample size": 17.3, "distinct members": 24.0, "ancestors": 5.0}
+    posterior = replace(study.posterior, weights=weights, notes=notes)
+    facts = report_facts(replace(study, posterior=posterior))["posterior"]
+    assert (facts["independent_members"], facts["fewest_by"]) == (5.0, "ancestors")
+    assert said(replace(study, posterior=posterior), "Few members carry the ensemble: 5 of 24 (ancestors)")
+    posterior = replace(posterior, notes=notes | {"ancestors": 20.0})
+    facts = report_facts(replace(study, posterior=posterior))["posterior"]
+    assert (facts["independent_members"], facts["fewest_by"]) == (17.3, "effective sample size")
+
+
+def test_every_number_of_segmentation_and_calibration_is_explained():
+    """The names are read from the code that writes them."""
+    from cardiotwin import calibration
+    from cardiotwin.segmentation import segment
+
+    confidence = segment(image(scar=scar_mask(70, range(2, 5)))).confidence
+    assert set(confidence) <= set(CONFIDENCE)
+    notes = re.findall(r'^ +"([^"]+)": ', inspect.getsource(calibration._posterior), re.MULTILINE)
+    assert len(notes) > 5
+    assert set(notes) <= set(CALIBRATION)
+    unknown = explained({"odd": 1.0}, CALIBRATION)
+    assert unknown == [{"name": "odd", "value": 1.0, "meaning": "", "good": ""}]
 
 
 def test_a_number_that_is_not_known_is_null():

@@ -2,12 +2,17 @@
 
 import shutil
 
+import numpy as np
+import pydicom
 import pytest
 from small_twin import CALLS, contents, electrodes_file, layout, new_twin
 
+from cardiotwin.ecg import LEADS, Ecg
 from cardiotwin.errors import IntegrityError, PolicyRefusal, QualityGate, ResourceLimit, SettingsError
 from cardiotwin.ingest import same_person
 from cardiotwin.lock import locked
+from cardiotwin.phantom.dicom_ecg import write_dicom_ecg
+from cardiotwin.phantom.patient import phantom_patient
 from cardiotwin.planning import readable
 from cardiotwin.status import Added
 from cardiotwin.twin import Twin
@@ -54,6 +59,47 @@ def test_a_setting_makes_its_stage_and_what_follows_stale_and_nothing_else(twin)
     edited = set_value(twin, "n_sites = 5", "n_sites = 6")
     assert states(edited) == {"anatomy": "current", "fit 1": "stale", "pace": "stale", "report": "stale"}
     assert edited.run().computed == ("fit 1", "pace", "report")
+
+
+def because(twin: Twin) -> dict[str, str]:
+    return {step.name: step.because for step in twin.status().steps}
+
+
+def test_status_names_the_setting_that_changed_and_what_follows_from_it(twin):
+    twin.run()
+    assert set(because(twin).values()) == {""}
+    assert because(set_value(twin, "n_sites = 5", "n_sites = 6")) == {
+        "anatomy": "", "fit 1": "setting calibrate.n_sites changed", "pace": "depends on fit 1",
+        "report": "depends on pace",
+    }  # fmt: skip
+
+
+def test_status_names_the_input_that_was_added(twin, tmp_path):
+    """It is older than the known one: `fit 1` is now of it, `fit 2` of both."""
+    twin.run()
+    twin.add([electrodes_file(tmp_path, 2.0)], at="2025-01-01")
+    assert because(twin) == {
+        "anatomy": "", "fit 1": "input added: electrodes", "fit 2": "",
+        "pace": "depends on fit 2", "report": "depends on pace",
+    }  # fmt: skip
+
+
+def test_status_says_when_the_program_changed_and_when_a_result_is_gone(twin, monkeypatch):
+    from cardiotwin import planning
+
+    twin.run()
+    shutil.rmtree(twin.store.path(next(one.key for one in twin.planned() if one.step.name == "fit 1")))
+    assert because(twin)["fit 1"] == "its result is gone"
+    real = planning.code_version
+    monkeypatch.setattr(planning, "code_version", lambda function: real(function)[::-1])
+    assert because(twin)["anatomy"] == "program changed"
+    assert because(twin)["pace"] == "program changed; depends on anatomy, fit 1"
+
+
+def test_a_stage_that_was_not_computed_took_no_time_rather_than_none_at_all(twin):
+    assert {step.seconds for step in twin.status().steps} == {None}
+    twin.run()
+    assert all(step.seconds is not None and step.seconds >= 0 for step in twin.status().steps)
 
 
 def test_a_setting_no_stage_reads_makes_nothing_stale(twin):
@@ -236,6 +282,29 @@ def test_provenance_names_what_every_stage_was_made_from(twin):
     anatomy = next(stage for stage in known.stages if stage.stage == "anatomy")
     assert fit.inputs == {"heart": anatomy.key, "seen.0": f"sha256:{known.observations[0].sha256}"}
     assert fit.settings == {"calibrate.n_sites": "5"}
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_a_twin_knows_a_phantom_by_what_its_dicom_says(twin, tmp_path, synthetic):
+    """Synthetic Data (0008,001C), which every phantom of ours sets; the copy that is kept need not."""
+    path = write_dicom_ecg(tmp_path / "ecg.dcm", an_ecg(), phantom_patient(1), date="20240312")
+    if not synthetic:
+        dataset = pydicom.dcmread(path)
+        del dataset.SyntheticData
+        dataset.save_as(path)
+    assert not twin.provenance().phantom
+    twin.add([path])
+    assert Twin(twin.folder, layout).provenance().phantom == synthetic
+
+
+def an_ecg() -> Ecg:
+    """A beat a second, each lead of its own height."""
+    time_s = np.arange(5000) / 500
+    beat = np.exp(-((((time_s - 0.5) % 1.0) - 0.5) ** 2) / (2 * 0.015**2))
+    mv = np.stack([0.2 * (k + 1) * beat for k in range(12)])
+    mv[2] = mv[1] - mv[0]
+    mv[3], mv[4], mv[5] = -(mv[0] + mv[1]) / 2, mv[0] - mv[1] / 2, mv[1] - mv[0] / 2
+    return Ecg(LEADS, mv, 500.0)
 
 
 def test_every_file_of_a_twin_is_private(twin):

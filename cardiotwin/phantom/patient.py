@@ -59,6 +59,7 @@ def set_patient_and_study(dataset: Dataset, patient: Patient, study: str, date: 
     dataset.AccessionNumber = ""
     dataset.ReferringPhysicianName = ""
     dataset.StudyDescription = study
+    dataset.SyntheticData = "YES"
     dataset.Manufacturer = "CardioTwin"
     dataset.ManufacturerModelName = "phantom"
     dataset.SoftwareVersions = "1"

@@ -12,6 +12,7 @@ from cardiotwin.heart import CORE, HEALTHY, LEFT, Heart
 from cardiotwin.locations import left_ventricle
 from cardiotwin.pictures.palette import Palette, bands, categories
 from cardiotwin.pictures.skin import Skin
+from cardiotwin.plan_results import plans_in_order
 from cardiotwin.study import Study
 
 TISSUE = ("healthy", "border zone", "scar core")
@@ -84,8 +85,8 @@ def pictures(study: Study) -> Iterator[Picture]:
         yield _activation(study, time)
     for number, _ in enumerate(study.arrhythmias.circuits[:MOST_CIRCUITS] if study.arrhythmias else (), start=1):
         yield _circuit(study, number)
-    for number, _ in enumerate(study.plans, start=1):
-        picture = _plan(heart, study, number)
+    for number, plan in enumerate(plans_in_order(study.plans, study.comparison), start=1):
+        picture = _plan(study, plan, number)
         if picture is not None:
             yield picture
 
@@ -165,8 +166,8 @@ def _circuit(study: Study, number: int) -> Picture:
     return Picture(f"circuit_{number}", title, caption, palette, values, circuit.isthmus_mm, markers)
 
 
-def _plan(heart: Heart, study: Study, number: int) -> Picture | None:
-    plan = study.plans[number - 1]
+def _plan(study: Study, plan: ablation.Plan, number: int) -> Picture | None:
+    heart = study.heart
     lesions = ablation.lesion_elements(heart, plan)
     if not lesions.any():
         return None

@@ -15,13 +15,18 @@ from cardiotwin.induction import Arrhythmias
 from cardiotwin.locations import wall
 from cardiotwin.meshes.quality import quality
 from cardiotwin.pictures.content import first_activation_ms
-from cardiotwin.report.agreement import aligned, correlation
-from cardiotwin.report.missing import independent_members, what_is_missing, what_is_uncertain
+from cardiotwin.plan_results import REFERENCE, against_reference, in_order, verdict
+from cardiotwin.report.agreement import Span, activation_span, aligned, fitted_correlation
+from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
+from cardiotwin.report.missing import what_is_missing
+from cardiotwin.report.uncertain import caveats, independent_members, what_is_uncertain
 from cardiotwin.segmentation import sweep, volumes_ml
 from cardiotwin.study import Study
 from cardiotwin.units import cubic_mm_to_ml
 
 NOTICE = "Research use only. Not a medical device. Not for diagnosis or to guide treatment."
+
+PHANTOM = "PHANTOM PATIENT: made by the computer. No person has this heart."
 
 CELL_MODELS = {"ten_tusscher_2006": "ten Tusscher-Panfilov 2006", "mitchell_schaeffer": "Mitchell-Schaeffer"}
 
@@ -30,6 +35,7 @@ def report_facts(study: Study) -> dict[str, Any]:
     """A study in numbers and sentences, ready for strict JSON: no NaN, no array, None for what is not known."""
     facts = {
         "notice": NOTICE,
+        "phantom": PHANTOM if study.provenance.phantom else None,
         "twin": study.provenance.twin,
         "version": study.provenance.version,
         "cardiotwin": study.provenance.cardiotwin,
@@ -64,37 +70,44 @@ def strict_json(value: Any) -> Any:
     return value
 
 
-def answer(study: Study) -> dict[str, str]:
-    """The first thing a reader wants to know, in a headline and a sentence."""
-    comparison = study.comparison
-    if comparison is not None:
-        undecided = comparison.preference == "no preference"
-        headline = "No preference among the plans" if undecided else f"Preferred plan: {comparison.preference}"
-        return {"headline": headline, "sentence": _sentence(comparison.reason)}
+def answer(study: Study) -> dict[str, Any]:
+    """The first thing a reader wants to know, in a headline and a sentence, and what it rests on."""
+    headline, sentence = _headline(study)
+    beside = [caveat.beside_the_answer for caveat in caveats(study) if caveat.beside_the_answer]
+    return {"headline": headline, "sentence": sentence, "caveats": beside}
+
+
+def _headline(study: Study) -> tuple[str, str]:
+    if study.comparison is not None:
+        return verdict(study.comparison, _draws(study))
     if study.arrhythmias is not None:
         count, tested = len(study.arrhythmias.circuits), len(study.arrhythmias.inductions)
         found = f"{count} circuit{'s' * (count != 1)}" if count else "no circuit"
-        return {
-            "headline": "No plans have been compared",
-            "sentence": f"Pacing induced {found} in {tested} combinations of site and twin.",
-        }
-    return {
-        "headline": "No arrhythmia has been looked for",
-        "sentence": "This report describes the heart only; what has to be added is listed under Uncertain and missing.",
-    }
+        return "No plans have been compared", f"Pacing induced {found} in {tested} combinations of site and twin."
+    return (
+        "No arrhythmia has been looked for",
+        "This report describes the heart only; what has to be added is listed under Uncertain and missing.",
+    )
 
 
-def _sentence(text: str) -> str:
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) or not text else ".")
+def _draws(study: Study) -> int:
+    return len(study.arrhythmias.members) if study.arrhythmias is not None else 0
 
 
 def _plans(study: Study) -> list[dict[str, Any]]:
-    """Results in order of rank, each with where the plan comes from."""
+    """Results in the order in which they are shown, each with where the plan comes from."""
     if study.comparison is None:
         return []
     notes = {plan.name: plan.note for plan in study.plans}
-    return [asdict(result) | {"note": notes.get(result.name, "")} for result in study.comparison.plans]
+    return [
+        asdict(one)
+        | {
+            "note": notes.get(one.name, ""),
+            "is_reference": one.name == REFERENCE,
+            "against_reference": against_reference(one, _draws(study)),
+        }
+        for one in in_order(study.comparison.plans)
+    ]
 
 
 def _circuits(heart: Heart, arrhythmias: Arrhythmias) -> list[dict[str, Any]]:
@@ -162,7 +175,7 @@ def _substrate(study: Study) -> dict[str, Any]:
         "in_mesh": {name: cubic_mm_to_ml(float(value)) for name, value in in_mesh.items()},
         "scar_share_of_left": float(volumes[heart.tissue_class != HEALTHY].sum()) / left_ml,
         "in_image_ml": volumes_ml(segmentation) if segmentation is not None else None,
-        "confidence": dict(segmentation.confidence) if segmentation is not None else {},
+        "confidence": explained(segmentation.confidence, CONFIDENCE) if segmentation is not None else [],
         "sweep": [
             asdict(row)
             | {"used": (row.border_zone_threshold, row.core_threshold) == used, "of_left": _share(row, left_ml)}
@@ -179,10 +192,12 @@ def _confirmation(study: Study) -> dict[str, Any] | None:
     if study.confirmation is None:
         return None
     confirmation = study.confirmation
-    first = first_activation_ms(study)
+    first, span = first_activation_ms(study), activation_span(study)
     agreement = aligned(confirmation.ecg, study.posterior) if study.posterior is not None else None
     return {
         "correlation": agreement.correlation if agreement is not None else None,
+        "lead_correlation": agreement.each if agreement is not None else {},
+        "span": _span(span) if span is not None else None,
         "shift_ms": agreement.shift_ms if agreement is not None else None,
         "member": confirmation.member,
         "velocities_m_per_s": asdict(confirmation.velocities),
@@ -193,10 +208,16 @@ def _confirmation(study: Study) -> dict[str, Any] | None:
     }
 
 
+def _span(span: Span) -> dict[str, Any]:
+    return asdict(span) | {"excess": span.excess, "most_keeps_within": span.most_keeps_within}
+
+
 def _posterior(heart: Heart, posterior: Posterior) -> dict[str, Any]:
+    independent, fewest_by = independent_members(posterior)
     return {
         "members": len(posterior.weights),
-        "independent_members": independent_members(posterior),
+        "independent_members": independent,
+        "fewest_by": fewest_by,
         "velocities_m_per_s": {
             name: dict(zip(("low", "median", "high"), posterior.interval(values), strict=True))
             for name, values in (
@@ -207,9 +228,9 @@ def _posterior(heart: Heart, posterior: Posterior) -> dict[str, Any]:
             if np.isfinite(values).all()
         },
         "correlation": dict(zip(("low", "median", "high"), posterior.interval(posterior.correlation), strict=True)),
-        "lead_correlation": _lead_correlation(posterior),
+        "lead_correlation": fitted_correlation(posterior),
         "sites": _sites(heart, posterior),
-        "notes": dict(posterior.notes),
+        "notes": explained(posterior.notes, CALIBRATION),
     }
 
 
@@ -250,9 +271,3 @@ def matched_sites(posterior: Posterior, rounds: int = 5) -> np.ndarray:
         order = np.stack([linear_sum_assignment(one)[1] for one in distance])
         mean = np.einsum("m,mkd->kd", posterior.weights, posterior.site_positions[rows, order])
     return order
-
-
-def _lead_correlation(posterior: Posterior) -> dict[str, float]:
-    """Correlation of the weighted mean of the ensemble with the measured QRS, lead by lead."""
-    mean = np.einsum("m,mls->ls", posterior.weights, posterior.fitted)
-    return {lead: correlation(mean[k], posterior.measured[k]) for k, lead in enumerate(posterior.leads)}

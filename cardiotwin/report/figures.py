@@ -14,6 +14,8 @@ from cardiotwin.ecg import LEADS, Ecg
 from cardiotwin.imaging import Image
 from cardiotwin.pictures.camera import direction_letters
 from cardiotwin.pictures.content import TISSUE_COLOURS, one_line
+from cardiotwin.plan_results import REFERENCE, in_order
+from cardiotwin.report.agreement import Agreement, fitted_bands, fitted_correlation
 from cardiotwin.segmentation import BORDER_ZONE, CORE, LV_BLOOD, MYOCARDIUM, RV_BLOOD, Segmentation
 from cardiotwin.settings import CalibrateSettings
 
@@ -127,13 +129,17 @@ def _contour_key(figure: Any, segmentation: Segmentation) -> None:
 # ------------------------------------------------------------------------------------------------------------- ECG
 
 
-def ecg_fit(posterior: Posterior, simulated: np.ndarray | None, lead_correlation: dict[str, float | None]) -> bytes:
-    """Measured QRS of every lead against the ensemble, and the confirming run where it has been made comparable."""
+def ecg_fit(posterior: Posterior, simulated: Agreement | None) -> bytes:
+    """Measured QRS of every lead against the ensemble, and the confirming run where it has been made comparable.
+
+    Above each lead r, the correlation with the measured QRS of the lines drawn: the ensemble's median and the run.
+    """
     columns = 4
     rows = int(np.ceil(len(posterior.leads) / columns))
     figure = _figure(11, 2.0 * rows + 0.6)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    low, middle, high = _bands(posterior)
+    low, middle, high = fitted_bands(posterior)
+    fitted = fitted_correlation(posterior)
     for k, axes in enumerate(grid.flat):
         _plain(axes)
         if k >= len(posterior.leads):
@@ -145,31 +151,22 @@ def ecg_fit(posterior: Posterior, simulated: np.ndarray | None, lead_correlation
         axes.plot(posterior.qrs_ms, middle[k], color=FITTED, lw=1.3, label="ensemble, median")
         if simulated is not None:
             axes.plot(
-                posterior.qrs_ms, simulated[k], color=SIMULATED, lw=1.2, ls="--", label="confirming monodomain run"
+                posterior.qrs_ms,
+                simulated.leads[k],
+                color=SIMULATED,
+                lw=1.2,
+                ls="--",
+                label="confirming monodomain run",
             )
         axes.plot(posterior.qrs_ms, posterior.measured[k], color=MEASURED, lw=1.5, label="measured")
-        agreement = lead_correlation.get(lead)
-        axes.set_title(
-            lead + (f"   r = {agreement:.2f}" if agreement is not None else ""), fontsize=10, color=INK, loc="left"
-        )
+        shown = f"{lead}   r = {fitted[lead]:.2f}" + (f", run {simulated.each[lead]:.2f}" if simulated else "")
+        axes.set_title(shown, fontsize=10, color=INK, loc="left")
         if k // columns == rows - 1:
             axes.set_xlabel("ms from QRS onset", fontsize=9, color=INK)
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.subplots_adjust(left=0.045, right=0.995, hspace=0.35, wspace=0.1, top=0.87, bottom=0.12)
     figure.legend(handles, labels, loc="upper center", ncols=len(labels), fontsize=10, frameon=False)
     return _svg(figure)
-
-
-def _bands(posterior: Posterior) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weighted 5 %, 50 % and 95 % of the fitted leads, (n_leads, n_samples) each."""
-    order = np.argsort(posterior.fitted, axis=0)
-    values = np.take_along_axis(posterior.fitted, order, axis=0)
-    weights = posterior.weights[order]
-    cumulative = np.cumsum(weights, axis=0) - 0.5 * weights
-    picked = [np.argmax(cumulative >= share, axis=0) for share in (0.05, 0.5)]
-    picked.append(np.where((cumulative >= 0.95).any(axis=0), np.argmax(cumulative >= 0.95, axis=0), len(values) - 1))
-    low, middle, high = (np.take_along_axis(values, one[None], axis=0)[0] for one in picked)
-    return low, middle, high
 
 
 def twelve_leads(ecg: Ecg, colour: str = INK, seconds: float = 2.5, tallest: float = 6.0) -> bytes:
@@ -212,21 +209,26 @@ def _paper(axes: Any, seconds: float, millivolts: float) -> None:
 
 
 def plan_chart(comparison: Comparison) -> bytes:
-    """Residual inducibility of every plan with its 90 % interval, best on top."""
-    figure = _figure(8.6, 0.5 * len(comparison.plans) + 0.75)
+    """Residual inducibility of every plan with its 90 % interval, best on top; no ablation apart, below a line."""
+    plans = in_order(comparison.plans)
+    figure = _figure(8.6, 0.5 * len(plans) + 0.85)
     axes = figure.add_axes((0.3, 0.28, 0.66, 0.68))
-    for row, plan in enumerate(comparison.plans):
+    rows = [row + 0.35 * (plan.name == REFERENCE) for row, plan in enumerate(plans)]
+    for row, plan in zip(rows, plans, strict=True):
+        if plan.name == REFERENCE:
+            axes.axhline(row - 0.68, color=QUIET, lw=0.8)
         colour = QUIET if plan.control else ACCENT
         low, high = plan.inducibility_interval
         axes.plot([100 * low, 100 * high], [row, row], color=colour, lw=5, alpha=0.35, solid_capstyle="butt")
         share = plan.inducible / plan.tested if plan.tested else np.nan
         axes.plot(100 * share, row, "o", color=colour, ms=8)
+    kinds = {True: " (reference)", False: " (control)"}
     names = [
-        one_line(plan.name, 34).replace("$", r"\$") + (" (control)" if plan.control else "")
-        for plan in comparison.plans
+        one_line(plan.name, 34).replace("$", r"\$") + (kinds[plan.name == REFERENCE] if plan.control else "")
+        for plan in plans
     ]
-    axes.set_yticks(range(len(names)), names, fontsize=10, color=INK)
-    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_yticks(rows, names, fontsize=10, color=INK)
+    axes.set_ylim(rows[-1] + 0.6, -0.6)
     axes.set_xlim(-1, 101)
     axes.set_xlabel("still inducible, % of combinations (bar: 90 % interval)", fontsize=10, color=INK)
     axes.grid(axis="x", color="#e6e6e6", lw=0.8)

@@ -12,6 +12,7 @@ from cardiotwin.heart import CORE
 from cardiotwin.pictures.content import ABLATED_COLOUR, TISSUE, TISSUE_COLOURS, first_activation_ms
 from cardiotwin.pictures.palette import Palette, bands, categories, nearest_turn
 from cardiotwin.pictures.skin import boundary
+from cardiotwin.plan_results import plans_in_order
 from cardiotwin.study import Study
 
 MOST_FACES = 150_000
@@ -60,7 +61,7 @@ def _colourings(study: Study, faces: np.ndarray, element: np.ndarray) -> list[di
         palette = bands("ms in the cycle", 0.0, cycle_ms, "not activated", period=cycle_ms)
         found.append(_of_nodes(f"Circuit {k}", palette, circuit.phase_ms[faces]))
     with_lesions = categories("tissue", (*TISSUE, "ablated"), (*TISSUE_COLOURS, ABLATED_COLOUR))
-    for plan in study.plans:
+    for plan in plans_in_order(study.plans, study.comparison):
         lesions = ablation.lesion_elements(heart, plan)
         if lesions.any():
             shown = np.where(lesions, CORE + 1, heart.tissue_class)[element]

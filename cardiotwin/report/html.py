@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from cardiotwin import plan_results
 from cardiotwin.durable import write_file
 from cardiotwin.pictures import write_pictures
 from cardiotwin.progress import Progress, part, silent
@@ -52,7 +53,7 @@ def write_report(folder: Path | str, study: Study, progress: Progress = silent) 
         {"name": p.name, "title": p.title, "caption": p.caption, "image": _photograph(path.read_bytes())}
         for p, path in drawn
     ]
-    page = _page(facts, pictures, _charts(study, facts), heart_scene(study))
+    page = _page(facts, pictures, _charts(study), heart_scene(study))
     write_file(folder / "report.html", page.encode())
     progress(1.0, "report")
     return folder / "report.html"
@@ -124,7 +125,7 @@ def _in_script(value: Any) -> str:
 # ---------------------------------------------------------------------------------------------------------- charts
 
 
-def _charts(study: Study, facts: dict[str, Any]) -> dict[str, str]:
+def _charts(study: Study) -> dict[str, str]:
     """Every chart the study allows, as a data address."""
     made: dict[str, str] = {}
     if study.segmentation is not None:
@@ -135,8 +136,7 @@ def _charts(study: Study, facts: dict[str, Any]) -> dict[str, str]:
         made["measured_ecg"] = _vector(figures.twelve_leads(study.ecgs[-1]))
     if study.posterior is not None:
         simulated = aligned(study.confirmation.ecg, study.posterior) if study.confirmation is not None else None
-        leads = facts["posterior"]["lead_correlation"]
-        made["ecg_fit"] = _vector(figures.ecg_fit(study.posterior, simulated.leads if simulated else None, leads))
+        made["ecg_fit"] = _vector(figures.ecg_fit(study.posterior, simulated))
         made["velocities"] = _vector(figures.velocity_chart(study.posterior, study.settings.calibrate))
     if study.confirmation is not None and study.confirmation.ecg.mv.size:
         made["simulated_ecg"] = _vector(figures.twelve_leads(study.confirmation.ecg, figures.SIMULATED, 0.6, 3.6))
@@ -181,12 +181,13 @@ def interval(bounds: dict[str, float], digits: int = 2) -> str:
 
 
 def volume(millilitres: float | None) -> str:
-    """mL with one digit, two below 10 mL."""
-    return number(millilitres, 1 if millilitres is not None and abs(millilitres) >= 10 else 2)
+    return "–" if millilitres is None else plan_results.volume(millilitres)
 
 
-def plain(value: float | str) -> str:
+def plain(value: float | str | None) -> str:
     """Whole numbers as such, others with three digits, text as it is."""
+    if value is None:
+        return "–"
     if isinstance(value, str):
         return value
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"

@@ -1,0 +1,83 @@
+"""What the numbers that segmentation and calibration leave behind mean, and what a good one is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+CONFIDENCE = {
+    "contrast": (
+        "signal of blood less that of muscle, over their sum",
+        "the more the better; below 0.15 is refused",
+    ),
+    "ring": (
+        "share of the rays from the cavity that step down from bright blood to a dark wall",
+        "1 is a whole ring; 0.75 is asked of the base, 0.45 of the apex",
+    ),
+    "smoothness": (
+        "how little the inner contour jumps from ray to ray: 1 not at all, 0.6 by 1 mm",
+        "0.9 or more",
+    ),
+    "slices_found": (
+        "share of the slices that show the left ventricle",
+        "no scale: a stack reaches beyond the heart",
+    ),
+    "slices": ("which slices show the left ventricle, counted from 0", "compare with the contours above"),
+    "right_ventricle": (
+        "share of those slices in which right-ventricular blood was found",
+        "1, or all but the most apical",
+    ),
+    "noise_of_maximum": (
+        "noise, as a share of the brightest myocardium, in which the thresholds are given too",
+        "0.05 or less",
+    ),
+    "maximum_over_blood": (
+        "brightest myocardium over blood, 1 at most",
+        "about 1 where scar is dense; below 0.6 none is",
+    ),
+    "myocardium_bright": (
+        "share of the wall above the lower threshold: border zone and core",
+        "no scale: see the thresholds above",
+    ),
+    "scar": ("whether scar can be seen", "late enhancement is needed"),
+    "source": ("where the labels come from", "a label map is taken as it is"),
+}
+"""Name in `Segmentation.confidence` to what it is and what is good."""
+
+CALIBRATION = {
+    "recordings": ("ECGs that were fitted", "no scale"),
+    "beats": ("beats averaged into the measured QRS", "5 or more"),
+    "effective sample size": (
+        "how many equally weighted members the last reweighting left, before they were moved apart again",
+        "half the members or more",
+    ),
+    "distinct members": ("members that differ from each other", "all; below a fifth is refused"),
+    "ancestors": (
+        "first guesses from which all members descend",
+        "20 or more: fewer, and the intervals rest on few guesses",
+    ),
+    "tempering steps": (
+        "steps in which the weight of the ECG was raised from none to full",
+        "no scale: more where the ECG says more",
+    ),
+    "acceptance": (
+        "share of the proposed moves of members that were taken at the end",
+        "0.2 to 0.6; below 0.05 the members hardly moved",
+    ),
+    "independent numbers in the QRS": (
+        "how many independent values the measured complex is worth",
+        "more than the unknowns: the velocities, and place and time of each site",
+    ),
+    "measured QRS, ms": ("from the first to the last deflection, all leads", "70 to 110 in health"),
+    "fitted QRS, ms": ("the same of the members, their median", "within 10 of the measured one"),
+}
+"""Name in `Posterior.notes` to what it is and what is good."""
+
+
+def explained(values: Mapping[str, Any], glossary: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
+    """Each value with its meaning and what is good; both empty for a name that is not known."""
+    rows = []
+    for name, value in values.items():
+        meaning, good = glossary.get(name, ("", ""))
+        rows.append({"name": name, "value": value, "meaning": meaning, "good": good})
+    return rows

@@ -1,0 +1,224 @@
+"""What a reader must not believe too firmly: sentences derived from the study, its settings and its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cardiotwin.calibration import Posterior
+from cardiotwin.cells import TAU_IN_MS, front
+from cardiotwin.heart import BORDER_ZONE
+from cardiotwin.induction import Arrhythmias
+from cardiotwin.report.agreement import activation_span, note
+from cardiotwin.settings import InduceSettings, Settings, SimulateSettings, TissueSettings
+from cardiotwin.study import Confirmation, Study
+
+FEW_DRAWS = 20
+DRAWS_THAT_OUTWEIGH_THE_PRIOR = 6
+"""Jeffreys' prior counts as one draw."""
+LARGE_TUNING_ERROR = 0.05
+POOR_CORRELATION = 0.9
+LONGEST_DELAY_MS = 20.0
+WIDE_FRONT = 1.5
+TESTED = ("re-entry", "not inducible")
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """Something that limits what the numbers mean.
+
+    Attributes
+    ----------
+    text : str
+        A sentence or two.
+    beside_the_answer : str
+        The same in few words, where it changes how the answer is read; "" where it does not.
+    """
+
+    text: str
+    beside_the_answer: str = ""
+
+
+def what_is_uncertain(study: Study) -> list[str]:
+    """A sentence for everything that limits what the numbers mean, the heaviest first."""
+    return [caveat.text for caveat in caveats(study)]
+
+
+def caveats(study: Study) -> list[Caveat]:
+    """The heaviest first."""
+    return list(_caveats(study))
+
+
+def _caveats(study: Study) -> Iterator[Caveat]:
+    if study.provenance.phantom:
+        yield Caveat("The patient is a phantom, made by the computer: its truth is known, and it is nobody's.")
+    if not study.heart.scar_assessable:
+        yield Caveat(
+            "Scar cannot be assessed from this imaging (not late enhancement): a heart without scar was assumed.",
+            "Scar cannot be assessed from this imaging: a heart without scar was assumed.",
+        )
+    if study.arrhythmias is not None:
+        yield from _of_draws(study, study.arrhythmias)
+    if study.comparison is not None:
+        yield from _of_comparison(study)
+    yield from _of_cells(study.settings, study)
+    if study.arrhythmias is not None:
+        yield from _of_profiles(study.arrhythmias)
+    if study.posterior is not None:
+        yield from _of_posterior(study.posterior)
+    yield from _of_activation(study)
+    if study.confirmation is not None:
+        yield from _of_confirmation(study.confirmation)
+    yield from _of_mesh(study)
+    if study.electrodes is not None and not study.electrodes.measured:
+        yield Caveat("Electrode positions were placed by a rule from the heart, not measured.")
+    yield Caveat("Fibre directions come from a rule, not from this patient's imaging.")
+    if study.posterior is not None or study.confirmation is not None:
+        yield Caveat("Only the QRS complex was fitted: repolarisation is the cell model's, not this patient's.")
+
+
+def _of_draws(study: Study, arrhythmias: Arrhythmias) -> Iterator[Caveat]:
+    draws, sites = len(arrhythmias.members), len(arrhythmias.site_nodes)
+    distinct = len(np.unique(arrhythmias.members))
+    inducible = len({one.draw for one in arrhythmias.inductions if one.circuit is not None})
+    counted = f"{inducible} of {draws} draw{'s' * (draws != 1)} could be induced"
+    if study.comparison is not None and inducible < DRAWS_THAT_OUTWEIGH_THE_PRIOR:
+        counted += "; with so few the probability rests on the prior"
+    few = (
+        f"{draws} draw{'s' * (draws != 1)} of the ensemble ({distinct} distinct) and {sites} "
+        f"pacing site{'s' * (sites != 1)} were tested: shares rest on few combinations, as their intervals show. "
+    )
+    yield Caveat((few if draws < FEW_DRAWS else "") + f"{counted}.", f"{counted}.")
+
+
+def _of_comparison(study: Study) -> Iterator[Caveat]:
+    if study.settings.compare.retest == "inducible":
+        yield Caveat(
+            "What could not be induced without ablation was not tested again after it (`compare.retest`): circuits "
+            "that a lesion creates there are missed, and a plan cannot come out worse than no ablation in any draw.",
+            "What could not be induced without ablation was not tested again: no plan could come out worse.",
+        )
+    if "isthmus" in study.settings.plan.propose and any(plan.name == "isthmus" for plan in study.plans):
+        yield Caveat(
+            "In-sample: the isthmus plan was cut from the circuits of the same draws it is tested on. In other draws "
+            "expect more to stay inducible."
+        )
+
+
+def _of_cells(settings: Settings, study: Study) -> Iterator[Caveat]:
+    """Border-zone cells that are not those of the published remodelling."""
+    paced = settings.induce.cell_model, "structural_and_ionic" in settings.induce.border_zone_profiles
+    beat = settings.tissue.cell_model, settings.tissue.border_zone_profile == "structural_and_ionic"
+    used = (paced, study.arrhythmias is not None), (beat, study.confirmation is not None)
+    factor, published = settings.tissue.border_zone_apd_factor, _default(TissueSettings, "border_zone_apd_factor")
+    if factor != published and any(how == ("mitchell_schaeffer", True) and is_there for how, is_there in used):
+        yield Caveat(
+            f"The border zone is not physiological: its action potential is {factor:g} times the healthy one "
+            f"(`tissue.border_zone_apd_factor`), the published remodelling gives {published:g}. What is inducible, and "
+            "where, depends on it.",
+            f"The border zone is not physiological: action potential {factor:g} times the healthy one, "
+            f"published {published:g}.",
+        )
+
+
+def _of_profiles(arrhythmias: Arrhythmias) -> Iterator[Caveat]:
+    profiles = sorted({one.profile for one in arrhythmias.inductions})
+    if len(profiles) == 1:
+        profile = profiles[0].replace("_", " ")
+        yield Caveat(f"Only one border-zone profile ({profile}) was tested; the other may give other circuits.")
+    untested: dict[str, int] = {}
+    for one in arrhythmias.inductions:
+        if one.outcome not in TESTED:
+            untested[one.outcome] = untested.get(one.outcome, 0) + 1
+    for reason, count in untested.items():
+        yield Caveat(f"{count} of {len(arrhythmias.inductions)} combinations could not be tested: {reason}.")
+
+
+def _of_posterior(posterior: Posterior) -> Iterator[Caveat]:
+    yield Caveat(
+        "The ECG does not determine activation: every member of the ensemble explains it, and none is the true one."
+    )
+    count, what = independent_members(posterior)
+    if count < 0.25 * len(posterior.weights):
+        yield Caveat(f"Few members carry the ensemble: {count:.0f} of {len(posterior.weights)} ({what}).")
+    typical = posterior.interval(posterior.correlation)[1]
+    if typical < POOR_CORRELATION:
+        poor = (
+            f"The ECG is not explained well: median correlation {typical:.2f}, expected {POOR_CORRELATION:.2f} or more."
+        )
+        yield Caveat(poor, poor)
+    if len(posterior.leads) < 8:
+        yield Caveat(f"{len(posterior.leads)} leads were usable ({', '.join(posterior.leads)}), expected 8.")
+
+
+def _of_activation(study: Study) -> Iterator[Caveat]:
+    span = activation_span(study)
+    if span is not None and span.qrs_ms and span.excess is not None:
+        told = (
+            f"The confirming run takes {span.all_ms:.0f} ms to activate the heart; the QRS lasts {span.qrs_ms:.0f} ms"
+        )
+        most = f"95 % of the tissue is reached in {span.most_ms:.0f} ms"
+        yield Caveat(f"{told}; {most}. Its late activation is not what this ECG shows.", f"{told}.")
+
+
+def _of_confirmation(confirmation: Confirmation) -> Iterator[Caveat]:
+    large = {name: error for name, error in confirmation.tuning_error.items() if abs(error) > LARGE_TUNING_ERROR}
+    if large:
+        listed = ", ".join(f"{name} {100 * error:+.0f} %" for name, error in large.items())
+        yield Caveat(f"Conduction velocity on this mesh misses what was asked for: {listed}.")
+    silent = np.flatnonzero(confirmation.site_delay_ms > LONGEST_DELAY_MS) + 1
+    if silent.size:
+        yield Caveat(
+            f"In the confirming run activation site {', '.join(map(str, silent))} of {confirmation.site_delay_ms.size} "
+            "started no wave: its ECG is not that of the fitted member. Raise `simulate.site_radius_mm`."
+        )
+
+
+def _of_mesh(study: Study) -> Iterator[Caveat]:
+    """A lattice that cannot carry the front of the cell model, and what starts a wave on it."""
+    widened = front_widened(study)
+    if widened < WIDE_FRONT:
+        return
+    text = (
+        f"The mesh is coarse ({study.heart.edge_mm:g} mm): the wave front is widened up to {widened:.1f} times so that "
+        "the lattice carries it, which changes where a wave is blocked."
+    )
+    induce, simulate = study.settings.induce, study.settings.simulate
+    wide = []
+    if induce.electrode_radius_mm > (usual := _default(InduceSettings, "electrode_radius_mm")):
+        wide.append(f"electrodes {induce.electrode_radius_mm:g} mm in radius in place of {usual:g}")
+    if simulate.site_radius_mm > (usual := _default(SimulateSettings, "site_radius_mm")):
+        wide.append(f"activation sites {simulate.site_radius_mm:g} mm in place of {usual:g}")
+    yield Caveat(text + (f" What starts a wave is wider too: {', '.join(wide)}." if wide else ""))
+
+
+def front_widened(study: Study) -> float:
+    """How many times the wave front is wider than the cell model's own, at worst; 1 where nothing was simulated."""
+    settings, posterior = study.settings, study.posterior
+    simulated = (settings.tissue.cell_model, study.confirmation), (settings.induce.cell_model, study.arrhythmias)
+    models = {model for model, result in simulated if result is not None}
+    cross = settings.tissue.velocity_cross_m_per_s
+    if posterior is not None:
+        cross = posterior.interval(posterior.velocity_cross)[1]
+    slowest = cross * (
+        settings.tissue.border_zone_velocity_fraction if (study.heart.tissue_class == BORDER_ZONE).any() else 1.0
+    )
+    widths = [front(model, slowest, study.heart.edge_mm).get("tau_in", TAU_IN_MS) / TAU_IN_MS for model in models]
+    return max(widths, default=1.0)
+
+
+def independent_members(posterior: Posterior) -> tuple[float, str]:
+    """The fewest members that can be called independent, and by which count."""
+    counts = {"effective sample size of the weights": 1.0 / float((posterior.weights**2).sum())}
+    for name in ("effective sample size", "distinct members", "ancestors"):
+        value = note(posterior, name)
+        if value is not None:
+            counts[name] = value
+    what = min(counts, key=lambda name: counts[name])
+    return counts[what], what
+
+
+def _default(section: type[TissueSettings | InduceSettings | SimulateSettings], name: str) -> float:
+    return float(section.model_fields[name].default)
