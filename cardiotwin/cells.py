@@ -4,9 +4,10 @@ Ten Tusscher-Panfilov: endocardial, mid-myocardial and epicardial cells by trans
 zone has I_Na x 0.38, I_CaL x 0.31, I_Kr x 0.30 and I_Ks x 0.20, as in Arevalo et al. 2016 (doi 10.1038/ncomms11437).
 The last factor is applied to I_Ks, as by those who measured and first used it, not to I_K1, as in one tutorial.
 
-Mitchell-Schaeffer has no currents to scale, so what these factors do to a single ten Tusscher-Panfilov cell paced at
-600 ms is copied (`benchmarks/border_zone_cells.py` prints it): the largest dV/dt falls to 0.47 of normal (317 to 148
-mV/ms), and APD grows by 11 %, the mean of endocardial (294 to 330 ms) and epicardial (295 to 320 ms) cells.
+Mitchell-Schaeffer, modified or not, has no currents to scale, so what these factors do to a single ten
+Tusscher-Panfilov cell paced at 600 ms is copied (`benchmarks/border_zone_cells.py` prints it): the largest dV/dt falls
+to 0.47 of normal (317 to 148 mV/ms), and APD grows by 11 %, the mean of endocardial (294 to 330 ms) and epicardial (295
+to 320 ms) cells.
 
 - The upstroke: dV/dt goes with 1/tau_in, so tau_in is divided by 0.47. tau_out stays 20 tau_in: the threshold and the
   plateau, which depend on their ratio only, stay.
@@ -34,6 +35,7 @@ REMODELLED_UPSTROKE = 0.47
 ENDOCARDIAL_BELOW, EPICARDIAL_ABOVE = 0.3, 0.7
 """Transmural depth at which the ten Tusscher-Panfilov cell types change."""
 
+TWO_VARIABLE = ("mitchell_schaeffer", "modified_mitchell_schaeffer")
 TAU_IN_MS, TAU_OUT_RATIO = 0.3, 20.0
 TAU_CLOSE_TRANSMURAL = -15.0 / 130.0
 """Share of tau_close lost from endocardium to epicardium."""
@@ -54,7 +56,7 @@ def front(model: str, slowest: float, edge_mm: float) -> dict[str, float]:
     slowest : float
         Smallest velocity in that tissue, mm/ms.
     """
-    if model != "mitchell_schaeffer":
+    if model not in TWO_VARIABLE:
         return {}
     tau_in = max(TAU_IN_MS, edge_mm / (LATTICE_CONSTANTS_PER_MS * slowest))
     return {"tau_in": tau_in, "tau_out": TAU_OUT_RATIO * tau_in}
@@ -74,7 +76,7 @@ def conducting_cell(model: str, slowest: float, edge_mm: float, remodelled: bool
     cell = front(model, slowest, edge_mm)
     if not remodelled:
         return cell
-    if model == "mitchell_schaeffer":
+    if model in TWO_VARIABLE:
         tau_in = max(cell["tau_in"], TAU_IN_MS / REMODELLED_UPSTROKE)
         return {"tau_in": tau_in, "tau_out": TAU_OUT_RATIO * tau_in}
     default = cell_model(model).PARAMETERS
@@ -102,8 +104,8 @@ def cell_parameters(
     """
     border = border_share(heart, conducting)
     remodelled = border if profile == "structural_and_ionic" else np.zeros_like(border)
-    make = _mitchell_schaeffer if model == "mitchell_schaeffer" else _ten_tusscher
-    parameters = make(heart, border, remodelled, cross, settings)
+    make = _two_variable if model in TWO_VARIABLE else _ten_tusscher
+    parameters = make(heart, border, remodelled, model, cross, settings)
     return {name: values.astype(np.float32) for name, values in parameters.items()}
 
 
@@ -116,12 +118,12 @@ def border_share(heart: Heart, conducting: np.ndarray) -> np.ndarray:
     return np.bincount(tets.ravel(), np.repeat(border, 4), n_nodes) / np.maximum(total, 1e-300)
 
 
-def _mitchell_schaeffer(
-    heart: Heart, border: np.ndarray, remodelled: np.ndarray, cross: float, settings: TissueSettings
+def _two_variable(
+    heart: Heart, border: np.ndarray, remodelled: np.ndarray, model: str, cross: float, settings: TissueSettings
 ) -> dict[str, np.ndarray]:
-    normal = front("mitchell_schaeffer", cross, heart.edge_mm)["tau_in"]
+    normal = front(model, cross, heart.edge_mm)["tau_in"]
     slowest = settings.border_zone_velocity_fraction * cross
-    slow = front("mitchell_schaeffer", slowest, heart.edge_mm)["tau_in"]
+    slow = front(model, slowest, heart.edge_mm)["tau_in"]
     weak = max(slow, TAU_IN_MS / REMODELLED_UPSTROKE)  # a front the lattice has already made as slow is slow enough
     tau_in = normal + (slow - normal) * border + (weak - slow) * remodelled
     tau_out = TAU_OUT_RATIO * tau_in
@@ -137,17 +139,17 @@ def _mitchell_schaeffer(
 
 
 def _ten_tusscher(
-    heart: Heart, border: np.ndarray, remodelled: np.ndarray, cross: float, settings: TissueSettings
+    heart: Heart, border: np.ndarray, remodelled: np.ndarray, model: str, cross: float, settings: TissueSettings
 ) -> dict[str, np.ndarray]:
-    model = cell_model("ten_tusscher_2006")
+    published = cell_model(model)
     depth = heart.transmural
     kinds = (
         ("endocardial", depth < ENDOCARDIAL_BELOW),
         ("mid_myocardial", (depth >= ENDOCARDIAL_BELOW) & (depth <= EPICARDIAL_ABOVE)),
     )
-    parameters = {name: np.full(len(depth), value) for name, value in model.PARAMETERS.items() if name != "g_K1"}
+    parameters = {name: np.full(len(depth), value) for name, value in published.PARAMETERS.items() if name != "g_K1"}
     for kind, where in kinds:
-        for name, value in model.CELL_TYPES[kind].items():
+        for name, value in published.CELL_TYPES[kind].items():
             parameters[name][where] = value
     for name, factor in REMODELLED_CURRENTS.items():
         parameters[name] = parameters[name] * (1.0 + (factor - 1.0) * remodelled)

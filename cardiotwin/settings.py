@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from cardiotwin.errors import SettingsError
 
+CellModel = Literal["mitchell_schaeffer", "modified_mitchell_schaeffer", "ten_tusscher_2006"]
+
 
 class Section(BaseModel):
     """One stage's settings: frozen, and deaf to nothing."""
@@ -48,7 +50,7 @@ class MeshSettings(Section):
 class TissueSettings(Section):
     """Conduction velocities are what the user means; conductivities are tuned to them on the mesh in use."""
 
-    cell_model: Literal["mitchell_schaeffer", "ten_tusscher_2006"] = "ten_tusscher_2006"
+    cell_model: CellModel = "ten_tusscher_2006"
     velocity_fibre_m_per_s: float = Field(0.60, gt=0.05, le=3)
     velocity_cross_m_per_s: float = Field(0.30, gt=0.05, le=3)
     border_zone_velocity_fraction: float = Field(0.5, gt=0.05, le=1)
@@ -90,7 +92,7 @@ class CalibrateSettings(Section):
 class InduceSettings(Section):
     """Programmed stimulation (Arevalo 2016, Prakosa 2018): a train of S1, then an ever earlier S2 (and S3)."""
 
-    cell_model: Literal["mitchell_schaeffer", "ten_tusscher_2006"] = "ten_tusscher_2006"
+    cell_model: CellModel = "ten_tusscher_2006"
     border_zone_profiles: tuple[Literal["structural", "structural_and_ionic"], ...] = (
         "structural",
         "structural_and_ionic",

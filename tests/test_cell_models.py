@@ -20,6 +20,14 @@ def mitchell_schaeffer(t, y):
     return [100.0 * (h * v**2 * (1.0 - v) / 0.3 - v / 6.0) + stimulus, dh]
 
 
+def modified_mitchell_schaeffer(t, y):
+    """As published in 2016: one threshold for both currents, and no outward current while the gate is open."""
+    v, h = (y[0] + 80.0) / 100.0, y[1]
+    stimulus = STRENGTH if START <= t < START + DURATION else 0.0
+    dh = (1.0 - h) / 120.0 if v < 0.13 else -h / 150.0
+    return [100.0 * (h * v * (v - 0.13) * (1.0 - v) / 0.3 - (1.0 - h) * v / 6.0) + stimulus, dh]
+
+
 def ten_tusscher(t, y, endocardial=False):
     """As printed, one line an equation, rates and not steady states where the paper has rates."""
     V, xr1, xr2, xs, m, h, j, d, f, f2, fc, s, r, cai, casr, cass, rp, nai, ki = y
@@ -108,6 +116,7 @@ def potential(cell_model, dt_ms, precision, end_ms=400.0, tolerance_mv=0.0):
     ("cell_model", "equations", "start"),
     [
         ("mitchell_schaeffer", mitchell_schaeffer, [-80.0, 1.0]),
+        ("modified_mitchell_schaeffer", modified_mitchell_schaeffer, [-80.0, 1.0]),
         ("ten_tusscher_2006", ten_tusscher, list(ten_tusscher_2006.STATE.values())),
     ],
 )
@@ -120,6 +129,20 @@ def test_a_single_cell_follows_its_equations(cell_model, equations, start):
     assert np.abs(double - truth)[away].max() < 0.5
     assert np.abs(single - double)[away].max() < 0.4
     assert single.max() > 10.0
+
+
+def test_the_modified_model_returns_to_rest_from_just_below_its_gate_and_the_original_fires():
+    """What it was made for: a cell lifted to 90 % of the threshold, with little outward current, is no pacemaker."""
+    highest = {}
+    for model in ("mitchell_schaeffer", "modified_mitchell_schaeffer"):
+        medium = single_cell(model, tau_in=0.3, tau_out=30.0)
+        lift = Stimulus(np.arange(4), 0.0, 1.0, 0.9 * 13.0)
+        run = Solver(medium, 0.01, precision="double").run(
+            Protocol((lift,), 600.0), snapshot_every_ms=1.0, stop_when_quiet=False
+        )[0]
+        highest[model] = run.snapshots.max()
+    assert highest["mitchell_schaeffer"] > 0.0
+    assert highest["modified_mitchell_schaeffer"] < -80.0 + 13.0
 
 
 def test_an_endocardial_cell_recovers_its_transient_outward_current_as_slowly_as_printed():

@@ -9,6 +9,7 @@ from cardiotwin.kernels.ionic.ten_tusscher_2006 import AUTHORS_STATE
 from cardiotwin.meshes.mesh import signed_volumes
 from cardiotwin.meshes.reference.slab import lattice_block
 from cardiotwin.monodomain import Medium, Protocol, Stimulus, simulate
+from cardiotwin.units import C_M_UF_PER_MM2, CHI_PER_MM
 from cardiotwin.velocity import plane_wave_velocity, tune
 
 MS = "mitchell_schaeffer"
@@ -43,6 +44,22 @@ def test_a_cable_needs_the_conductivity_that_opencarp_finds():
 def test_velocity_goes_with_the_square_root_of_conductivity_where_the_lattice_is_fine():
     one, two = (plane_wave_velocity(s, MS, {}, 0.1, 0.02, expected=0.5, geometry="cable") for s in (0.1, 0.2))
     assert two / one == pytest.approx(np.sqrt(2.0), rel=0.01)
+
+
+@pytest.mark.parametrize("v_gate", [0.05, 0.13, 0.2])
+def test_a_front_whose_gate_stays_open_has_the_velocity_of_nagumo(v_gate):
+    """(1 - 2 v_gate) sqrt(D/(2 tau_in)), exactly; from two spacings, without the square of the spacing."""
+    sigma, tau_in = 0.1, 0.6
+    open_gate = {"tau_in": tau_in, "tau_out": 1e9, "tau_close": 1e9, "v_gate": v_gate}
+    coarse, fine = (
+        plane_wave_velocity(
+            sigma, "modified_mitchell_schaeffer", open_gate, edge, 0.005, expected=0.2, geometry="cable",
+            precision="double",
+        )
+        for edge in (0.1, 0.05)
+    )  # fmt: skip
+    exact = (1.0 - 2.0 * v_gate) * np.sqrt(sigma / (CHI_PER_MM * C_M_UF_PER_MM2) / (2.0 * tau_in))
+    assert (4.0 * fine - coarse) / 3.0 == pytest.approx(exact, rel=5e-4)
 
 
 def test_a_velocity_that_the_lattice_skips_is_refused():

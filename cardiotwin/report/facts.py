@@ -28,7 +28,11 @@ NOTICE = "Research use only. Not a medical device. Not for diagnosis or to guide
 
 PHANTOM = "PHANTOM PATIENT: made by the computer. No person has this heart."
 
-CELL_MODELS = {"ten_tusscher_2006": "ten Tusscher-Panfilov 2006", "mitchell_schaeffer": "Mitchell-Schaeffer"}
+CELL_MODELS = {
+    "ten_tusscher_2006": "ten Tusscher-Panfilov 2006",
+    "mitchell_schaeffer": "Mitchell-Schaeffer",
+    "modified_mitchell_schaeffer": "modified Mitchell-Schaeffer",
+}
 
 
 def report_facts(study: Study) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cardiotwin.calibration import Posterior
-from cardiotwin.cells import TAU_IN_MS, front
+from cardiotwin.cells import TAU_IN_MS, TWO_VARIABLE, front
 from cardiotwin.heart import BORDER_ZONE
 from cardiotwin.induction import Arrhythmias
 from cardiotwin.report.agreement import activation_span, note
@@ -113,7 +113,7 @@ def _of_cells(settings: Settings, study: Study) -> Iterator[Caveat]:
     beat = settings.tissue.cell_model, settings.tissue.border_zone_profile == "structural_and_ionic"
     used = (paced, study.arrhythmias is not None), (beat, study.confirmation is not None)
     factor, published = settings.tissue.border_zone_apd_factor, _default(TissueSettings, "border_zone_apd_factor")
-    if factor != published and any(how == ("mitchell_schaeffer", True) and is_there for how, is_there in used):
+    if factor != published and any(model in TWO_VARIABLE and ionic and there for (model, ionic), there in used):
         yield Caveat(
             f"The border zone is not physiological: its action potential is {factor:g} times the healthy one "
             f"(`tissue.border_zone_apd_factor`), the published remodelling gives {published:g}. What is inducible, and "

@@ -24,7 +24,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-MODELS = ("mitchell_schaeffer", "ten_tusscher_2006")
+MODELS = ("mitchell_schaeffer", "modified_mitchell_schaeffer", "ten_tusscher_2006")
 """What tissue may be made of; `pathmanathan_gray` is for verification only."""
 
 
