@@ -17,31 +17,30 @@ Preset = Literal["default", "demo", "full"]
 
 _OVERRIDES: dict[str, dict[str, dict[str, Any]]] = {
     "default": {},
-    # Two cores, ten minutes, set-up included: a coarse mesh with velocities tuned on it, the two-variable cell model,
-    # few sites and draws, one border-zone profile. That model has no sodium current to inactivate where tissue is held
+    # Two cores, ten minutes, set-up included: a coarse mesh with velocities tuned on it, a two-variable cell model, few
+    # sites and draws, one border-zone profile. Such a model has no sodium current to inactivate where tissue is held
     # depolarised, so a wave waits at the mouth of a corridor instead of being blocked; the demo's border zone is
     # refractory for longer than any real one to make up for it.
     "demo": {
         "mesh": {"edge_mm": 1.5},
-        "tissue": {"cell_model": "mitchell_schaeffer", "tau_close_ms": 80.0, "border_zone_apd_factor": 2.0},
+        "tissue": {"cell_model": "modified_mitchell_schaeffer", "tau_close_ms": 80.0, "border_zone_apd_factor": 2.0},
         "calibrate": {"edge_mm": 2.0, "n_sites": 4, "n_particles": 96, "fast_endocardium": False},
         "simulate": {"dt_ms": 0.1, "site_radius_mm": 5.0},
         "induce": {
-            "cell_model": "mitchell_schaeffer",
+            "cell_model": "modified_mitchell_schaeffer",
             "border_zone_profiles": ["structural_and_ionic"],
             "dt_ms": 0.1,
-            "n_sites": 3,
+            "n_sites": 2,
             "sites_near_scar_mm": 20.0,
             "electrode_radius_mm": 5.0,
-            "n_draws": 3,
+            "n_draws": 4,
             "s1_beats": 2,
             "s1_cycle_length_ms": 500.0,
             "s2_first_ms": 280.0,
-            "s2_step_ms": 10.0,
+            "s2_step_ms": 20.0,
             "extra_stimuli": 1,
             "watch_ms": 1500.0,
         },
-        "compare": {"retest": "inducible"},
     },
     # A night on a workstation: 0.4 mm is where human twins are run (Geno-DT), 17 endocardial sites as in Arevalo 2016.
     "full": {

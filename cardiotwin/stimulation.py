@@ -8,6 +8,7 @@ state.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -111,9 +112,8 @@ class Stimulator:
         outcome = "not inducible"
         for _ in range(self.settings.extra_stimuli):
             earliest = None
-            for coupling in self._couplings(state, last_ms):
+            for coupling, attempt in self._ever_earlier(state, last_ms):
                 tried = (*behind, coupling)
-                attempt = self._attempt(state, last_ms + coupling)
                 if attempt.circuit is not None:
                     return Paced(tried, attempt.circuit, "re-entry")
                 if not attempt.captured:
@@ -126,17 +126,19 @@ class Stimulator:
             state, last_ms = self._advanced(state, last_ms + earliest), last_ms + earliest
         return Paced(tried, None, outcome)
 
-    def _couplings(self, state: State, last_ms: float) -> list[float]:
-        """From the longest to the shortest; where tissue is refractory for longer, from the first that captures."""
-        first, last, step = self.settings.s2_first_ms, self.settings.s2_last_ms, self.settings.s2_step_ms
-        while first < self.settings.s1_cycle_length_ms and not self._captures(state, last_ms + first):
-            first += step
-        return [float(coupling) for coupling in np.arange(first, last - 1e-6, -step)]
-
-    def _captures(self, state: State, stimulus_ms: float) -> bool:
-        """Whether an extra-stimulus starts a wave at all."""
-        times = self._run((self.electrode.stimulus(stimulus_ms),), stimulus_ms + CAPTURE_WITHIN_MS, state)[0]
-        return self.electrode.captured(times.activation_ms, stimulus_ms)
+    def _ever_earlier(self, state: State, last_ms: float) -> Iterator[tuple[float, _Attempt]]:
+        """Couplings and what they start, from the longest down; where that one is refractory, the next that is not."""
+        coupling, step = self.settings.s2_first_ms, self.settings.s2_step_ms
+        attempt = self._attempt(state, last_ms + coupling)
+        if attempt.captured:
+            yield coupling, attempt
+            for shorter in np.arange(coupling - step, self.settings.s2_last_ms - 1e-6, -step):
+                yield float(shorter), self._attempt(state, last_ms + shorter)
+            return
+        while not attempt.captured and coupling < self.settings.s1_cycle_length_ms:
+            coupling += step
+            attempt = self._attempt(state, last_ms + coupling)
+        yield coupling, attempt
 
     def _after_train(self) -> tuple[State, float]:
         """The state just before the earliest extra-stimulus, and when the last S1 came."""
