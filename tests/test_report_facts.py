@@ -119,6 +119,17 @@ def test_inductions_are_counted_by_circuit(study):
     assert facts["induction"]["inducible"] == 5
 
 
+@pytest.mark.parametrize(("change", "sentence"), [
+    ({"outcome": "no closed path", "circuit": None}, "In 2 of 9 combinations tissue was activated again and again"),
+    ({"echo": True}, "In 2 of 9 combinations the train alone was followed by a beat"),
+])  # fmt: skip
+def test_what_is_neither_reentry_nor_its_absence_is_counted(study, change, sentence):
+    first, second, *others = study.arrhythmias.inductions
+    odd = (replace(first, **change), replace(second, **change), *others)
+    assert not said(study, "activated again and again") and not said(study, "followed by a beat")
+    assert said(replace(study, arrhythmias=replace(study.arrhythmias, inductions=odd)), sentence)
+
+
 def test_rule_based_electrodes_are_named_as_uncertain_and_measured_ones_are_not(study):
     assert said(study, "placed by a rule")
     assert not said(replace(study, electrodes=replace(study.electrodes, measured=True)), "placed by a rule")

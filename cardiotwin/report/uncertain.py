@@ -22,7 +22,7 @@ LARGE_TUNING_ERROR = 0.05
 POOR_CORRELATION = 0.9
 LONGEST_DELAY_MS = 20.0
 WIDE_FRONT = 1.5
-TESTED = ("re-entry", "not inducible")
+TESTED = ("re-entry", "not inducible", "no closed path")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _caveats(study: Study) -> Iterator[Caveat]:
         yield from _of_comparison(study)
     yield from _of_cells(study.settings, study)
     if study.arrhythmias is not None:
-        yield from _of_profiles(study.arrhythmias)
+        yield from _of_pacing(study.arrhythmias)
     if study.posterior is not None:
         yield from _of_posterior(study.posterior)
     yield from _of_activation(study)
@@ -97,7 +97,7 @@ def _of_comparison(study: Study) -> Iterator[Caveat]:
     if study.settings.compare.retest == "inducible":
         yield Caveat(
             "What could not be induced without ablation was not tested again after it (`compare.retest`): circuits "
-            "that a lesion creates there are missed, and a plan cannot come out worse than no ablation in any draw.",
+            "that a lesion creates there are missed, no plan can come out worse, and so none is preferred.",
             "What could not be induced without ablation was not tested again: no plan could come out worse.",
         )
     if "isthmus" in study.settings.plan.propose and any(plan.name == "isthmus" for plan in study.plans):
@@ -123,7 +123,8 @@ def _of_cells(settings: Settings, study: Study) -> Iterator[Caveat]:
         )
 
 
-def _of_profiles(arrhythmias: Arrhythmias) -> Iterator[Caveat]:
+def _of_pacing(arrhythmias: Arrhythmias) -> Iterator[Caveat]:
+    """What was not tested, and what was seen that is neither re-entry nor its absence."""
     profiles = sorted({one.profile for one in arrhythmias.inductions})
     if len(profiles) == 1:
         profile = profiles[0].replace("_", " ")
@@ -134,6 +135,18 @@ def _of_profiles(arrhythmias: Arrhythmias) -> Iterator[Caveat]:
             untested[one.outcome] = untested.get(one.outcome, 0) + 1
     for reason, count in untested.items():
         yield Caveat(f"{count} of {len(arrhythmias.inductions)} combinations could not be tested: {reason}.")
+    unordered = sum(one.outcome == "no closed path" for one in arrhythmias.inductions)
+    if unordered:
+        yield Caveat(
+            f"In {unordered} of {len(arrhythmias.inductions)} combinations tissue was activated again and again, but on "
+            "no closed path of conduction: not counted as inducible."
+        )
+    echoes = sum(one.echo for one in arrhythmias.inductions)
+    if echoes:
+        yield Caveat(
+            f"In {echoes} of {len(arrhythmias.inductions)} combinations the train alone was followed by a beat that "
+            "nothing stimulated: tissue that took so long to be reached that it could excite its surroundings again."
+        )
 
 
 def _of_posterior(posterior: Posterior) -> Iterator[Caveat]:
