@@ -69,7 +69,8 @@ class Solver:
     n_beats : int
         Activations recorded at each node; later ones are lost.
     tolerance_mv : float, optional
-        Change of potential that makes it worth evaluating 16 nodes again; 0 evaluates all of them in every step.
+        Change of potential that makes it worth evaluating 16 nodes again; 0 evaluates all of them in every step. The
+        default moves activation by less than 0.1 ms, and repolarisation by 0.1 to 0.2 ms on average.
     order : {2, 1}
         In time. 1 is forward Euler, for comparison with the programs that use it: at dt 0.01 ms they are up to 2 %
         slow.
@@ -98,7 +99,7 @@ class Solver:
         threads: int | None = None,
         precision: str = "single",
         n_beats: int = 16,
-        tolerance_mv: float = 0.1,
+        tolerance_mv: float = 0.25,
         order: int = 2,
     ) -> None:
         medium = tissue if isinstance(tissue, Medium) else tissue.medium()
@@ -296,16 +297,15 @@ def _plan(fastest: np.ndarray, cell: ModuleType, dt_ms: float, tolerance_mv: flo
     substeps = np.maximum(np.ceil(dt_ms * fastest - 1e-9), 1).astype(np.int64)
     # The fastest mode decays at twice the leak; extrapolated by a share a of the last step it is stable for dt times
     # that rate up to 2/(1 + 2 a). A tenth is left to the cells, which decay too.
-    room = REACTION_SHARE / np.maximum(dt_ms * fastest, 1e-300)
-    ahead = np.where((substeps > 1) | (order == 1), 0.0, np.clip(0.5 * (room - 1.0), 0.0, 0.5))
+    room = np.where((substeps > 1) | (order == 1), 0.0, REACTION_SHARE / np.maximum(dt_ms * fastest, 1e-300))
     longest = max(int(cell.LONGEST_STEP_MS / dt_ms + 1e-9), 1) if tolerance_mv > 0 else 1
     return Plan(
         dt_ms,
-        np.full(len(fastest), longest, np.int64),
+        longest,
         float(tolerance_mv),
         np.flatnonzero(substeps > 1),
         substeps,
-        ahead,
+        room,
         float(order == 1),
         float(cell.REPOLARISED_MV),
     )

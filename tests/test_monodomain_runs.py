@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from medium_blocks import block, left_end
 
+from cardiotwin.kernels.monodomain import planned
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus, simulate
 
 MEDIUM = block((20.0, 6.0, 6.0), 0.75, sigma=(0.2, 0.08, 0.08))
@@ -53,6 +54,27 @@ def test_long_steps_of_quiet_tissue_leave_activation_where_it_was():
     assert np.nanmax(np.abs(every.activation_ms - some.activation_ms)) < 0.2
     assert np.nanmax(np.abs(every.repolarisation_ms - some.repolarisation_ms)) < 0.5
     assert not np.array_equal(every.repolarisation_ms, some.repolarisation_ms, equal_nan=True)
+
+
+def test_neighbours_in_long_steps_repolarise_together_and_on_time():
+    """Where they step in turn each sees the other ahead of its own middle, and this block repolarises 5 ms early."""
+    medium = block((18.0, 6.0, 6.0), 1.0, "ten_tusscher_2006", (0.4, 0.4, 0.4))
+    protocol = Protocol((Stimulus(left_end(medium), 0.0),), 420.0)
+    every, needed = (
+        Solver(medium, 0.04, **more).run(protocol, stop_when_quiet=False)[0] for more in ({"tolerance_mv": 0.0}, {})
+    )
+    assert np.isfinite(every.repolarisation_ms[0]).all()
+    assert np.abs(needed.activation_ms[0] - every.activation_ms[0]).max() < 0.05
+    assert abs(np.mean(needed.repolarisation_ms[0] - every.repolarisation_ms[0])) < 0.4
+
+
+@pytest.mark.parametrize(("change_mv", "longest", "steps"), [
+    (0.0, 16, [16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]),
+    (0.03, 16, [8, 7, 6, 5, 4, 3, 2, 1, 8, 7, 6, 5, 4, 3, 2, 1]),
+    (0.1, 16, [2, 1] * 8), (0.3, 16, [1] * 16), (0.0, 1, [1] * 16), (0.0, 13, [8, 7, 6, 5, 4, 3, 2, 1] * 2),
+])  # fmt: skip
+def test_long_steps_are_powers_of_two_that_start_at_their_multiples(change_mv, longest, steps):
+    assert [planned.py_func(reached - 1, change_mv, longest, 0.25) for reached in range(16)] == steps
 
 
 def test_renumbering_the_mesh_moves_nothing():

@@ -138,8 +138,8 @@ def _of_pacing(arrhythmias: Arrhythmias) -> Iterator[Caveat]:
     unordered = sum(one.outcome == "no closed path" for one in arrhythmias.inductions)
     if unordered:
         yield Caveat(
-            f"In {unordered} of {len(arrhythmias.inductions)} combinations tissue was activated again and again, but on "
-            "no closed path of conduction: not counted as inducible."
+            f"In {unordered} of {len(arrhythmias.inductions)} combinations tissue was activated again and again, but "
+            "on no closed path of conduction: not counted as inducible."
         )
     echoes = sum(one.echo for one in arrhythmias.inductions)
     if echoes:
