@@ -29,9 +29,9 @@ class Medium:
         chi C_m, µF/mm³.
     initial : dict of str to float
         State variables that start from another value than the model's.
-    lumped : bool
-        Whether the mass matrix is lumped. The consistent one is inverted as a dense matrix: for cables in
-        verification only.
+    mass_lumping : float
+        1 lumps the mass matrix, 0 leaves it consistent; between, a share of each. Anything but 1 is inverted as a dense
+        matrix: for cables and coarse slabs in verification.
     """
 
     points: np.ndarray
@@ -42,4 +42,4 @@ class Medium:
     same_as: np.ndarray | None = None
     capacity: float = CHI_PER_MM * C_M_UF_PER_MM2
     initial: Mapping[str, float] = field(default_factory=dict)
-    lumped: bool = True
+    mass_lumping: float = 1.0

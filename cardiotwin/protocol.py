@@ -41,7 +41,8 @@ class Activation:
     Attributes
     ----------
     activation_ms : (n_beats, n_nodes) float32
-        Interpolated upward crossings of 0 mV in order of time; NaN where there were fewer.
+        Interpolated upward crossings of 0 mV in order of time; NaN where there were fewer. A row for every beat that
+        any node had, one at least.
     repolarisation_ms : (n_beats, n_nodes) float32
         Downward crossing of -70 mV (Mitchell-Schaeffer: 10 % of the amplitude) that ends each beat; NaN likewise.
     snapshot_ms : (n_snapshots,) float64

@@ -33,7 +33,7 @@ Monitor = Callable[[float, np.ndarray], "bool | None"]
 
 
 class Run:
-    """One run under way: it owns its tiles and what it has sampled."""
+    """One run under way: it owns the tiles it is given, which it overwrites, and what it has sampled."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Run:
         stop_when_quiet: bool,
     ) -> None:
         self.solver, self.stimuli, self.monitor, self.stop_when_quiet = solver, stimuli, monitor, stop_when_quiet
-        self.step, self.tiles, self.ended = begin.step, copied(begin.tiles), False
+        self.step, self.tiles, self.ended = begin.step, begin.tiles, False
         self.last = round(protocol.duration_ms / solver.dt_ms)
         self.key = _key(solver.fingerprint, begin.step, protocol, snapshot_every_ms)
         shape = self.tiles.v.shape[1:]
@@ -105,8 +105,11 @@ class Run:
             pending = any(stop > self.step for _, stop, _, _ in self.stimuli)
             self.ended = self.stop_when_quiet and not pending and bool(v.max() < solver._cell.REST_MV + QUIET_MV)
         if self.monitor is not None and self.step and self._now("monitor"):
-            recorded = self.tiles.activation_ms[: max(1, min(int(self.tiles.beats.max()), solver.n_beats))]
-            self.ended |= bool(self.monitor(now, solver._on_mesh(recorded)))
+            self.ended |= bool(self.monitor(now, solver._on_mesh(self.tiles.activation_ms[: self._beats()])))
+
+    def _beats(self) -> int:
+        """Rows of recorded times that hold any, one at least."""
+        return max(1, min(int(self.tiles.beats.max()), self.solver.n_beats))
 
     def _now(self, what: str) -> bool:
         return what in self._every and _after(self.step - 1, self._every[what]) == self.step
@@ -132,8 +135,8 @@ class Run:
         """What was seen, on the nodes of the mesh."""
         n_nodes, on_mesh = len(self.solver.place), self.solver._on_mesh
         return Activation(
-            activation_ms=on_mesh(self.tiles.activation_ms),
-            repolarisation_ms=on_mesh(self.tiles.repolarisation_ms),
+            activation_ms=on_mesh(self.tiles.activation_ms[: self._beats()]),
+            repolarisation_ms=on_mesh(self.tiles.repolarisation_ms[: self._beats()]),
             snapshot_ms=np.array(self.snapshot_ms),
             snapshots=np.array(self.snapshots, np.float32).reshape(len(self.snapshots), n_nodes),
             ecg_ms=np.array(self.ecg_ms),

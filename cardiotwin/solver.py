@@ -118,7 +118,14 @@ class Solver:
         real = REAL[precision]
         node_of = np.maximum(self.place, 0)
         self._operator = operator(
-            medium.points, medium.tets, medium.sigma, node_of, self.n_unknowns, medium.capacity, real, medium.lumped
+            medium.points,
+            medium.tets,
+            medium.sigma,
+            node_of,
+            self.n_unknowns,
+            medium.capacity,
+            real,
+            medium.mass_lumping,
         )
         self._plan = _plan(self._operator.leak.max(axis=1), self._cell, self.dt_ms, tolerance_mv, order)
         self._initial = dict(medium.initial)
@@ -208,7 +215,7 @@ class Solver:
             raise InputRejected(
                 "state: it belongs to another tissue, time step or precision; start from `solver.rest()`"
             )
-        begin = state or self.rest()
+        begin = self.rest() if state is None else dataclasses.replace(state, tiles=copied(state.tiles))
         run = Run(self, protocol, stimuli, begin, snapshot_every_ms, monitor, stop_when_quiet)
         saved = Checkpoint(checkpoint, checkpoint_every_s, run.key) if checkpoint is not None else None
         if saved:

@@ -207,5 +207,5 @@ def _bar(sigma: float, lattice: _Lattice, length_mm: float) -> Medium:
         dict(lattice.parameters),
         same,
         initial=dict(lattice.initial),
-        lumped=lattice.geometry != "consistent cable",
+        mass_lumping=float(lattice.geometry != "consistent cable"),
     )

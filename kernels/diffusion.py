@@ -83,7 +83,7 @@ def edge_stiffness(points, tets, sigma, stiffness, volumes):
                 k += 1
 
 
-def operator(points, tets, sigma, node_of, n_nodes, capacity, real, lumped=True) -> Operator:
+def operator(points, tets, sigma, node_of, n_nodes, capacity, real, mass_lumping=1.0) -> Operator:
     """Assemble the diffusion of a mesh.
 
     Parameters
@@ -100,8 +100,9 @@ def operator(points, tets, sigma, node_of, n_nodes, capacity, real, lumped=True)
         chi C_m, µF/mm³.
     real : type
         Of the coefficients.
-    lumped : bool
-        The consistent mass matrix has a dense inverse, cut off where it has decayed to 1e-12: for small meshes.
+    mass_lumping : float
+        Share of the lumped mass matrix, the rest consistent. Unless it is 1 the inverse is dense, cut off where it has
+        decayed to 1e-12: for small meshes.
     """
     stiffness, volumes = np.empty((len(tets), 6)), np.empty(len(tets))
     edge_stiffness(points, tets, sigma, stiffness, volumes)
@@ -109,21 +110,22 @@ def operator(points, tets, sigma, node_of, n_nodes, capacity, real, lumped=True)
     i, j = nodes[:, EDGES[:, 0]].ravel(), nodes[:, EDGES[:, 1]].ravel()
     row, col, k = summed(i, j, stiffness.ravel(), n_nodes)
     rate = -k / capacity
-    if lumped:
+    if mass_lumping == 1.0:
         rate /= np.bincount(nodes.ravel(), np.repeat(volumes / 4.0, 4), n_nodes)[row]
     else:
-        row, col, rate = _over_consistent_mass(row, col, rate, nodes, volumes, n_nodes)
+        row, col, rate = _over_dense_mass(row, col, rate, nodes, volumes, n_nodes, mass_lumping)
     # A right angle leaves an edge without stiffness but for rounding: half the entries of a structured mesh.
     strong = np.abs(rate) > 1e-12 * np.abs(rate).max()
     return tiled(row[strong], col[strong], rate[strong], n_nodes, real)
 
 
-def _over_consistent_mass(row, col, conductance, nodes, volumes, n_nodes):
+def _over_dense_mass(row, col, conductance, nodes, volumes, n_nodes, mass_lumping):
     """Entries of M⁻¹ K, ordered. M = ∫ φ_a φ_b dV: a twentieth of the volume for two nodes, a tenth for one."""
     mass, stiffness = np.zeros((n_nodes, n_nodes)), np.zeros((n_nodes, n_nodes))
     for a in range(4):
         for b in range(4):
             np.add.at(mass, (nodes[:, a], nodes[:, b]), volumes * (0.1 if a == b else 0.05))
+    mass = (1.0 - mass_lumping) * mass + mass_lumping * np.diag(mass.sum(axis=1))
     stiffness[row, col] = conductance
     stiffness -= np.diag(stiffness.sum(axis=1))
     rates = np.linalg.solve(mass, stiffness)
