@@ -4,6 +4,8 @@ A module here holds
 
 - `STATE`: name of each state variable and its initial value, the potential (mV) first;
 - `PARAMETERS`: name of each parameter a node may have its own value of, and the default;
+- `CELL_TYPES`, if any: parameters that differ, by name of the cell type or of the paper's set of parameters, and
+  `STEADY_STATES`, where the state differs too;
 - `RATES`, if any: state variables whose last rate of change the model keeps, to extrapolate them within a step;
 - `LONGEST_STEP_MS`: the longest step its explicit parts bear away from the upstroke;
 - `REST_MV`, `REPOLARISED_MV`: resting potential, and the potential below which a beat is over;
