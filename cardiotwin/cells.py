@@ -22,12 +22,17 @@ is a choice.
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 
-from cardiotwin.errors import QualityGate
+from cardiotwin.errors import QualityGate, SettingsError
 from cardiotwin.heart import BORDER_ZONE, Heart
 from cardiotwin.kernels.ionic import cell_model
-from cardiotwin.settings import TissueSettings
+from cardiotwin.settings import CellModel, TissueSettings
+
+HEART_MODELS: tuple[str, ...] = get_args(CellModel)
+"""Cell models a heart can be made of: it is settled which cells are where, and what remodelling does to them."""
 
 REMODELLED_CURRENTS = {"g_Na": 0.38, "g_CaL": 0.31, "g_Kr": 0.30, "g_Ks": 0.20}
 REMODELLED_UPSTROKE = 0.47
@@ -99,14 +104,26 @@ def cell_parameters(
 
     Raises
     ------
+    SettingsError
+        Not one of `HEART_MODELS`.
     QualityGate
         The front that this lattice needs is longer than an action potential.
     """
+    require_heart_model(model)
     border = border_share(heart, conducting)
     remodelled = border if profile == "structural_and_ionic" else np.zeros_like(border)
     make = _two_variable if model in TWO_VARIABLE else _ten_tusscher
     parameters = make(heart, border, remodelled, model, cross, settings)
     return {name: values.astype(np.float32) for name, values in parameters.items()}
+
+
+def require_heart_model(model: str) -> None:
+    """Refuse a cell model of which no heart can be made; `SettingsError`."""
+    if model not in HEART_MODELS:
+        raise SettingsError(
+            f"cell_model: found {model!r}, expected one of {', '.join(HEART_MODELS)}; of others it is not settled "
+            "which cells are where and what remodelling does to them. Give them to a `Medium` of your own"
+        )
 
 
 def border_share(heart: Heart, conducting: np.ndarray) -> np.ndarray:
