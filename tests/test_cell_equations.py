@@ -25,6 +25,7 @@ CORNERS_MV = {
 THRESHOLDS = {
     "mitchell_schaeffer": ("v_gate",),
     "modified_mitchell_schaeffer": ("v_gate",),
+    "fenton_karma": ("u_c", "u_v"),
 }
 """Parameters at which an equation jumps, in units of the amplitude."""
 

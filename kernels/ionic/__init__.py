@@ -26,8 +26,16 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-MODELS = ("mitchell_schaeffer", "modified_mitchell_schaeffer", "ten_tusscher_2006")
-"""What tissue may be made of; `pathmanathan_gray` is for verification only."""
+MODELS = (
+    "aliev_panfilov",
+    "fenton_karma",
+    "mitchell_schaeffer",
+    "modified_mitchell_schaeffer",
+    "ten_tusscher_2006",
+)
+"""What a `Medium` may be made of; a heart, of some of them (`cardiotwin.cells`).
+
+`pathmanathan_gray` is for verification only."""
 
 
 def cell_model(name: str) -> ModuleType:
