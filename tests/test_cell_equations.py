@@ -20,12 +20,14 @@ SWITCHES = ("endocardial", "epicardial")
 """Parameters that are 0 or 1."""
 CORNERS_MV = {
     "ten_tusscher_2006": (-40.0,),
+    "luo_rudy_1991": (-47.13, -77.0, -40.0, -100.0),
 }
 """Where an equation jumps or reads 0/0; a fifth of a millivolt away from it, series still take its place."""
 THRESHOLDS = {
     "mitchell_schaeffer": ("v_gate",),
     "modified_mitchell_schaeffer": ("v_gate",),
     "fenton_karma": ("u_c", "u_v"),
+    "bueno_orovio_2008": ("theta_v", "theta_w", "theta_v_minus", "theta_o"),
 }
 """Parameters at which an equation jumps, in units of the amplitude."""
 

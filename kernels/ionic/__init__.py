@@ -28,7 +28,9 @@ from types import ModuleType
 
 MODELS = (
     "aliev_panfilov",
+    "bueno_orovio_2008",
     "fenton_karma",
+    "luo_rudy_1991",
     "mitchell_schaeffer",
     "modified_mitchell_schaeffer",
     "ten_tusscher_2006",
