@@ -1,4 +1,4 @@
-"""Right-hand sides of a detailed cell model as papers or authors' programs print them, one line an equation.
+"""Right-hand sides of two detailed cell models as papers or authors' programs print them, one line an equation.
 
 Written apart from the kernels: steady states and time constants where those have rates, quotients where those have
 products, and the authors' own order of state variables. Without stimulus. ``of`` multiplies a parameter, by its name in
@@ -12,6 +12,9 @@ PLAIN = defaultdict(lambda: 1.0)
 
 ORDER = {
     "ten_tusscher_2006": "V X_r1 X_r2 X_s m h j d f f2 fCass s r Ca_i Ca_SR Ca_ss R_prime Na_i K_i",
+    "courtemanche_1998": (
+        "V Na_i K_i Ca_i Ca_up Ca_rel m h j o_a o_i u_a u_i x_r x_s d f f_Ca u v w"
+    ),
 }  # fmt: skip
 ENDO, EPI, MID = "endocardial", "epicardial", "mid_myocardial"
 
@@ -79,3 +82,71 @@ def ten_tusscher_2006(y, kind=EPI, of=PLAIN):
         -(ina + ibna + 3 * inak + 3 * inaca) * cap / vc,
         -(ik1 + ito + ikr + iks - 2 * inak + ipk) * cap / vc,
     ]  # fmt: skip
+
+
+def courtemanche_1998(y, kind="atrial", of=PLAIN):
+    v, nai, ki, cai, caup, carel, m, h, j, oa, oi, ua, ui, xr, xs, d, f, fca, u, vg, w = y
+    R, T, F, cm, vi, vup, vrel = 8.3143, 310.0, 96.4867, 100.0, 20100.0 * 0.68, 20100.0 * 0.0552, 20100.0 * 0.0048
+    ko, nao, cao, frt = 5.4, 140.0, 1.8, 96.4867 / (8.3143 * 310.0)
+    ek, ena, eca = R * T / F * log(ko / ki), R * T / F * log(nao / nai), R * T / (2 * F) * log(cao / cai)
+    ina = cm * 7.8 * of["g_Na"] * m**3 * h * j * (v - ena)
+    ik1 = cm * 0.09 * of["g_K1"] * (v - ek) / (1 + exp(0.07 * (v + 80)))
+    ito = cm * 0.1652 * of["g_to"] * oa**3 * oi * (v - ek)
+    ikur = cm * of["g_Kur"] * (0.005 + 0.05 / (1 + exp((v - 15) / -13))) * ua**3 * ui * (v - ek)
+    ikr = cm * 0.029411765 * of["g_Kr"] * xr * (v - ek) / (1 + exp((v + 15) / 22.4))
+    iks = cm * 0.12941176 * of["g_Ks"] * xs**2 * (v - ek)
+    ical = cm * 0.12375 * of["g_CaL"] * d * f * fca * (v - 65)
+    sigma = (exp(nao / 67.3) - 1) / 7
+    fnak = 1 / (1 + 0.1245 * exp(-0.1 * v * frt) + 0.0365 * sigma * exp(-v * frt))
+    inak = cm * 0.59933874 * fnak / (1 + (10 / nai) ** 1.5) * ko / (ko + 1.5)
+    inaca = cm * 1600 * (exp(0.35 * v * frt) * nai**3 * cao - exp(-0.65 * v * frt) * nao**3 * cai)
+    inaca /= (87.5**3 + nao**3) * (1.38 + cao) * (1 + 0.1 * exp(-0.65 * v * frt))
+    ibca, ibna, ipca = cm * 0.001131 * (v - eca), cm * 0.0006744375 * (v - ena), cm * 0.275 * cai / (0.0005 + cai)
+    irel = 30 * u**2 * vg * w * (carel - cai)
+    itr, iup, ileak = (caup - carel) / 180, 0.005 / (1 + 0.00092 / cai), 0.005 * caup / 15
+    fn = 1e-12 * vrel * irel - 5e-13 / F * (0.5 * ical - 0.2 * inaca)
+    b1 = (2 * inaca - (ipca + ical + ibca)) / (2 * vi * F) + (vup * (ileak - iup) + irel * vrel) / vi
+    b2 = 1 + 0.07 * 0.0005 / (cai + 0.0005) ** 2 + 0.05 * 0.00238 / (cai + 0.00238) ** 2
+    am, bm = 0.32 * (v + 47.13) / (1 - exp(-0.1 * (v + 47.13))), 0.08 * exp(-v / 11)
+    if v >= -40:
+        ah, bh = 0.0, 1 / (0.13 * (1 + exp((v + 10.66) / -11.1)))
+        aj, bj = 0.0, 0.3 * exp(-2.535e-7 * v) / (1 + exp(-0.1 * (v + 32)))
+    else:
+        ah, bh = 0.135 * exp((v + 80) / -6.8), 3.56 * exp(0.079 * v) + 310000 * exp(0.35 * v)
+        aj = (-127140 * exp(0.2444 * v) - 3.474e-5 * exp(-0.04391 * v)) * (v + 37.78) / (1 + exp(0.311 * (v + 79.23)))
+        bj = 0.1212 * exp(-0.01052 * v) / (1 + exp(-0.1378 * (v + 40.14)))
+    aoa, boa = 0.65 / (exp((v + 10) / -8.5) + exp((v - 30) / -59)), 0.65 / (2.5 + exp((v + 82) / 17))
+    aoi, boi = 1 / (18.53 + exp((v + 113.7) / 10.95)), 1 / (35.56 + exp((v + 1.26) / -7.44))
+    aui, bui = 1 / (21 + exp((v - 185) / -28)), 1 / exp((v - 158) / -16)
+    axr = 0.0003 * (v + 14.1) / (1 - exp((v + 14.1) / -5))
+    bxr = 7.3898e-5 * (v - 3.3328) / (exp((v - 3.3328) / 5.1237) - 1)
+    axs = 4e-5 * (v - 19.9) / (1 - exp((v - 19.9) / -17))
+    bxs = 3.5e-5 * (v - 19.9) / (exp((v - 19.9) / 9) - 1)
+    td = (1 - exp((v + 10) / -6.24)) / (0.035 * (v + 10) * (1 + exp((v + 10) / -6.24)))
+    tf = 9 / (0.0197 * exp(-(0.0337**2) * (v + 10) ** 2) + 0.02)
+    tw = 6 * (1 - exp(-(v - 7.9) / 5)) / ((1 + 0.3 * exp(-(v - 7.9) / 5)) * (v - 7.9))
+    uss = 1 / (1 + exp(min(-(fn - 3.4175e-13) / 13.67e-16, 700)))
+    vss = 1 - 1 / (1 + exp(min(-(fn - 6.835e-14) / 13.67e-16, 700)))
+    return [
+        -(ina + ik1 + ito + ikur + ikr + iks + ical + ipca + inak + inaca + ibna + ibca) / cm,
+        (-3 * inak - (3 * inaca + ibna + ina)) / (vi * F),
+        (2 * inak - (ik1 + ito + ikur + ikr + iks)) / (vi * F),
+        b1 / b2,
+        iup - (ileak + itr * vrel / vup),
+        (itr - irel) / (1 + 10 * 0.8 / (carel + 0.8) ** 2),
+        am * (1 - m) - bm * m,
+        ah * (1 - h) - bh * h,
+        aj * (1 - j) - bj * j,
+        (1 / (1 + exp((v + 20.47) / -17.54)) - oa) * 3 * (aoa + boa),
+        (1 / (1 + exp((v + 43.1) / 5.3)) - oi) * 3 * (aoi + boi),
+        (1 / (1 + exp((v + 30.3) / -9.6)) - ua) * 3 * (aoa + boa),
+        (1 / (1 + exp((v - 99.45) / 27.48)) - ui) * 3 * (aui + bui),
+        (1 / (1 + exp((v + 14.1) / -6.5)) - xr) * (axr + bxr),
+        ((1 + exp((v - 19.9) / -12.7)) ** -0.5 - xs) / (0.5 / (axs + bxs)),
+        (1 / (1 + exp((v + 10) / -8)) - d) / td,
+        (exp(-(v + 28) / 6.9) / (1 + exp(-(v + 28) / 6.9)) - f) / tf,
+        (1 / (1 + cai / 0.00035) - fca) / 2,
+        (uss - u) / 8,
+        (vss - vg) / (1.91 + 2.09 * uss),
+        (1 - 1 / (1 + exp(-(v - 40) / 17)) - w) / tw,
+    ]

@@ -29,6 +29,7 @@ from types import ModuleType
 MODELS = (
     "aliev_panfilov",
     "bueno_orovio_2008",
+    "courtemanche_1998",
     "fenton_karma",
     "luo_rudy_1991",
     "mitchell_schaeffer",
