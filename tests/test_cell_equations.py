@@ -22,6 +22,8 @@ CORNERS_MV = {
     "ten_tusscher_2006": (-40.0,),
     "luo_rudy_1991": (-47.13, -77.0, -40.0, -100.0),
     "courtemanche_1998": (-47.13, -14.1, 3.3328, 19.9, -10.0, 7.9, -40.0),
+    "ohara_rudy_2011": (0.0, 12.23, 14.3),
+    "tor_ord_2019": (0.0, -40.0, 31.4978, 12.23, 14.3),
 }
 """Where an equation jumps or reads 0/0; a fifth of a millivolt away from it, series still take its place."""
 THRESHOLDS = {

@@ -1,4 +1,4 @@
-"""A detailed cell model against its authors' equations, solved by a stiff integrator, and published numbers."""
+"""Three detailed cell models against their authors' equations, solved by a stiff integrator, and published numbers."""
 
 from dataclasses import replace
 from functools import cache, partial
@@ -13,7 +13,7 @@ from cardiotwin.kernels.ionic import cell_model
 from cardiotwin.monodomain import Protocol, Solver, Stimulus
 
 START = 10.0
-STIMULUS = {"courtemanche_1998": (20.0, 2.0)}
+STIMULUS = {"courtemanche_1998": (20.0, 2.0), "ohara_rudy_2011": (80.0, 0.5), "tor_ord_2019": (53.0, 1.0)}
 """Strength (mV/ms) and duration (ms), the authors'."""
 CELLS = [(model, kind) for model in STIMULUS for kind in cell_model(model).CELL_TYPES]
 ONE_EACH = [cell for cell in CELLS if cell[1] in ("atrial", "endocardial")]
@@ -95,8 +95,10 @@ def test_the_error_falls_as_the_square_of_the_step(model, kind):
 @pytest.mark.parametrize(
     ("model", "level", "apd_ms", "upstroke"),
     [
-        # Text of the paper: APD90 and maximum dV/dt at 1 Hz.
+        # Text of the papers: APD90 and maximum dV/dt at 1 Hz; O'Hara's APD ends at 90 % of the resting potential.
         ("courtemanche_1998", ninety_percent, 299.0, 216.0),
+        ("ohara_rudy_2011", lambda v: 0.9 * v[0], 271.0, 254.0),
+        ("tor_ord_2019", ninety_percent, 271.0, 347.0),
     ],
 )
 def test_duration_and_upstroke_are_the_published_ones(model, level, apd_ms, upstroke):
@@ -115,6 +117,18 @@ def test_duration_and_upstroke_are_the_published_ones(model, level, apd_ms, upst
     assert np.gradient(fine_v, fine).max() == pytest.approx(upstroke, rel=0.03)
     exact, exact_v = truth(model, kind, 13.0, 0.01)
     assert activation_ms(fine, fine_v) == pytest.approx(activation_ms(exact, exact_v), abs=0.01)
+
+
+@pytest.mark.parametrize("model", ["ohara_rudy_2011", "tor_ord_2019"])
+def test_cell_types_differ_as_the_authors_equations_do(model):
+    """Mid-myocardial beats are 60 ms longer than endocardial ones, epicardial ones 35 ms shorter."""
+    apd = {}
+    for kind in cell_model(model).CELL_TYPES:
+        ours, theirs = potential(model, kind, 0.02, "single", every_ms=0.1), truth(model, kind, every_ms=0.1)
+        apd[kind], exact = (duration_ms(times, v, ninety_percent(v)) for times, v in (ours, theirs))
+        assert apd[kind] == pytest.approx(exact, abs=0.3)
+    assert apd["mid_myocardial"] == pytest.approx(apd["endocardial"] + 58.0, abs=5.0)
+    assert apd["epicardial"] == pytest.approx(apd["endocardial"] - 38.0, abs=5.0)
 
 
 @pytest.mark.parametrize(("model", "kind"), CELLS)
@@ -140,6 +154,7 @@ def test_a_cycle_ends_where_it_began(model, kind):
 @pytest.mark.parametrize(("model", "kind"), CELLS)
 @pytest.mark.parametrize("dt_ms", [0.02, 0.05])
 def test_fast_pacing_leaves_every_store_positive(model, kind, dt_ms):
+    """The mid-myocardial cell of O'Hara and Rudy empties its store within 10 ms of a beat."""
     cell = solver(model, kind, dt_ms, "single", 0.25)
     stimuli = tuple(Stimulus(np.arange(4), 400.0 * beat, 1.0, 53.0) for beat in range(6))
     state, lowest = None, np.inf
@@ -149,6 +164,8 @@ def test_fast_pacing_leaves_every_store_positive(model, kind, dt_ms):
         lowest = min(lowest, cell.variable(state, store).min())
     assert lowest > 0.0
     assert np.isfinite(run.activation_ms[5]).all()
+    if (model, kind) == ("ohara_rudy_2011", "mid_myocardial"):
+        assert lowest < 0.01
 
 
 @pytest.mark.parametrize("model", STIMULUS)
@@ -162,3 +179,32 @@ def test_no_potential_divides_by_zero(model):
         near = [module.ionic_current(cell.copy(), 0, v + dv, 0.02) for dv in (-1e-4, 0.0, 1e-4)]
         assert np.isfinite(cell).all()
         assert np.ptp(near) < 0.1 * max(1.0, abs(near[1]))
+
+
+def test_the_chain_of_the_rapid_rectifier_keeps_its_channels_and_its_order():
+    """At a fixed potential against the matrix exponential: second order, and no more channels than there were."""
+    from scipy.linalg import expm
+
+    from cardiotwin.kernels.ionic import tor_ord_2019 as model
+
+    state = initial("tor_ord_2019", "endocardial")
+    names = equations_detailed.ORDER["tor_ord_2019"].split()
+    chain = [names.index(name) for name in ("c0", "c1", "c2", "o", "i")]
+    y = np.array([state[name] for name in names])
+    y[0] = 20.0
+    rates = np.zeros((5, 5))
+    for k in range(5):
+        one = y.copy()
+        one[chain] = np.eye(5)[k]
+        rates[:, k] = np.array(equations_detailed.tor_ord_2019(one.tolist()))[chain]
+    exact = expm(40.0 * rates) @ y[chain]
+    errors = []
+    for dt in (0.8, 0.4, 0.2):
+        cell = np.zeros(16 * (len(model.STATE) + len(model.PARAMETERS) + 3))
+        cell[::16] = [*state.values(), *model.PARAMETERS.values(), 0.0, 0.0, 0.0]
+        for _ in range(round(40.0 / dt)):
+            model.gates(cell, 0, 20.0, dt)
+        end = cell[[model.C0, model.C1, model.C2, model.O_, model.I_]]
+        assert end.sum() == pytest.approx(1.0, abs=1e-12)
+        errors.append(np.abs(end - exact).max())
+    assert np.polyfit(np.log([0.8, 0.4, 0.2]), np.log(errors), 1)[0] == pytest.approx(2.0, abs=0.2), errors

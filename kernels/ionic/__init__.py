@@ -34,7 +34,9 @@ MODELS = (
     "luo_rudy_1991",
     "mitchell_schaeffer",
     "modified_mitchell_schaeffer",
+    "ohara_rudy_2011",
     "ten_tusscher_2006",
+    "tor_ord_2019",
 )
 """What a `Medium` may be made of; a heart, of some of them (`cardiotwin.cells`).
 
