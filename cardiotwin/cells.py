@@ -1,8 +1,14 @@
 """Which cells are where: transmural differences, the border zone, and a front that the lattice can carry.
 
-Ten Tusscher-Panfilov: endocardial, mid-myocardial and epicardial cells by transmural depth; the remodelled border
-zone has I_Na x 0.38, I_CaL x 0.31, I_Kr x 0.30 and I_Ks x 0.20, as in Arevalo et al. 2016 (doi 10.1038/ncomms11437).
-The last factor is applied to I_Ks, as by those who measured and first used it, not to I_K1, as in one tutorial.
+Ten Tusscher-Panfilov and ToR-ORd: endocardial, mid-myocardial and epicardial cells by transmural depth; the remodelled
+border zone has I_Na x 0.38, I_CaL x 0.31, I_Kr x 0.30 and I_Ks x 0.20, as in Arevalo et al. 2016 (doi
+10.1038/ncomms11437). The last factor is applied to I_Ks, as by those who measured and first used it, not to I_K1, as in
+one tutorial. They were used with ten Tusscher-Panfilov cells. ToR-ORd relies more on I_Kr: paced at 600 ms, the APD of
+its endocardial cell grows by a quarter (241 to 303 ms), not by a ninth.
+
+No heart is made of other models. Of O'Hara-Rudy's one might be, but 0.38 of its own sodium current carries no wave,
+whatever the conductivity; Bueno-Orovio's three layers have no currents of which it is known what a border zone does to
+them.
 
 Mitchell-Schaeffer, modified or not, has no currents to scale, so what these factors do to a single ten
 Tusscher-Panfilov cell paced at 600 ms is copied (`benchmarks/border_zone_cells.py` prints it): the largest dV/dt falls
@@ -22,18 +28,24 @@ is a choice.
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 
-from cardiotwin.errors import QualityGate
+from cardiotwin.errors import QualityGate, SettingsError
 from cardiotwin.heart import BORDER_ZONE, Heart
 from cardiotwin.kernels.ionic import cell_model
-from cardiotwin.settings import TissueSettings
+from cardiotwin.settings import CellModel, TissueSettings
 
-REMODELLED_CURRENTS = {"g_Na": 0.38, "g_CaL": 0.31, "g_Kr": 0.30, "g_Ks": 0.20}
+HEART_MODELS: tuple[str, ...] = get_args(CellModel)
+"""Cell models a heart can be made of: it is settled which cells are where, and what remodelling does to them."""
+
+REMODELLED_CURRENTS = {"g_Na": 0.38, "g_CaL": 0.31, "P_Ca": 0.31, "g_Kr": 0.30, "g_Ks": 0.20}
+"""By either name of the L-type current."""
 REMODELLED_UPSTROKE = 0.47
 
 ENDOCARDIAL_BELOW, EPICARDIAL_ABOVE = 0.3, 0.7
-"""Transmural depth at which the ten Tusscher-Panfilov cell types change."""
+"""Transmural depth at which cell types change."""
 
 TWO_VARIABLE = ("mitchell_schaeffer", "modified_mitchell_schaeffer")
 TAU_IN_MS, TAU_OUT_RATIO = 0.3, 20.0
@@ -80,7 +92,7 @@ def conducting_cell(model: str, slowest: float, edge_mm: float, remodelled: bool
         tau_in = max(cell["tau_in"], TAU_IN_MS / REMODELLED_UPSTROKE)
         return {"tau_in": tau_in, "tau_out": TAU_OUT_RATIO * tau_in}
     default = cell_model(model).PARAMETERS
-    return {name: default[name] * factor for name, factor in REMODELLED_CURRENTS.items()}
+    return {name: default[name] * factor for name, factor in REMODELLED_CURRENTS.items() if name in default}
 
 
 def cell_parameters(
@@ -99,14 +111,50 @@ def cell_parameters(
 
     Raises
     ------
+    SettingsError
+        Not one of `HEART_MODELS`.
     QualityGate
         The front that this lattice needs is longer than an action potential.
     """
+    require_heart_model(model)
     border = border_share(heart, conducting)
     remodelled = border if profile == "structural_and_ionic" else np.zeros_like(border)
-    make = _two_variable if model in TWO_VARIABLE else _ten_tusscher
-    parameters = make(heart, border, remodelled, model, cross, settings)
+    if model in TWO_VARIABLE:
+        parameters = _two_variable(heart, border, remodelled, model, cross, settings)
+    else:
+        parameters = _detailed(model, heart.transmural, remodelled)
     return {name: values.astype(np.float32) for name, values in parameters.items()}
+
+
+def require_heart_model(model: str) -> None:
+    """Refuse a cell model of which no heart can be made; `SettingsError`."""
+    if model not in HEART_MODELS:
+        raise SettingsError(
+            f"cell_model: found {model!r}, expected one of {', '.join(HEART_MODELS)}; of others it is not settled "
+            "which cells are where and what remodelling does to them. Give them to a `Medium` of your own"
+        )
+
+
+def cell_types(depth: np.ndarray) -> dict[str, np.ndarray]:
+    """(n_nodes,) bool of each cell type, from transmural depth, 0 at the endocardium."""
+    endocardial, epicardial = depth < ENDOCARDIAL_BELOW, depth > EPICARDIAL_ABOVE
+    return {"endocardial": endocardial, "mid_myocardial": ~(endocardial | epicardial), "epicardial": epicardial}
+
+
+def initial_states(model: str, depth: np.ndarray) -> dict[str, np.ndarray]:
+    """State variables that start elsewhere than the model's own, (n_nodes,) float32: every type's own steady state.
+
+    A mid-myocardial ToR-ORd cell that starts from the endocardial state has beats 70 ms too long, and after 50 beats at
+    600 ms still 40 ms. Of other models there is one state for all types.
+    """
+    states = getattr(cell_model(model), "STEADY_STATES", {})
+    if not states:
+        return {}
+    own = {name: np.empty(len(depth), np.float32) for name in cell_model(model).STATE}
+    for kind, here in cell_types(depth).items():
+        for name, values in own.items():
+            values[here] = states[kind][name]
+    return own
 
 
 def border_share(heart: Heart, conducting: np.ndarray) -> np.ndarray:
@@ -138,19 +186,13 @@ def _two_variable(
     return {"tau_in": tau_in, "tau_out": tau_out, "tau_close": tau_close}
 
 
-def _ten_tusscher(
-    heart: Heart, border: np.ndarray, remodelled: np.ndarray, model: str, cross: float, settings: TissueSettings
-) -> dict[str, np.ndarray]:
-    published = cell_model(model)
-    depth = heart.transmural
-    kinds = (
-        ("endocardial", depth < ENDOCARDIAL_BELOW),
-        ("mid_myocardial", (depth >= ENDOCARDIAL_BELOW) & (depth <= EPICARDIAL_ABOVE)),
-    )
-    parameters = {name: np.full(len(depth), value) for name, value in published.PARAMETERS.items() if name != "g_K1"}
-    for kind, where in kinds:
-        for name, value in published.CELL_TYPES[kind].items():
-            parameters[name][where] = value
-    for name, factor in REMODELLED_CURRENTS.items():
-        parameters[name] = parameters[name] * (1.0 + (factor - 1.0) * remodelled)
+def _detailed(model: str, depth: np.ndarray, remodelled: np.ndarray) -> dict[str, np.ndarray]:
+    default, types = cell_model(model).PARAMETERS, cell_model(model).CELL_TYPES
+    differing = set(REMODELLED_CURRENTS).union(*types.values())
+    parameters = {name: np.full(len(depth), value) for name, value in default.items() if name in differing}
+    for kind, here in cell_types(depth).items():
+        for name, value in types[kind].items():
+            parameters[name][here] = value
+    for name in parameters.keys() & REMODELLED_CURRENTS.keys():
+        parameters[name] *= 1.0 + (REMODELLED_CURRENTS[name] - 1.0) * remodelled
     return parameters

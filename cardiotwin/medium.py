@@ -27,7 +27,7 @@ class Medium:
         A point each point is one with; that is how a lattice is made periodic.
     capacity : float
         chi C_m, µF/mm³.
-    initial : dict of str to float
+    initial : dict of str to (n_points,) float or float
         State variables that start from another value than the model's.
     mass_lumping : float
         1 lumps the mass matrix, 0 leaves it consistent; between, a share of each. Anything but 1 is inverted as a dense
@@ -41,5 +41,5 @@ class Medium:
     parameters: Mapping[str, np.ndarray | float]
     same_as: np.ndarray | None = None
     capacity: float = CHI_PER_MM * C_M_UF_PER_MM2
-    initial: Mapping[str, float] = field(default_factory=dict)
+    initial: Mapping[str, np.ndarray | float] = field(default_factory=dict)
     mass_lumping: float = 1.0

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from cardiotwin.errors import SettingsError
 
-CellModel = Literal["mitchell_schaeffer", "modified_mitchell_schaeffer", "ten_tusscher_2006"]
+CellModel = Literal["mitchell_schaeffer", "modified_mitchell_schaeffer", "ten_tusscher_2006", "tor_ord_2019"]
+"""What a heart can be made of."""
 
 
 class Section(BaseModel):

@@ -128,7 +128,9 @@ class Solver:
             medium.mass_lumping,
         )
         self._plan = _plan(self._operator.leak.max(axis=1), self._cell, self.dt_ms, tolerance_mv, order)
-        self._initial = dict(medium.initial)
+        self._initial = {
+            name: value if np.ndim(value) == 0 else self._gathered(value) for name, value in medium.initial.items()
+        }
         self._parameters = {name: self._gathered(value) for name, value in medium.parameters.items()}
         self._weights = self._scattered_weights(electrode_weights)
         self._threads = _threads(threads, self.n_unknowns)
@@ -277,8 +279,10 @@ class Solver:
         return out
 
     def _fingerprint(self) -> str:
-        digest = hashlib.sha256(f"{self._model} {self.precision} {self.dt_ms} {self.n_beats} {self._initial}".encode())
-        for array in (*self._operator, *self._plan, self.place, *self._parameters.values()):
+        start = {name: value for name, value in self._initial.items() if np.ndim(value) == 0}
+        digest = hashlib.sha256(f"{self._model} {self.precision} {self.dt_ms} {self.n_beats} {start}".encode())
+        starts = (value for name, value in self._initial.items() if name not in start)
+        for array in (*self._operator, *self._plan, self.place, *self._parameters.values(), *starts):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardiotwin.cells import cell_parameters, conducting_cell
+from cardiotwin.cells import cell_parameters, conducting_cell, initial_states, require_heart_model
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.medium import Medium
@@ -66,7 +66,8 @@ class Tissue:
         heart, on = self.heart, self.conducting
         frame = np.stack([heart.fibres[on], heart.sheets[on], heart.normals[on]], axis=1)
         sigma = np.einsum("ek,eki,ekj->eij", self.sigma[on], frame, frame)
-        return Medium(heart.mesh.points, heart.mesh.tets[on], sigma, self.cell_model, self.parameters)
+        initial = initial_states(self.cell_model, heart.transmural)
+        return Medium(heart.mesh.points, heart.mesh.tets[on], sigma, self.cell_model, self.parameters, initial=initial)
 
 
 def make_tissue(
@@ -103,10 +104,13 @@ def make_tissue(
     ------
     InputRejected
         Lesions of another mesh.
+    SettingsError
+        A cell model that no heart can be made of.
     QualityGate
         A velocity cannot be reached on this lattice, or nothing conducts.
     """
     model, profile = cell_model or settings.cell_model, profile or settings.border_zone_profile
+    require_heart_model(model)
     fraction = settings.border_zone_velocity_fraction
     conducting = heart.tissue_class != CORE
     if lesions is not None:

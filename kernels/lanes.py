@@ -304,7 +304,7 @@ def differ_anywhere(typingctx, a, b):
 
 
 # What a cell model calls: here for one number, below for 16.
-exp, log, sqrt = math.exp, math.log, math.sqrt
+exp, expm1, log, sqrt = math.exp, math.expm1, math.log, math.sqrt
 
 
 def fma(a, b, c):
@@ -327,9 +327,27 @@ def sigmoid(x):
     return 1.0 / (1.0 + exp(x))
 
 
+def linoid(x):
+    """x/(exp(x) - 1), which at 0 is 1: by its series within 0.1, where it errs by 4e-11 at most."""
+    near = abs(x) < 0.1
+    x_far = where(near, 1.0, x)
+    x2 = x * x
+    return where(near, 1.0 - 0.5 * x + x2 * (1.0 / 12.0 - x2 / 720.0), x_far / (exp(x_far) - 1.0))
+
+
 def rush_larsen(gate, steady, rate, dt):
     """A gate after dt; exact while the potential stands still. 1/tau often is a product where tau is a quotient."""
     return steady + (gate - steady) * exp(-dt * rate)
+
+
+def rush_larsen_slow(gate, steady, rate, dt):
+    """The same for gates of a second, in single precision.
+
+    There exp(-dt/tau) is rounded by 3e-8, which at dt 0.01 ms is 0.3 % of a tau of 1000 ms, in every step and always to
+    the same side: two beats of Fenton and Karma's cell end 1.7 mV off, with this 0.2. It makes a step of ten Tusscher
+    and Panfilov's 4 % dearer and gains it nothing, so that keeps the other.
+    """
+    return gate + (gate - steady) * expm1(-dt * rate)
 
 
 _INLINE = {"forceinline": True, "error_model": "numpy"}
@@ -355,9 +373,19 @@ def _sigmoid_lanes(x):
     return sigmoid
 
 
+@overload(linoid, jit_options=_INLINE)
+def _linoid_lanes(x):
+    return linoid
+
+
 @overload(rush_larsen, jit_options=_INLINE)
 def _rush_larsen_lanes(gate, steady, rate, dt):
     return rush_larsen
+
+
+@overload(rush_larsen_slow, jit_options=_INLINE)
+def _rush_larsen_slow_lanes(gate, steady, rate, dt):
+    return rush_larsen_slow
 
 
 @overload(math.sqrt, jit_options=_INLINE)
@@ -370,6 +398,13 @@ def _exp_lanes(x):
     if not isinstance(x, Lanes):
         return None
     return exp_single if x.dtype == types.float32 else exp_double
+
+
+@overload(math.expm1, jit_options=_INLINE)
+def _expm1_lanes(x):
+    if not isinstance(x, Lanes):
+        return None
+    return expm1_single if x.dtype == types.float32 else expm1_double
 
 
 @overload(math.log, jit_options=_INLINE)
@@ -389,6 +424,17 @@ def exp_single(x):
     return (fma(p * r, r, r) + 1.0) * _power_of_two(k)
 
 
+def expm1_single(x):
+    """exp(x) - 1 in float32, for the same x and as exact near 0 as elsewhere."""
+    x = where(x < -87.0, -87.0, where(x > 88.0, 88.0, x))
+    k = _floor(fma(x, 1.44269504, 0.5))
+    r = fma(k, 2.12194440e-4, fma(k, -0.693359375, x))
+    p = fma(fma(fma(1.9875691500e-4, r, 1.3981999507e-3), r, 8.3334519073e-3), r, 4.1665795894e-2)
+    p = fma(fma(p, r, 1.6666665459e-1), r, 5.0000001201e-1)
+    power = _power_of_two(k)
+    return fma(fma(p * r, r, r), power, power - 1.0)
+
+
 def exp_double(x):
     """exp(x) in float64 for x in [-708, 709], clamped outside; relative error below 4e-16. NaN stays NaN."""
     x = where(x < -708.0, -708.0, where(x > 709.0, 709.0, x))
@@ -398,6 +444,18 @@ def exp_double(x):
     p = r * fma(fma(1.26177193074810590878e-4, s, 3.02994407707441961300e-2), s, 9.99999999999999999910e-1)
     q = fma(fma(fma(3.00198505138664455042e-6, s, 2.52448340349684104192e-3), s, 2.27265548208155028766e-1), s, 2.0)
     return (1.0 + 2.0 * (p / (q - p))) * _power_of_two(k)
+
+
+def expm1_double(x):
+    """exp(x) - 1 in float64, for the same x and as exact near 0 as elsewhere."""
+    x = where(x < -708.0, -708.0, where(x > 709.0, 709.0, x))
+    k = _floor(fma(x, 1.4426950408889634, 0.5))
+    r = fma(k, -1.42860682030941723212e-6, fma(k, -6.93145751953125e-1, x))
+    s = r * r
+    p = r * fma(fma(1.26177193074810590878e-4, s, 3.02994407707441961300e-2), s, 9.99999999999999999910e-1)
+    q = fma(fma(fma(3.00198505138664455042e-6, s, 2.52448340349684104192e-3), s, 2.27265548208155028766e-1), s, 2.0)
+    power = _power_of_two(k)
+    return fma(2.0 * (p / (q - p)), power, power - 1.0)
 
 
 def log_single(x):

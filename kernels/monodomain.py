@@ -315,7 +315,7 @@ def resting_tiles(model: str, real: type, initial, parameters, leak: np.ndarray,
 
     Parameters
     ----------
-    initial : dict of str to float
+    initial : dict of str to (n_nodes,) float or float
         State variables that start elsewhere than the model's own.
     leak : (n_tiles, 16) float
         As in `Operator`.
@@ -325,12 +325,11 @@ def resting_tiles(model: str, real: type, initial, parameters, leak: np.ndarray,
     cell = cell_model(model)
     n_tiles = -(-n_nodes // LANES)
     cells = np.zeros((n_tiles, width(cell), LANES), real)
-    for k, (name, value) in enumerate({**cell.STATE, **initial, **cell.PARAMETERS}.items()):
-        cells[:, k] = value
-        if name in parameters:
-            padded = np.full(n_tiles * LANES, value, real)
-            padded[:n_nodes] = parameters[name]
-            cells[:, k] = padded.reshape(n_tiles, LANES)
+    given = {**initial, **parameters}
+    for k, (name, value) in enumerate({**cell.STATE, **cell.PARAMETERS}.items()):
+        padded = np.full(n_tiles * LANES, value, real)
+        padded[: n_nodes if np.ndim(given.get(name)) else None] = given.get(name, value)
+        cells[:, k] = padded.reshape(n_tiles, LANES)
     cells[:, -2], cells[:, -1] = cells[:, 0], leak
     return Tiles(
         cells=cells.reshape(n_tiles, -1),

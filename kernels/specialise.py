@@ -8,6 +8,8 @@ from typing import Any
 
 from numba import njit
 
+CELL_MODELS = "cardiotwin.kernels.ionic."
+
 
 def specialise(template: Callable, name: str, *, inline: bool = False, parallel: bool = False, **bound: Any) -> Any:
     """Compile a copy of a plain function in which some global names mean something else.
@@ -18,7 +20,7 @@ def specialise(template: Callable, name: str, *, inline: bool = False, parallel:
     Parameters
     ----------
     template : function without closure
-        Plain functions of its own module that it calls are copied and inlined.
+        Plain functions of its own module or of a cell model's that it calls are copied and inlined.
     name : str
         Sets the copy apart on disk; must differ for different `bound`.
     inline : bool
@@ -31,7 +33,9 @@ def specialise(template: Callable, name: str, *, inline: bool = False, parallel:
     scope = dict(template.__globals__)
     for helper in template.__code__.co_names:
         function = scope.get(helper)
-        if isinstance(function, types.FunctionType) and function.__module__ == template.__module__:
+        if isinstance(function, types.FunctionType) and (
+            function.__module__ == template.__module__ or function.__module__.startswith(CELL_MODELS)
+        ):
             scope[helper] = specialise(function, name, inline=True)
     scope.update(bound)
     copy = types.FunctionType(template.__code__, scope, template.__name__, template.__defaults__)

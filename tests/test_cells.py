@@ -1,5 +1,6 @@
 """Which cells are where: three kinds across the wall, and border-zone cells remodelled as measured."""
 
+import dataclasses
 from itertools import pairwise
 
 import numpy as np
@@ -7,10 +8,13 @@ import pytest
 from cube_heart import block_heart
 from medium_blocks import single_cell
 
-from cardiotwin.cells import cell_parameters
+from cardiotwin.cells import HEART_MODELS, cell_parameters, conducting_cell
+from cardiotwin.errors import SettingsError
 from cardiotwin.heart import BORDER_ZONE
+from cardiotwin.kernels.ionic import MODELS, cell_model
 from cardiotwin.monodomain import Protocol, Solver, Stimulus
 from cardiotwin.settings import TissueSettings
+from cardiotwin.tissue import Tissue, Velocities
 
 SETTINGS = TissueSettings()
 DETAILED = "ten_tusscher_2006"
@@ -60,6 +64,46 @@ def test_a_structural_border_zone_leaves_the_cells_as_they_are():
     healthy, border = cells(wall(), DETAILED), cells(wall(BORDER_ZONE), DETAILED, "structural")
     for name in healthy:
         assert (border[name] == healthy[name]).all(), name
+
+
+@pytest.mark.parametrize("kind", OTHERWISE)
+def test_tor_ord_cells_have_the_parameters_of_their_layer_and_less_of_four_currents_in_the_border_zone(kind):
+    model = cell_model("tor_ord_2019")
+    printed, here = {**model.PARAMETERS, **model.CELL_TYPES[kind]}, of(kind, wall())
+    for heart, factors in ((wall(), {}), (wall(BORDER_ZONE), {**REMODELLED, "P_Ca": 0.31})):
+        found = cells(heart, "tor_ord_2019")
+        assert {"g_Na", "P_Ca", "g_Kr", "g_Ks"} < set(found)
+        for name, value in printed.items():
+            if name in found:
+                assert found[name][here] == pytest.approx(factors.get(name, 1.0) * value, rel=1e-6), name
+        assert all(name in found for name in model.CELL_TYPES[kind])
+
+
+@pytest.mark.parametrize("kind", OTHERWISE)
+def test_every_layer_starts_from_its_own_steady_state(kind):
+    heart, model = wall(), cell_model("tor_ord_2019")
+    n_tets = len(heart.mesh.tets)
+    own = {name: values.astype(np.float64) for name, values in cells(heart, "tor_ord_2019").items()}
+    tissue = Tissue(heart, np.ones(n_tets, bool), np.ones((n_tets, 3)), "tor_ord_2019", own, Velocities(0.6, 0.3), {})
+    solver = Solver(tissue, 0.02)
+    for name, value in model.STEADY_STATES[kind].items():
+        assert solver.variable(solver.rest(), name)[of(kind, heart)] == pytest.approx(value, rel=1e-6), name
+    assert solver.fingerprint != Solver(dataclasses.replace(tissue.medium(), initial={}), 0.02).fingerprint
+
+
+def test_remodelled_cells_of_either_detailed_model_conduct_with_what_their_currents_leave():
+    for model, current in (("ten_tusscher_2006", "g_CaL"), ("tor_ord_2019", "P_Ca")):
+        cell = conducting_cell(model, 0.3, 1.0, remodelled=True)
+        default = cell_model(model).PARAMETERS
+        assert cell == {name: REMODELLED.get(name, 0.31) * default[name] for name in ("g_Na", current, "g_Kr", "g_Ks")}
+
+
+@pytest.mark.parametrize("model", sorted(set(MODELS) - set(HEART_MODELS)))
+def test_other_models_are_refused_in_one_line_that_says_which_are_not(model):
+    with pytest.raises(SettingsError, match="mitchell_schaeffer, ten_tusscher_2006, tor_ord_2019") as refusal:
+        cells(wall(), model)
+    assert model in str(refusal.value)
+    assert "\n" not in str(refusal.value)
 
 
 def duration_ms(parameters):

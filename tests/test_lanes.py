@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from cardiotwin.kernels.lanes import LANES, largest, tile
+from cardiotwin.kernels.lanes import LANES, largest, linoid, tile
 
 
 @njit(error_model="numpy")
@@ -16,9 +16,21 @@ def exp_of(x, y):
 
 
 @njit(error_model="numpy")
+def expm1_of(x, y):
+    for t in range(x.shape[0]):
+        tile(y, t)[0] = math.expm1(tile(x, t)[0])
+
+
+@njit(error_model="numpy")
 def log_of(x, y):
     for t in range(x.shape[0]):
         tile(y, t)[0] = math.log(tile(x, t)[0])
+
+
+@njit(error_model="numpy")
+def linoid_of(x, y):
+    for t in range(x.shape[0]):
+        tile(y, t)[0] = linoid(tile(x, t)[0])
 
 
 @njit(error_model="numpy")
@@ -36,6 +48,28 @@ def test_exp_and_log_are_right_to_a_few_units_in_the_last_place(real, reach):
     log_of(truth.astype(real), y)
     truth = np.log(truth.astype(real).astype(np.longdouble))
     assert (np.abs(y - truth) / np.maximum(np.abs(truth), 0.1)).max() < 4 * np.finfo(real).eps
+
+
+@pytest.mark.parametrize(("real", "error"), [(np.float32, 2e-6), (np.float64, 5e-11)])
+def test_linoid_has_no_hole_at_zero(real, error):
+    x = np.concatenate([np.linspace(-60.0, 60.0, 10 * LANES), np.linspace(-0.2, 0.2, 1000 * LANES), np.zeros(LANES)])
+    x = x.astype(real).reshape(-1, LANES)
+    y = np.empty_like(x)
+    linoid_of(x, y)
+    exact = x.astype(np.longdouble)
+    truth = np.where(x == 0, 1.0, exact / np.expm1(np.where(x == 0, 1.0, exact)))
+    assert np.abs(y / truth - 1).max() < error
+    assert linoid(0.0) == 1.0
+
+
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_what_is_missing_to_one_is_as_exact_as_what_is_there(real):
+    """From 1e-7 to 80 on both sides of 0: a gate of a second moves by 1e-5 of its way in a step."""
+    size = np.geomspace(1e-7, 80.0, 500 * LANES)
+    x = np.concatenate([-size, size]).astype(real).reshape(-1, LANES)
+    y = np.empty_like(x)
+    expm1_of(x, y)
+    assert np.abs(y / np.expm1(x.astype(np.longdouble)) - 1).max() < 4 * np.finfo(real).eps
 
 
 @pytest.mark.parametrize("real", [np.float32, np.float64])

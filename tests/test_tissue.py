@@ -5,7 +5,7 @@ import pytest
 from cube_heart import block_heart
 from scipy.spatial.transform import Rotation
 
-from cardiotwin.errors import InputRejected, QualityGate
+from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
 from cardiotwin.meshes.reference.slab import lattice_block
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus, simulate
@@ -52,6 +52,11 @@ def test_a_lesion_is_as_good_as_a_core():
     lesioned = make_tissue(heart, VELOCITIES, SETTINGS, dt_ms=DT_MS, lesions=scarred.tissue_class == CORE)
     assert np.array_equal(lesioned.conducting, make_tissue(scarred, VELOCITIES, SETTINGS, dt_ms=DT_MS).conducting)
     assert np.isnan(beat(lesioned, 100.0).activation_ms[0, heart.mesh.points[:, 0] > 11]).all()
+
+
+def test_a_heart_is_not_made_of_cells_that_have_no_place_in_it():
+    with pytest.raises(SettingsError, match="'courtemanche_1998', expected one of mitchell_schaeffer"):
+        make_tissue(bar(HEALTHY), VELOCITIES, SETTINGS, dt_ms=DT_MS, cell_model="courtemanche_1998")
 
 
 @pytest.mark.parametrize(("fibre", "healthy"), [((1.0, 0.0, 0.0), 0.6), ((0.0, 1.0, 0.0), 0.3)])

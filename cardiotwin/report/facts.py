@@ -30,6 +30,7 @@ PHANTOM = "PHANTOM PATIENT: made by the computer. No person has this heart."
 
 CELL_MODELS = {
     "ten_tusscher_2006": "ten Tusscher-Panfilov 2006",
+    "tor_ord_2019": "ToR-ORd 2019",
     "mitchell_schaeffer": "Mitchell-Schaeffer",
     "modified_mitchell_schaeffer": "modified Mitchell-Schaeffer",
 }

@@ -4,6 +4,8 @@ A module here holds
 
 - `STATE`: name of each state variable and its initial value, the potential (mV) first;
 - `PARAMETERS`: name of each parameter a node may have its own value of, and the default;
+- `CELL_TYPES`, if any: parameters that differ, by name of the cell type or of the paper's set of parameters, and
+  `STEADY_STATES`, where the state differs too;
 - `RATES`, if any: state variables whose last rate of change the model keeps, to extrapolate them within a step;
 - `LONGEST_STEP_MS`: the longest step its explicit parts bear away from the upstroke;
 - `REST_MV`, `REPOLARISED_MV`: resting potential, and the potential below which a beat is over;
@@ -24,8 +26,21 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-MODELS = ("mitchell_schaeffer", "modified_mitchell_schaeffer", "ten_tusscher_2006")
-"""What tissue may be made of; `pathmanathan_gray` is for verification only."""
+MODELS = (
+    "aliev_panfilov",
+    "bueno_orovio_2008",
+    "courtemanche_1998",
+    "fenton_karma",
+    "luo_rudy_1991",
+    "mitchell_schaeffer",
+    "modified_mitchell_schaeffer",
+    "ohara_rudy_2011",
+    "ten_tusscher_2006",
+    "tor_ord_2019",
+)
+"""What a `Medium` may be made of; a heart, of some of them (`cardiotwin.cells`).
+
+`pathmanathan_gray` is for verification only."""
 
 
 def cell_model(name: str) -> ModuleType:
