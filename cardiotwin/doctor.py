@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cardiotwin import __version__
 from cardiotwin.ensemble import cores
+from cardiotwin.memory import available_bytes
 
 MEMORY_GB, DISK_GB = 4.0, 2.0
 """What the demo asks of a machine."""
@@ -89,19 +90,6 @@ def _libraries() -> Iterator[Row]:
 def _memory() -> Row:
     free = available_bytes() / _GB
     return Row("memory available", round(free, 1), "GB", f">= {MEMORY_GB:g}", free >= MEMORY_GB, "for the demo")
-
-
-def available_bytes() -> int:
-    """Memory that can be had: the least of what the system has free and what the control group allows."""
-    found = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    info = Path("/proc/meminfo")
-    if info.exists():
-        fields = dict(line.split(":", 1) for line in info.read_text().splitlines() if ":" in line)
-        found = [int(fields["MemAvailable"].split()[0]) * 1024]
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.exists() and limit.read_text().strip().isdigit():
-        found.append(int(limit.read_text()) - int(used.read_text()))
-    return min(found)
 
 
 def _disk() -> Row:

@@ -18,6 +18,7 @@ from cardiotwin.kernels.ionic import cell_model, width
 from cardiotwin.kernels.lanes import LANES
 from cardiotwin.kernels.monodomain import Plan, Tiles, advance_kernel, resting_tiles
 from cardiotwin.medium import Medium
+from cardiotwin.memory import require
 from cardiotwin.progress import Progress, silent
 from cardiotwin.protocol import Activation, Protocol
 from cardiotwin.simulation import Checkpoint, Monitor, Run, copied
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 
 REAL: dict[str, type] = {"single": np.float32, "double": np.float64}
+ASSEMBLY_BYTES_PER_TET = 550
+"""Measured; most of it is the list of edges while it is ordered."""
 REACTION_SHARE = 0.9
 """Of the largest stable step, what diffusion may use."""
 
@@ -75,6 +78,14 @@ class Solver:
         In time. 1 is forward Euler, for comparison with the programs that use it: at dt 0.01 ms they are up to 2 %
         slow.
 
+    Raises
+    ------
+    InputRejected
+        Nothing conducts.
+    SettingsError
+    ResourceLimit
+        It would take more than 80 % of the memory that is free.
+
     Notes
     -----
     Explicit in time. Where diffusion is too fast for ``dt_ms`` by Gershgorin's bound (slivers, a fast layer), those
@@ -116,6 +127,11 @@ class Solver:
         self.place = _places(medium)
         self.n_unknowns = int(self.place.max()) + 1
         real = REAL[precision]
+        require(
+            bytes_needed(self.n_unknowns, len(medium.tets), width(self._cell), real, n_beats),
+            f"simulation of {self.n_unknowns} nodes",
+            "Use a coarser mesh (`mesh.edge_mm`), single precision, or fewer processes (`induce.workers`)",
+        )
         node_of = np.maximum(self.place, 0)
         self._operator = operator(
             medium.points,
@@ -128,10 +144,8 @@ class Solver:
             medium.mass_lumping,
         )
         self._plan = _plan(self._operator.leak.max(axis=1), self._cell, self.dt_ms, tolerance_mv, order)
-        self._initial = {
-            name: value if np.ndim(value) == 0 else self._gathered(value) for name, value in medium.initial.items()
-        }
-        self._parameters = {name: self._gathered(value) for name, value in medium.parameters.items()}
+        given = {**medium.initial, **medium.parameters}
+        self._given = {name: self._gathered(value) for name, value in given.items()}
         self._weights = self._scattered_weights(electrode_weights)
         self._threads = _threads(threads, self.n_unknowns)
         self._advance = advance_kernel(self._model, self._threads > 1)
@@ -151,7 +165,7 @@ class Solver:
     def rest(self) -> State:
         """All cells in their initial state, at time 0."""
         real, leak = REAL[self.precision], self._operator.leak
-        tiles = resting_tiles(self._model, real, self._initial, self._parameters, leak, self.n_unknowns, self.n_beats)
+        tiles = resting_tiles(self._model, real, self._given, leak, self.n_unknowns, self.n_beats)
         return State(0, 0.0, tiles, self.fingerprint)
 
     def potential(self, state: State) -> np.ndarray:
@@ -258,10 +272,11 @@ class Solver:
         return out
 
     def _gathered(self, value: np.ndarray | float) -> np.ndarray:
-        """A parameter of every unknown from one of every node."""
-        values = np.broadcast_to(np.asarray(value, np.float64), self.place.shape)
-        out = np.empty(self.n_unknowns)
-        out[self.place[self.place >= 0]] = values[self.place >= 0]
+        """What every unknown has from what every node has; one number for all stays one."""
+        if np.ndim(value) == 0:
+            return np.asarray(value, np.float64)
+        out: np.ndarray = np.empty(self.n_unknowns, REAL[self.precision])
+        out[self.place[self.place >= 0]] = np.asarray(value)[self.place >= 0]
         return out
 
     def _scattered_weights(self, weights: np.ndarray | None) -> np.ndarray:
@@ -279,12 +294,26 @@ class Solver:
         return out
 
     def _fingerprint(self) -> str:
-        start = {name: value for name, value in self._initial.items() if np.ndim(value) == 0}
-        digest = hashlib.sha256(f"{self._model} {self.precision} {self.dt_ms} {self.n_beats} {start}".encode())
-        starts = (value for name, value in self._initial.items() if name not in start)
-        for array in (*self._operator, *self._plan, self.place, *self._parameters.values(), *starts):
+        about = f"{self._model} {self.precision} {self.dt_ms} {self.n_beats} {list(self._given)}"
+        digest = hashlib.sha256(about.encode())
+        for array in (*self._operator, *self._plan, self.place, *self._given.values()):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
+
+
+def bytes_needed(n_nodes: int, n_tets: int, width: int, real: type, n_beats: int) -> float:
+    """At most, besides the mesh: while the diffusion is assembled, or while a run goes on from a state.
+
+    Parameters
+    ----------
+    width : int
+        Numbers a node has in its tile.
+    """
+    size = np.dtype(real).itemsize
+    state = size * (width + 2) + 8 * n_beats + 3 + 40 / LANES
+    neighbours = 16 * (4 + size) + 8
+    running = n_nodes * (neighbours + 2 * state + 8 * n_beats + 40)
+    return max(running, ASSEMBLY_BYTES_PER_TET * n_tets)
 
 
 def _places(medium: Medium) -> np.ndarray:

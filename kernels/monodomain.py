@@ -310,22 +310,19 @@ def advance_kernel(model: str, parallel: bool):
     return specialise(_advance, model, parallel=parallel, advance_tile=advance_tile, **rows)
 
 
-def resting_tiles(model: str, real: type, initial, parameters, leak: np.ndarray, n_nodes: int, n_beats: int) -> Tiles:
+def resting_tiles(model: str, real: type, given, leak: np.ndarray, n_nodes: int, n_beats: int) -> Tiles:
     """All cells in their initial state.
 
     Parameters
     ----------
-    initial : dict of str to (n_nodes,) float or float
-        State variables that start elsewhere than the model's own.
+    given : dict of str to (n_nodes,) float or float
+        State variables and parameters that differ from the model's own.
     leak : (n_tiles, 16) float
         As in `Operator`.
-    parameters : dict of str to (n_nodes,) float or float
-        Those that differ from the model's default.
     """
     cell = cell_model(model)
     n_tiles = -(-n_nodes // LANES)
     cells = np.zeros((n_tiles, width(cell), LANES), real)
-    given = {**initial, **parameters}
     for k, (name, value) in enumerate({**cell.STATE, **cell.PARAMETERS}.items()):
         padded = np.full(n_tiles * LANES, value, real)
         padded[: n_nodes if np.ndim(given.get(name)) else None] = given.get(name, value)

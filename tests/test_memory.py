@@ -1,0 +1,64 @@
+"""A run says what it needs before it takes it."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from medium_blocks import block, left_end
+
+from cardiotwin import memory
+from cardiotwin.errors import ResourceLimit
+from cardiotwin.kernels.ionic import cell_model, width
+from cardiotwin.monodomain import Protocol, Solver, Stimulus
+from cardiotwin.solver import bytes_needed
+
+MODEL = "ten_tusscher_2006"
+MEDIUM = block((24.0, 24.0, 24.0), 1.0, MODEL)
+PROTOCOL = Protocol((Stimulus(left_end(MEDIUM), 0.0),), 2.0)
+
+
+def peak_bytes(work):
+    """Most that arrays took while it ran, and what it returned."""
+    tracemalloc.start()
+    result = work()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak, result
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_what_a_simulation_needs_is_estimated_from_above_and_not_wildly(precision):
+    Solver(MEDIUM, 0.02, precision=precision).run(PROTOCOL, stop_when_quiet=False)  # compiled
+    assembling, solver = peak_bytes(lambda: Solver(MEDIUM, 0.02, precision=precision))
+    state = solver.run(PROTOCOL, stop_when_quiet=False)[1]
+    later = Protocol(PROTOCOL.stimuli, 4.0)
+    running, _ = peak_bytes(lambda: solver.run(later, state, stop_when_quiet=False))
+    n_nodes, real = solver.n_unknowns, np.float32 if precision == "single" else np.float64
+    estimate = bytes_needed(n_nodes, len(MEDIUM.tets), width(cell_model(MODEL)), real, 16)
+    assert estimate > assembling
+    assert estimate > running
+    assert estimate < 1.5 * max(assembling, running)
+
+
+def test_a_run_in_single_precision_takes_at_most_400_bytes_a_node():
+    """Besides the mesh: the diffusion, the state of the cells and a beat's times."""
+    Solver(MEDIUM, 0.02, n_beats=1).run(PROTOCOL, stop_when_quiet=False)
+    tracemalloc.start()
+    solver = Solver(MEDIUM, 0.02, n_beats=1)
+    tracemalloc.reset_peak()
+    solver.run(PROTOCOL, stop_when_quiet=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 400 * solver.n_unknowns, f"{peak / solver.n_unknowns:.0f} bytes a node"
+
+
+def test_more_than_there_is_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10_000_000)
+    with pytest.raises(ResourceLimit) as caught:
+        Solver(MEDIUM, 0.02)
+    said = str(caught.value)
+    assert said.startswith("simulation of 15625 nodes: needs about ")
+    assert "mesh.edge_mm" in said
+    assert "\n" not in said
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10_000_000_000)
+    Solver(MEDIUM, 0.02)
