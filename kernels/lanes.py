@@ -26,6 +26,8 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, models, overload, register_model
 
+ROUNDING_SINGLE = 1.5 * 2.0**23
+"""What is added to a float32 leaves its last bits to count ones."""
 LANES = 16
 """Numbers in a vector: 512 bits of float32."""
 
@@ -263,6 +265,19 @@ def _power_of_two(typingctx, k):
 
 
 @intrinsic
+def _times_power_of_two(typingctx, x, rounded):
+    """x 2^k in float32, k being in the last bits of a number that was rounded: added to the exponent of x."""
+
+    def codegen(context, builder, sig, args):
+        integers = _integers(x.dtype)
+        x_bits, k_bits = (builder.bitcast(one, integers) for one in args)
+        shifted = builder.shl(k_bits, ir.Constant(integers, [_mantissa_bits(x.dtype)] * LANES))
+        return builder.bitcast(builder.add(x_bits, shifted), _vector(x.dtype))
+
+    return x(x, rounded), codegen
+
+
+@intrinsic
 def _exponent(typingctx, x):
     """The k of x = m 2^k with m in [0.5, 1), for positive, normal numbers."""
 
@@ -416,17 +431,20 @@ def _log_lanes(x):
 
 def exp_single(x):
     """exp(x) in float32 for x in [-87, 88], clamped outside; relative error below 2e-7. NaN stays NaN."""
-    x = where(x < -87.0, -87.0, where(x > 88.0, 88.0, x))
-    k = _floor(fma(x, 1.44269504, 0.5))
+    x = where(x > 88.0, 88.0, x)
+    x = where(x < -87.0, -87.0, x)
+    rounded = fma(x, 1.44269504, ROUNDING_SINGLE)
+    k = rounded - ROUNDING_SINGLE
     r = fma(k, 2.12194440e-4, fma(k, -0.693359375, x))
     p = fma(fma(fma(1.9875691500e-4, r, 1.3981999507e-3), r, 8.3334519073e-3), r, 4.1665795894e-2)
     p = fma(fma(p, r, 1.6666665459e-1), r, 5.0000001201e-1)
-    return (fma(p * r, r, r) + 1.0) * _power_of_two(k)
+    return _times_power_of_two(fma(fma(p, r, 1.0), r, 1.0), rounded)
 
 
 def expm1_single(x):
     """exp(x) - 1 in float32, for the same x and as exact near 0 as elsewhere."""
-    x = where(x < -87.0, -87.0, where(x > 88.0, 88.0, x))
+    x = where(x > 88.0, 88.0, x)
+    x = where(x < -87.0, -87.0, x)
     k = _floor(fma(x, 1.44269504, 0.5))
     r = fma(k, 2.12194440e-4, fma(k, -0.693359375, x))
     p = fma(fma(fma(1.9875691500e-4, r, 1.3981999507e-3), r, 8.3334519073e-3), r, 4.1665795894e-2)
@@ -437,7 +455,8 @@ def expm1_single(x):
 
 def exp_double(x):
     """exp(x) in float64 for x in [-708, 709], clamped outside; relative error below 4e-16. NaN stays NaN."""
-    x = where(x < -708.0, -708.0, where(x > 709.0, 709.0, x))
+    x = where(x > 709.0, 709.0, x)
+    x = where(x < -708.0, -708.0, x)
     k = _floor(fma(x, 1.4426950408889634, 0.5))
     r = fma(k, -1.42860682030941723212e-6, fma(k, -6.93145751953125e-1, x))
     s = r * r
@@ -448,7 +467,8 @@ def exp_double(x):
 
 def expm1_double(x):
     """exp(x) - 1 in float64, for the same x and as exact near 0 as elsewhere."""
-    x = where(x < -708.0, -708.0, where(x > 709.0, 709.0, x))
+    x = where(x > 709.0, 709.0, x)
+    x = where(x < -708.0, -708.0, x)
     k = _floor(fma(x, 1.4426950408889634, 0.5))
     r = fma(k, -1.42860682030941723212e-6, fma(k, -6.93145751953125e-1, x))
     s = r * r
