@@ -77,18 +77,18 @@ def _delay(heart: Heart, site: Stimulus, activation_ms: np.ndarray) -> float:
 
 
 def _sinus_beat(tissue: Tissue, posterior: Posterior, member: int, radius_mm: float) -> tuple[Stimulus, ...]:
-    """A stimulus a site, on the endocardium around it, at the member's time."""
+    """A stimulus a site, in the ball around it, at the member's time: a disc on the surface starts no wide front."""
     heart = tissue.heart
     endocardium = heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM)
-    candidates = np.intersect1d(endocardium, heart.mesh.tets[tissue.conducting])
+    conducting = np.unique(heart.mesh.tets[tissue.conducting])
+    candidates = np.intersect1d(endocardium, conducting)
     if not candidates.size:
         raise QualityGate("confirming run: no conducting endocardium to start a beat from; check the segmentation")
     # Sites live on the coarser calibration mesh: the nearest node of this one stands for each.
-    tree = cKDTree(heart.mesh.points[candidates])
-    _, nearest = tree.query(posterior.site_positions[member])
-    around = tree.query_ball_point(heart.mesh.points[candidates[nearest]], radius_mm)
+    _, nearest = cKDTree(heart.mesh.points[candidates]).query(posterior.site_positions[member])
+    around = cKDTree(heart.mesh.points[conducting]).query_ball_point(heart.mesh.points[candidates[nearest]], radius_mm)
     times = posterior.site_times_ms[member] - posterior.site_times_ms[member].min()
     return tuple(
-        Stimulus(np.sort(candidates[near]).astype(np.int32), float(time))
+        Stimulus(np.sort(conducting[near]).astype(np.int32), float(time))
         for near, time in zip(around, times, strict=True)
     )

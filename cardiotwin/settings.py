@@ -66,7 +66,7 @@ class SimulateSettings(Section):
     """The confirming run: one sinus beat of the member that fits the ECG best."""
 
     site_radius_mm: float = Field(
-        2.5, gt=0, le=20, description="endocardium that fires at once; a wide wave front needs more of it to start"
+        2.5, gt=0, le=20, description="tissue around a site that fires at once; a wide wave front needs more of it to start"
     )
     dt_ms: float = Field(0.02, gt=0, le=0.5)
     duration_ms: float = Field(450.0, gt=0, le=60_000)

@@ -183,9 +183,12 @@ def _of_confirmation(confirmation: Confirmation) -> Iterator[Caveat]:
         yield Caveat(f"Conduction velocity on this mesh misses what was asked for: {listed}.")
     silent = np.flatnonzero(confirmation.site_delay_ms > LONGEST_DELAY_MS) + 1
     if silent.size:
-        yield Caveat(
+        failed = (
             f"In the confirming run activation site {', '.join(map(str, silent))} of {confirmation.site_delay_ms.size} "
-            "started no wave: its ECG is not that of the fitted member. Raise `simulate.site_radius_mm`."
+            "started no wave"
+        )
+        yield Caveat(
+            f"{failed}: its ECG is not that of the fitted member. Raise `simulate.site_radius_mm`.", f"{failed}."
         )
 
 
