@@ -241,6 +241,49 @@ def settings(
     terminal.table(("key", "value", "default", "unit", "range", "note"), cells)
 
 
+cell = App(
+    name="cell",
+    help="Cell models of your own.\n\nExample: cardiotwin cell import my_model.cellml",
+    help_format="plaintext",
+)
+app.command(cell)
+
+
+@cell.command(name="import")
+def import_cell(
+    model: Annotated[Path, Parameter(help="CellML 1.0, 1.1 or 2.0")],
+    *,
+    name: Annotated[str, Parameter(help="of the model and its file; that of the CellML file when left out")] = "",
+    output: Annotated[Path, Parameter(help="folder for NAME.py")] = Path(),
+    potential: Annotated[str, Parameter(help="the membrane potential, where the file leaves it open")] = "",
+    json: Json = False,
+) -> None:
+    """Turn a CellML model into a cell model in Python, and compare a beat of it with one of the equations.
+
+    A tissue takes it by its path: Medium(points, tets, sigma, "my_model.py", {}). Needs pip install cardiotwin[cellml].
+
+    Example: cardiotwin cell import my_model.cellml --name my_model --output models
+    """
+    from cardiotwin.cellml import import_cell_model
+    from cardiotwin.doctor import machine
+
+    with terminal.progress_bar(json) as progress:
+        made = import_cell_model(model, name, output, potential=potential, progress=progress)
+    if json:
+        terminal.say_json({"machine": machine(), **vars(made)})
+        return
+    _print_rows(made.rows, machine(), json)
+    gates, others = len(made.gates), len(made.states) - 1 - len(made.gates) - len(made.stiff)
+    terminal.say(
+        f"{len(made.states)} state variables: {gates} gates by Rush-Larsen, {len(made.stiff)} fast ones by "
+        f"linearly implicit, {others} by forward Euler steps; left out: {', '.join(made.stimulus) or 'nothing'}"
+    )
+    terminal.say(f"parameters of a node: {', '.join(made.parameters) or 'none'}")
+    for note in made.notes:
+        terminal.say(f"note: {terminal.one_line(note)}")
+    terminal.say(f"written: {made.path}; use it as Medium(..., cell_model={str(made.path)!r})")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: exits with the documented codes (`cardiotwin --help`)."""
     sys.exit(execute(sys.argv[1:] if arguments is None else arguments))

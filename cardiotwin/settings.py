@@ -66,7 +66,10 @@ class SimulateSettings(Section):
     """The confirming run: one sinus beat of the member that fits the ECG best."""
 
     site_radius_mm: float = Field(
-        2.5, gt=0, le=20, description="tissue around a site that fires at once; a wide wave front needs more of it to start"
+        2.5,
+        gt=0,
+        le=20,
+        description="tissue around a site that fires at once; a wide wave front needs more of it to start",
     )
     dt_ms: float = Field(0.02, gt=0, le=0.5)
     duration_ms: float = Field(450.0, gt=0, le=60_000)
@@ -183,4 +186,9 @@ def explained(error: ValidationError) -> str:
         return f"unknown key `{key}`; `cardiotwin settings` lists the known ones"
     if isinstance(first.get("ctx", {}).get("error"), ValueError):  # a rule of ours, which names what it found
         return f"`{key}`: {first['ctx']['error']}"
+    if first["loc"][-1:] == ("cell_model",) and str(first["input"]).endswith(".py"):
+        return (
+            f"`{key}`: a heart needs to know the border zone and the layers of the wall of its cell model, and of "
+            f"{first['input']!r} does not; use it in Python, Medium(..., cell_model={first['input']!r}) with a Solver"
+        )
     return f"`{key}`: {first['msg']}, found {first['input']!r}"

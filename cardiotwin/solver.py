@@ -14,10 +14,10 @@ import numpy as np
 
 from cardiotwin.errors import InputRejected, SettingsError
 from cardiotwin.kernels.diffusion import operator, space_filling_order
-from cardiotwin.kernels.ionic import cell_model, width
+from cardiotwin.kernels.ionic import width
 from cardiotwin.kernels.lanes import LANES
 from cardiotwin.kernels.monodomain import Plan, Tiles, advance_kernel, resting_tiles
-from cardiotwin.medium import Medium
+from cardiotwin.medium import Medium, membrane
 from cardiotwin.memory import require
 from cardiotwin.progress import Progress, silent
 from cardiotwin.protocol import Activation, Protocol
@@ -123,7 +123,7 @@ class Solver:
         if order not in (1, 2):
             raise SettingsError(f"order: found {order!r}, expected 1 or 2")
         self.dt_ms, self.precision, self.n_beats = float(dt_ms), precision, n_beats
-        self._model, self._cell = medium.cell_model, cell_model(medium.cell_model)
+        self._model, self._cell = membrane(medium.cell_model)
         self.place = _places(medium)
         self.n_unknowns = int(self.place.max()) + 1
         real = REAL[precision]

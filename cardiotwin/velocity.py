@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cardiotwin.errors import QualityGate
-from cardiotwin.medium import Medium
+from cardiotwin.medium import Medium, membrane
 from cardiotwin.meshes.reference.slab import box, lattice_bar
 from cardiotwin.protocol import Protocol, Stimulus
 from cardiotwin.solver import Solver
@@ -74,7 +74,9 @@ def tune(
         No conductivity gives that velocity on this lattice: the wave is stopped between nodes before it is that slow.
     """
     named, start = (tuple(sorted(values.items())) for values in (parameters, initial or {}))
-    lattice = _Lattice(cell_model, named, start, edge_mm, dt_ms, round(transverse, 2), geometry, precision, order)
+    lattice = _Lattice(
+        membrane(cell_model)[0], named, start, edge_mm, dt_ms, round(transverse, 2), geometry, precision, order
+    )
     return _tuned(round(velocity, 6), lattice, tolerance)
 
 
@@ -166,7 +168,7 @@ def plane_wave_velocity(
 ) -> float:
     """Velocity of a plane wave, mm/ms; 0 where it stops or is slower than half of what is expected. See `tune`."""
     named = tuple(sorted(parameters.items()))
-    lattice = _Lattice(cell_model, named, (), edge_mm, dt_ms, round(transverse, 2), geometry, precision)
+    lattice = _Lattice(membrane(cell_model)[0], named, (), edge_mm, dt_ms, round(transverse, 2), geometry, precision)
     return _plane_wave_velocity(sigma, lattice, expected)
 
 

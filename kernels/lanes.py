@@ -148,6 +148,26 @@ _define(operator.neg, lambda b, x: b.fneg(x))
 _define(abs, _named("fabs"))
 _define(operator.lt, lambda b, x, y: b.fcmp_ordered("<", x, y), Mask)
 _define(operator.gt, lambda b, x, y: b.fcmp_ordered(">", x, y), Mask)
+_define(operator.le, lambda b, x, y: b.fcmp_ordered("<=", x, y), Mask)
+_define(operator.ge, lambda b, x, y: b.fcmp_ordered(">=", x, y), Mask)
+_define(operator.eq, lambda b, x, y: b.fcmp_ordered("==", x, y), Mask)
+_define(operator.ne, lambda b, x, y: b.fcmp_unordered("!=", x, y), Mask)
+
+
+def _define_logic(function, emit):
+    """Both or either of two masks, as `&` and `|` have it for truth values in the interpreter."""
+
+    @infer_global(function)
+    class Template(AbstractTemplate):
+        def generic(self, args, kws):
+            same = len(args) == 2 and isinstance(args[0], Mask) and args[0] == args[1]
+            return signature(args[0], *args) if same else None
+
+    lower_builtin(function, Mask, Mask)(lambda context, builder, sig, args: emit(builder, *args))
+
+
+_define_logic(operator.and_, lambda b, x, y: b.and_(x, y))
+_define_logic(operator.or_, lambda b, x, y: b.or_(x, y))
 
 
 @infer_global(operator.getitem)
@@ -319,7 +339,7 @@ def differ_anywhere(typingctx, a, b):
 
 
 # What a cell model calls: here for one number, below for 16.
-exp, expm1, log, sqrt = math.exp, math.expm1, math.log, math.sqrt
+exp, expm1, log, sqrt, floor, power = math.exp, math.expm1, math.log, math.sqrt, math.floor, math.pow
 
 
 def fma(a, b, c):
@@ -365,6 +385,11 @@ def rush_larsen_slow(gate, steady, rate, dt):
     return gate + (gate - steady) * expm1(-dt * rate)
 
 
+def apart(x, point):
+    """x, but never within 0.002 of a point where an equation is 0/0, and in single precision noise beside it."""
+    return where(abs(x - point) < 0.002, point + 0.002, x)
+
+
 _INLINE = {"forceinline": True, "error_model": "numpy"}
 
 
@@ -403,9 +428,55 @@ def _rush_larsen_slow_lanes(gate, steady, rate, dt):
     return rush_larsen_slow
 
 
+@overload(apart, jit_options=_INLINE)
+def _apart_lanes(x, point):
+    return apart
+
+
 @overload(math.sqrt, jit_options=_INLINE)
 def _sqrt_lanes(x):
     return (lambda x: _llvm_sqrt(x)) if isinstance(x, Lanes) else None
+
+
+@overload(math.floor, jit_options=_INLINE)
+def _floor_lanes(x):
+    return (lambda x: _floor(x)) if isinstance(x, Lanes) else None
+
+
+@overload(math.pow, jit_options=_INLINE, prefer_literal=True)
+def _power_lanes(a, b):
+    """Products for a whole number that stands in the source, else exp(b log a); 0 to the power of anything is 0."""
+    if not isinstance(a, Lanes):
+        return (lambda a, b: exp(b * math.log(a))) if isinstance(b, Lanes) else None
+    if isinstance(b, types.IntegerLiteral) and 0 < abs(b.literal_value) <= LONGEST_PRODUCT:
+        return _product(b.literal_value)
+    tiny = 1.1754943508222875e-38 if a.dtype == types.float32 else 2.2250738585072014e-308
+
+    def power_of(a, b):
+        answer = exp(b * log(where(a < tiny, 1.0, a)))
+        return where(a < tiny, where(a < 0.0, math.nan, 0.0), answer)
+
+    return power_of
+
+
+LONGEST_PRODUCT = 16
+"""The largest power that is multiplied out."""
+
+
+def _product(n):
+    def product(a, b):
+        answer = a
+        for _ in range(1, n):
+            answer = answer * a
+        return answer
+
+    def reciprocal(a, b):
+        answer = a
+        for _ in range(1, -n):
+            answer = answer * a
+        return 1.0 / answer
+
+    return product if n > 0 else reciprocal
 
 
 @overload(math.exp, jit_options=_INLINE)

@@ -17,6 +17,7 @@ from cardiotwin import cli, errors, terminal
 
 COMMANDS = (
     *("demo", "new", "add", "remove", "run", "status", "export", "verify", "doctor", "settings"),
+    "cell",
     *("segment", "mesh", "simulate", "calibrate", "induce", "plan", "compare", "report"),
 )
 
@@ -287,6 +288,7 @@ def test_the_start_waits_for_no_heavy_library():
         "wfdb",
         "pydicom",
         "pydantic",
+        "myokit",
     ]
     script = f"import sys, cardiotwin.cli; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", script], text=True).strip() == "[]"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from cardiotwin.kernels.lanes import LANES, largest, linoid, tile
+from cardiotwin.kernels.lanes import LANES, apart, floor, largest, linoid, power, tile, where
 
 
 @njit(error_model="numpy")
@@ -82,6 +82,63 @@ def test_nan_is_never_lost(real):
         exp_of(x, y)
         assert np.isnan(y[0, 3])
         assert np.isnan(largest_of(x))
+
+
+def powers(a):
+    return power(a, 2), power(a, 7), power(a, -3), power(a, 0.7), power(a, a), power(2.0, a), power(1.5, 2.0)
+
+
+@njit(error_model="numpy")
+def powers_of(x, y):
+    for t in range(x.shape[0]):
+        a = tile(x, t)[0]
+        for k, value in enumerate((power(a, 2), power(a, 7), power(a, -3), power(a, 0.7), power(a, a), power(2.0, a))):
+            tile(y, 6 * t + k)[0] = value
+
+
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_powers_are_right_to_the_error_of_their_logarithm(real):
+    x = np.linspace(0.05, 9.0, 10 * LANES).astype(real).reshape(-1, LANES)
+    y = np.empty((6 * len(x), LANES), real)
+    powers_of(x, y)
+    truth = np.array([[powers(float(a))[:6] for a in row] for row in x]).transpose(0, 2, 1).reshape(y.shape)
+    assert np.abs(y / truth - 1).max() < 20 * np.finfo(real).eps
+
+
+def test_the_power_of_zero_is_zero_and_a_root_of_a_negative_number_is_none():
+    x = np.zeros((1, LANES), np.float32)
+    x[0, 1], x[0, 2], x[0, 3] = -2.0, np.nan, 1e-42
+    y = np.empty((6, LANES), np.float32)
+    powers_of(x, y)
+    assert y[3, 0] == y[3, 3] == 0.0
+    assert np.isnan(y[3, 1:3]).all()
+    assert y[0, 1] == 4.0
+    assert y[1, 1] == -128.0
+
+
+def chosen(a):
+    """A branch of every comparison; all are masks when a is 16 numbers."""
+    low = where((a <= -1.0) | (a == 0.5), floor(a), 2.0 * a)
+    return where((a >= 1.0) & (a != 2.0), a * a, low)
+
+
+@njit(error_model="numpy")
+def chosen_of(x, y):
+    for t in range(x.shape[0]):
+        a = tile(x, t)[0]
+        low = where((a <= -1.0) | (a == 0.5), floor(a), 2.0 * a)
+        tile(y, t)[0] = where((a >= 1.0) & (a != 2.0), a * a, low)
+
+
+def test_comparisons_choose_as_for_one_number():
+    x = np.array([-3.5, -1, -0.5, 0, 0.5, 0.7, 1, 1.5, 2, 3, 2.5, -2, 8, 9, 0.1, -0.1]).reshape(1, -1)
+    y = np.empty_like(x)
+    chosen_of(x, y)
+    np.testing.assert_array_equal(y[0], [chosen(a) for a in x[0]])
+
+
+def test_a_point_is_kept_away_from():
+    assert [apart(x, -47.13) for x in (-47.13, -47.131, -47.0)] == [-47.13 + 0.002, -47.13 + 0.002, -47.0]
 
 
 def test_the_loop_over_cells_is_vector_code():

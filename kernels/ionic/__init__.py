@@ -19,11 +19,17 @@ The potential itself is the solver's: a model says what its membrane does, not h
 parameters, then those rates, then room for the potential before the step and for how fast a node leaks to its
 neighbours. In the interpreter the functions are those of one cell; compiled, lane is 0 and every name in them stands
 for 16 cells at once (`cardiotwin.kernels.lanes`). So no equation is written twice.
+
+A model of the user's own is such a file anywhere, named by its path.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import re
+import sys
+from pathlib import Path
 from types import ModuleType
 
 MODELS = (
@@ -42,10 +48,34 @@ MODELS = (
 
 `pathmanathan_gray` is for verification only."""
 
+CONTRACT = ("STATE", "PARAMETERS", "LONGEST_STEP_MS", "REST_MV", "REPOLARISED_MV", "gates", "ionic_current")
+
 
 def cell_model(name: str) -> ModuleType:
-    """The module of a cell model; `ModuleNotFoundError` when there is none of that name."""
-    return importlib.import_module(f"cardiotwin.kernels.ionic.{name}")
+    """The module of a cell model, by its name here or the path of its file (``.py``), which is code and is run.
+
+    Raises
+    ------
+    ModuleNotFoundError, OSError
+        There is none of that name; the file cannot be read.
+    """
+    return _from_file(Path(name)) if name.endswith(".py") else importlib.import_module(f"{__name__}.{name}")
+
+
+def _from_file(path: Path) -> ModuleType:
+    """A file as a module of this package whose name ends with the hash of the content.
+
+    So that everything that goes by a model's name, kernels kept on disk as well as states, is of this very content.
+    """
+    source = path.read_bytes()
+    name = f"{__name__}.{re.sub(r'[^0-9a-zA-Z]', '_', path.stem)}_{hashlib.sha256(source).hexdigest()[:16]}"
+    if name not in sys.modules:
+        module = ModuleType(name)
+        module.__file__ = str(path)
+        # Not by the import system: what that keeps in __pycache__ goes by time and size, and may be of other content.
+        exec(compile(source, str(path), "exec"), vars(module))
+        sys.modules[name] = module
+    return sys.modules[name]
 
 
 def rows(state: dict[str, float], parameters: dict[str, float], rates: tuple[str, ...] = ()) -> list[int]:
