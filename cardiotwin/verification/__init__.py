@@ -1,7 +1,8 @@
 """The physics, checked on this machine: what `cardiotwin verify` prints.
 
-One module a table: exact solutions, the slab of the N-version benchmark, conduction velocity. Each row is a dict with
-name, value, unit, bar (what was asked), ok (measured; None where nothing was) and note.
+One module a table: exact solutions, the slab of the N-version benchmark, conduction velocity, single cells, precision
+and threads. Each row is a dict with name, value, unit, bar (what was asked), ok (measured; None where nothing was) and
+note.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from functools import partial
 from typing import NamedTuple
 
 from cardiotwin.progress import Progress, part, silent
+from cardiotwin.verification.cells import cell_rows
 from cardiotwin.verification.exact import order_rows
 from cardiotwin.verification.niederer import EDGES_MM, STEPS_MS, pair_rows
+from cardiotwin.verification.numerics import precision_rows, threads_rows
 from cardiotwin.verification.rows import Row, Table
 from cardiotwin.verification.velocity import opencarp_rows
 
@@ -20,6 +23,9 @@ __all__ = ["TITLES", "Row", "verify"]
 TITLES = {
     "order": "Exact solutions of Pathmanathan and Gray 2014: observed order in space",
     "velocity": "Conduction velocity: the conductivity for it on openCARP's cable",
+    "cell": "Single cells: production steps against the finest",
+    "precision": "Single against double precision",
+    "threads": "One thread against two",
     "niederer": "Slab of Niederer et al. 2011: activation times",
 }
 """Of the tables, by the first part of a row's name."""
@@ -42,6 +48,9 @@ SLAB_SECONDS = {
 JOBS = (
     Job(order_rows, 30),
     Job(opencarp_rows, 20),
+    Job(cell_rows, 20),
+    Job(precision_rows, 12),
+    Job(threads_rows, 2),
     *(
         Job(partial(pair_rows, edge, dt), SLAB_SECONDS[edge, dt], long=edge == EDGES_MM[-1])
         for edge in EDGES_MM
