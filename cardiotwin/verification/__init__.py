@@ -16,13 +16,13 @@ from cardiotwin.verification.exact import order_rows
 from cardiotwin.verification.niederer import EDGES_MM, STEPS_MS, pair_rows
 from cardiotwin.verification.numerics import precision_rows, threads_rows
 from cardiotwin.verification.rows import Row, Table
-from cardiotwin.verification.velocity import opencarp_rows
+from cardiotwin.verification.velocity import LATTICES, lattice_rows, opencarp_rows
 
 __all__ = ["TITLES", "Row", "verify"]
 
 TITLES = {
     "order": "Exact solutions of Pathmanathan and Gray 2014: observed order in space",
-    "velocity": "Conduction velocity: the conductivity for it on openCARP's cable",
+    "velocity": "Conduction velocity: error of waves in the lattice, and the conductivity on openCARP's cable",
     "cell": "Single cells: production steps against the finest",
     "precision": "Single against double precision",
     "threads": "One thread against two",
@@ -44,9 +44,11 @@ SLAB_SECONDS = {
     (0.5, 0.05): 5, (0.5, 0.01): 2, (0.5, 0.005): 3, (0.2, 0.05): 4, (0.2, 0.01): 7, (0.2, 0.005): 8,
     (0.1, 0.05): 16, (0.1, 0.01): 25, (0.1, 0.005): 60,
 }  # fmt: skip
+LATTICE_SECONDS = (85, 70, 8, 8)
 
 JOBS = (
     Job(order_rows, 30),
+    *(Job(partial(lattice_rows, one), seconds) for one, seconds in zip(LATTICES, LATTICE_SECONDS, strict=True)),
     Job(opencarp_rows, 20),
     Job(cell_rows, 20),
     Job(precision_rows, 12),
