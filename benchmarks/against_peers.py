@@ -30,7 +30,7 @@ from cardiotwin.medium import Medium
 from cardiotwin.meshes.reference.slab import slab
 from cardiotwin.protocol import Protocol, Stimulus
 from cardiotwin.solver import Solver
-from cardiotwin.verification import NIEDERER_SIGMA, NIEDERER_SIZE_MM, NIEDERER_STIMULUS_MV_PER_MS
+from cardiotwin.verification.niederer import SIGMA, SIZE_MM, STIMULUS_MV_PER_MS
 
 EDGE_MM, FIXED_DT_MS, FIXED_MS, BEAT_MS = 0.25, 0.01, 20.0, 450.0
 ADAPTIVE_DT_MS, REFERENCE_DT_MS = 0.02, 0.005
@@ -44,13 +44,13 @@ FOLDER = Path(__file__).parent
 
 def task(folder: Path, duration_ms: float) -> dict:
     """What every program is asked to do."""
-    mesh = slab(NIEDERER_SIZE_MM, EDGE_MM)
+    mesh = slab(SIZE_MM, EDGE_MM)
     stimulated = np.flatnonzero((mesh.points <= 1.5 + 1e-9).all(axis=1))
     watched = [int(np.argmin(np.linalg.norm(mesh.points - at, axis=1))) for at in WATCHED_MM]
     np.savez(folder / "mesh.npz", points=mesh.points, tets=mesh.tets, stimulated=stimulated, watched=watched)
     return {
-        "mesh": str(folder / "mesh.npz"), "edge_mm": EDGE_MM, "size_mm": NIEDERER_SIZE_MM, "sigma": NIEDERER_SIGMA,
-        "capacity": CAPACITY, "strength": NIEDERER_STIMULUS_MV_PER_MS, "dt_ms": FIXED_DT_MS, "duration_ms": duration_ms,
+        "mesh": str(folder / "mesh.npz"), "edge_mm": EDGE_MM, "size_mm": SIZE_MM, "sigma": SIGMA,
+        "capacity": CAPACITY, "strength": STIMULUS_MV_PER_MS, "dt_ms": FIXED_DT_MS, "duration_ms": duration_ms,
         "snapshot_ms": 0.5, "watched_mm": WATCHED_MM,
     }  # fmt: skip
 
@@ -76,8 +76,8 @@ def peer(python: Path, name: str, what: dict) -> dict:
 
 def medium() -> Medium:
     """The slab as our solver sees it."""
-    mesh = slab(NIEDERER_SIZE_MM, EDGE_MM)
-    along, across = NIEDERER_SIGMA
+    mesh = slab(SIZE_MM, EDGE_MM)
+    along, across = SIGMA
     sigma = np.broadcast_to(np.diag([along, across, across]), (len(mesh.tets), 3, 3)).copy()
     return Medium(mesh.points, mesh.tets, sigma, "ten_tusscher_2006", {})
 
@@ -86,7 +86,7 @@ def ours(body: Medium, dt_ms: float, duration_ms: float, **how) -> dict:
     """One run of ours, and what it found."""
     solver = Solver(body, dt_ms, threads=1, **how)
     nodes = np.flatnonzero((body.points <= 1.5 + 1e-9).all(axis=1))
-    stimulus = Stimulus(nodes, 0.0, 2.0, NIEDERER_STIMULUS_MV_PER_MS)
+    stimulus = Stimulus(nodes, 0.0, 2.0, STIMULUS_MV_PER_MS)
     solver.run(Protocol((stimulus,), 2 * dt_ms))  # compile
     start = time.thread_time()
     seen = solver.run(Protocol((stimulus,), duration_ms), stop_when_quiet=False)[0]

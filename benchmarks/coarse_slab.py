@@ -21,7 +21,7 @@ from cardiotwin.meshes.reference.slab import slab
 from cardiotwin.protocol import Protocol, Stimulus
 from cardiotwin.solver import Solver
 from cardiotwin.velocity import plane_wave_velocity, tune
-from cardiotwin.verification import NIEDERER_SIGMA, NIEDERER_SIZE_MM, NIEDERER_STIMULUS_MV_PER_MS
+from cardiotwin.verification.niederer import SIGMA, SIZE_MM, STIMULUS_MV_PER_MS
 
 EDGE_MM, DT_MS, MODEL = 0.5, 0.02, "ten_tusscher_2006"
 CONVERGED_MS = 42.5
@@ -31,11 +31,11 @@ LUMPED_SHARES = (1.0, 0.5, 0.0, -0.1, -0.2)
 
 def arrivals(sigma: tuple[float, float], mass_lumping: float) -> dict[str, float]:
     """Activation times at the three points, ms; NaN where no wave came within 250 ms."""
-    mesh = slab(NIEDERER_SIZE_MM, EDGE_MM)
+    mesh = slab(SIZE_MM, EDGE_MM)
     along, across = sigma
     tensor = np.broadcast_to(np.diag([along, across, across]), (len(mesh.tets), 3, 3)).copy()
     medium = Medium(mesh.points, mesh.tets, tensor, MODEL, {}, mass_lumping=mass_lumping)
-    stimulus = Stimulus(np.flatnonzero((mesh.points <= 1.5 + 1e-9).all(axis=1)), 0.0, 2.0, NIEDERER_STIMULUS_MV_PER_MS)
+    stimulus = Stimulus(np.flatnonzero((mesh.points <= 1.5 + 1e-9).all(axis=1)), 0.0, 2.0, STIMULUS_MV_PER_MS)
     nodes = {name: int(np.argmin(np.linalg.norm(mesh.points - at, axis=1))) for name, at in POINTS_MM.items()}
 
     def all_there(_: float, activation_ms: np.ndarray) -> bool:
@@ -49,7 +49,7 @@ def arrivals(sigma: tuple[float, float], mass_lumping: float) -> dict[str, float
 def tuned() -> tuple[float, float]:
     """Conductivities that give on cubes of 0.5 mm the velocities that Niederer's give on a fine cable."""
     found = []
-    for sigma, expected in zip(NIEDERER_SIGMA, (0.65, 0.25), strict=True):
+    for sigma, expected in zip(SIGMA, (0.65, 0.25), strict=True):
         how: dict = {"geometry": "cable", "precision": "double"}
         fine = plane_wave_velocity(sigma, MODEL, {}, 0.05, DT_MS, expected=expected, **how)
         found.append(tune(fine, MODEL, {}, EDGE_MM, DT_MS, **how)[0])
@@ -58,7 +58,7 @@ def tuned() -> tuple[float, float]:
 
 def rows() -> list[dict]:
     """One row a way to discretise."""
-    tried = [(f"mass lumped by {share:g}", NIEDERER_SIGMA, share) for share in LUMPED_SHARES]
+    tried = [(f"mass lumped by {share:g}", SIGMA, share) for share in LUMPED_SHARES]
     tried.append(("lumped mass, tuned conductivities", tuned(), 1.0))
     table = []
     for name, sigma, share in tried:

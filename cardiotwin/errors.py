@@ -4,9 +4,16 @@ from __future__ import annotations
 
 
 class CardioTwinError(Exception):
-    """Every deliberate refusal. The message is one line: what, where, found, expected, what to do."""
+    """Every deliberate refusal. The message is one line: what, where, found, expected, what to do.
+
+    Attributes
+    ----------
+    told : bool
+        What was found is on standard output already: for machines there is nothing to add.
+    """
 
     exit_code = 1
+    told = False
 
 
 class SettingsError(CardioTwinError):

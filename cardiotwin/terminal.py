@@ -180,7 +180,7 @@ def guarded(command: Callable[[], Any], json_wanted: bool) -> int:
             sys.stdout.flush()
         return 0
     except CardioTwinError as error:
-        refuse(error, error.exit_code, json_wanted)
+        refuse(error, error.exit_code, json_wanted and not error.told)
         return error.exit_code
     except KeyboardInterrupt:
         interrupted = stopped("", kept="what was finished before", lost="what this command was at")

@@ -5,7 +5,7 @@ import pytest
 from medium_blocks import block
 
 from cardiotwin.monodomain import Protocol, Solver
-from cardiotwin.verification import observed_order, pathmanathan_gray_error
+from cardiotwin.verification.exact import observed_order, pathmanathan_gray_error
 
 
 @pytest.mark.parametrize(("dimension", "sizes"), [(1, [10, 20, 40]), (2, [10, 20, 40]), (3, [10, 20])])
