@@ -11,7 +11,8 @@ from small_twin import CHEST_MM
 from cardiotwin.ingest import read_ecg, read_electrodes
 from cardiotwin.ingest.labels import LABELS
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+README = " ".join((Path(__file__).parents[1] / "README.md").read_text().split())
+"""On one line, so that where the README wraps does not matter."""
 
 
 def test_the_label_codes_are_the_readers():
