@@ -191,12 +191,15 @@ def export(case: Case, out: Path, *, to: Literal["paraview"] = "paraview", json:
 @app.command
 def verify(
     *,
-    quick: Annotated[bool, Parameter(negative="", help="without the slabs of 0.1 mm")] = False,
+    quick: Annotated[
+        bool, Parameter(negative="", help="without the slabs of 0.1 mm and finer: about 5 minutes")
+    ] = False,
     json: Json = False,
 ) -> None:
     """The physics benchmarks, on this machine, as a table; exits with 4 when one misses its bar.
 
-    All of it takes about 5 minutes on two free cores.
+    All of it takes about 15 minutes on two free cores and 15 GB of free memory; with less, the slab's reference is
+    extrapolated from coarser slabs.
 
     Example: cardiotwin verify --quick
     """

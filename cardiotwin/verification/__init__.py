@@ -15,6 +15,7 @@ from cardiotwin.verification.cells import cell_rows
 from cardiotwin.verification.exact import order_rows
 from cardiotwin.verification.niederer import EDGES_MM, STEPS_MS, pair_rows
 from cardiotwin.verification.numerics import precision_rows, threads_rows
+from cardiotwin.verification.reference import reference_rows
 from cardiotwin.verification.rows import Row, Table
 from cardiotwin.verification.velocity import LATTICES, lattice_rows, opencarp_rows
 
@@ -47,10 +48,10 @@ SLAB_SECONDS = {
 LATTICE_SECONDS = (85, 70, 8, 8)
 
 JOBS = (
-    Job(order_rows, 30),
+    Job(order_rows, 10),
     *(Job(partial(lattice_rows, one), seconds) for one, seconds in zip(LATTICES, LATTICE_SECONDS, strict=True)),
-    Job(opencarp_rows, 20),
-    Job(cell_rows, 20),
+    Job(opencarp_rows, 10),
+    Job(cell_rows, 60),
     Job(precision_rows, 12),
     Job(threads_rows, 2),
     *(
@@ -58,6 +59,7 @@ JOBS = (
         for edge in EDGES_MM
         for dt in STEPS_MS
     ),
+    Job(reference_rows, 450, long=True),
 )
 
 

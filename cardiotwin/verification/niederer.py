@@ -58,7 +58,7 @@ OTHERS_MS = {
 
 
 def niederer(edge_mm: float, dt_ms: float, *, precision: str = "single", tolerance_mv: float = 0.25,
-             threads: int | None = None, order: int = 2, by_volume: bool = False,
+             threads: int | None = None, order: int = 2, by_volume: bool = False, watched_ms: float = WATCHED_MS,
              progress: Progress = silent) -> tuple[dict[str, float], float]:  # fmt: skip
     """Activation times, ms, at the nine points of the slab, and the seconds it took until every node was activated.
 
@@ -69,6 +69,8 @@ def niederer(edge_mm: float, dt_ms: float, *, precision: str = "single", toleran
     by_volume : bool
         Give every node the share of the stimulus that its volume has of the stimulated cube. Else, as most codes do,
         all nodes in the cube or on its surface are stimulated, and with them half a cell more: an error of first order.
+    watched_ms : float
+        What is not activated by then has no time, NaN.
     """
     medium = slab_medium(edge_mm)
     points = medium.points
@@ -76,15 +78,15 @@ def niederer(edge_mm: float, dt_ms: float, *, precision: str = "single", toleran
         medium, dt_ms, precision=precision, tolerance_mv=tolerance_mv, threads=threads, order=order, n_beats=1
     )
     del medium  # tetrahedra weigh more than the solver
-    last_ms = LAST_MS.get(edge_mm, LAST_MS_FINE)
+    last_ms = min(LAST_MS.get(edge_mm, LAST_MS_FINE), watched_ms)
 
     def heard(fraction: float, _: str) -> None:
-        simulated_ms = fraction * WATCHED_MS
+        simulated_ms = fraction * watched_ms
         progress(min(simulated_ms / last_ms, 1.0), f"slab {edge_mm:.3g} mm, {simulated_ms:.0f} ms")
 
     solver.run(Protocol((), dt_ms))  # compile outside the clock
     start = time.perf_counter()
-    protocol = Protocol(stimuli(points, edge_mm, by_volume), WATCHED_MS)
+    protocol = Protocol(stimuli(points, edge_mm, by_volume), watched_ms)
     activation = solver.run(protocol, monitor=_all_activated, progress=heard)[0]
     return at_points(activation.activation_ms[0], edge_mm), time.perf_counter() - start
 
