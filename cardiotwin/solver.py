@@ -345,6 +345,7 @@ def _plan(fastest: np.ndarray, cell: ModuleType, dt_ms: float, tolerance_mv: flo
         float(tolerance_mv),
         np.flatnonzero(substeps > 1),
         substeps,
+        int(substeps.max()),
         room,
         float(order == 1),
         float(cell.REPOLARISED_MV),

@@ -217,20 +217,32 @@ def tile(typingctx, array, number):
 
 @intrinsic
 def gathered(typingctx, values, index, number):
-    """16 of the `values` (2-D, counted along the rows), at the places in row `number` of `index`, (n, 16) uint32.
-
-    The loads are scalar: `llvm.masked.gather` gains 7 % here and is spelt differently from one LLVM to the next.
-    """
+    """16 of the `values` (2-D, counted along the rows), at the places in row `number` of `index`, (n, 16) uint32."""
 
     def codegen(context, builder, sig, args):
-        start = context.make_array(sig.args[0])(context, builder, args[0]).data
+        real, found, address = _real(values.dtype), _vector(values.dtype), ir.VectorType(ir.IntType(64), LANES)
         row = _row(context, builder, sig.args[1], args[1], args[2])
         places = builder.load(builder.bitcast(row, ir.VectorType(ir.IntType(32), LANES).as_pointer()), align=4)
-        found = ir.Constant(_vector(sig.args[0].dtype), ir.Undefined)
-        for lane in range(LANES):
-            place = builder.zext(builder.extract_element(places, ir.IntType(32)(lane)), ir.IntType(64))
-            found = builder.insert_element(found, builder.load(builder.gep(start, [place])), ir.IntType(32)(lane))
-        return found
+        size = values.dtype.bitwidth // 8
+        start = builder.ptrtoint(context.make_array(sig.args[0])(context, builder, args[0]).data, address.element)
+        distance = builder.mul(builder.zext(places, address), ir.Constant(address, [size] * LANES))
+        pointers = ir.VectorType(real.as_pointer(), LANES)
+        all_of_them = ir.VectorType(ir.IntType(1), LANES)
+        suffix = f"{'f32' if size == 4 else 'f64'}"
+        gather = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(found, [pointers, ir.IntType(32), all_of_them, found]),
+            f"llvm.masked.gather.v{LANES}{suffix}.v{LANES}p0{suffix}",
+        )
+        return builder.call(
+            gather,
+            [
+                builder.inttoptr(builder.add(_repeated(builder, start), distance), pointers),
+                ir.IntType(32)(size),
+                ir.Constant(all_of_them, [1] * LANES),
+                ir.Constant(found, ir.Undefined),
+            ],
+        )
 
     return Lanes(values.dtype)(values, index, types.intp), codegen
 
@@ -385,6 +397,15 @@ def rush_larsen_slow(gate, steady, rate, dt):
     return gate + (gate - steady) * expm1(-dt * rate)
 
 
+def rush_larsen_series(gate, steady, rate, dt):
+    """The same for gates whose time constant never falls below 2 ms: by the series of exp, half as dear and exact.
+
+    For dt of 0.4 ms, the longest there is, within 1e-7; for 1 ms within 2e-5.
+    """
+    x = dt * rate
+    return gate + (steady - gate) * (x * fma(x, fma(x, fma(x, fma(x, 1.0 / 120.0, -1.0 / 24.0), 1.0 / 6.0), -0.5), 1.0))
+
+
 def apart(x, point):
     """x, but never within 0.002 of a point where an equation is 0/0, and in single precision noise beside it."""
     return where(abs(x - point) < 0.002, point + 0.002, x)
@@ -426,6 +447,11 @@ def _rush_larsen_lanes(gate, steady, rate, dt):
 @overload(rush_larsen_slow, jit_options=_INLINE)
 def _rush_larsen_slow_lanes(gate, steady, rate, dt):
     return rush_larsen_slow
+
+
+@overload(rush_larsen_series, jit_options=_INLINE)
+def _rush_larsen_series_lanes(gate, steady, rate, dt):
+    return rush_larsen_series
 
 
 @overload(apart, jit_options=_INLINE)
@@ -501,14 +527,16 @@ def _log_lanes(x):
 
 
 def exp_single(x):
-    """exp(x) in float32 for x in [-87, 88], clamped outside; relative error below 2e-7. NaN stays NaN."""
+    """exp(x) in float32 for x in [-87, 88], clamped outside; NaN stays NaN.
+
+    Relative error below 1.8e-7 + 3e-9 |x|; that x itself is rounded makes 6e-8 |x|. The polynomial is the best of
+    degree 5 that starts with 1 + x: exact at 0, and nearly so for a gate that hardly moves.
+    """
     x = where(x > 88.0, 88.0, x)
     x = where(x < -87.0, -87.0, x)
     rounded = fma(x, 1.44269504, ROUNDING_SINGLE)
-    k = rounded - ROUNDING_SINGLE
-    r = fma(k, 2.12194440e-4, fma(k, -0.693359375, x))
-    p = fma(fma(fma(1.9875691500e-4, r, 1.3981999507e-3), r, 8.3334519073e-3), r, 4.1665795894e-2)
-    p = fma(fma(p, r, 1.6666665459e-1), r, 5.0000001201e-1)
+    r = fma(rounded - ROUNDING_SINGLE, -0.693147182464599609375, x)
+    p = fma(fma(fma(8.312525227665901e-3, r, 4.1890114545822144e-2), r, 0.16667114198207855), r, 0.499992311000824)
     return _times_power_of_two(fma(fma(p, r, 1.0), r, 1.0), rounded)
 
 

@@ -32,7 +32,7 @@ from numba import njit, prange
 
 from cardiotwin.kernels.ionic import cell_model, width
 from cardiotwin.kernels.lanes import LANES, differ_anywhere, fma, gathered, largest, minimum, tile
-from cardiotwin.kernels.specialise import specialise
+from cardiotwin.kernels.specialise import BARE, INLINED, specialise
 
 # Bound anew for each cell model, see `advance_kernel`.
 BEFORE = LEAK = STATES = 0
@@ -96,6 +96,8 @@ class Plan(NamedTuple):
         Tiles that take diffusion in substeps.
     substeps : (n_tiles,) int64
         How many, 1 for the others.
+    rounds : int
+        The most of them.
     room : (n_tiles,) float64
         The longest step that diffusion bears without extrapolation, in steps; 0 where nothing shall be extrapolated.
     lag : float
@@ -108,6 +110,7 @@ class Plan(NamedTuple):
     tolerance_mv: float
     stiff: np.ndarray
     substeps: np.ndarray
+    rounds: int
     room: np.ndarray
     lag: float
     repolarised_mv: float
@@ -116,13 +119,13 @@ class Plan(NamedTuple):
 # Arrays are handed on one by one: an array taken from a tuple costs a reference count, here in every tile and step.
 
 
-@njit(forceinline=True)
+@njit(**INLINED)
 def evaluates(t, step, due, woken, stimulated):
     """Whether a step evaluates a tile."""
     return due[t] <= step or stimulated[t] or woken[step % 2, t] == step
 
 
-@njit(forceinline=True, error_model="numpy")
+@njit(**INLINED)
 def neighbour_sum(v, t, start, column, coefficient):
     """Diffusion of the 16 nodes of tile t: Σ_j a_ij (V_j - V_i), mV/ms."""
     here = tile(v, t)[0]
@@ -132,7 +135,7 @@ def neighbour_sum(v, t, start, column, coefficient):
     return total
 
 
-@njit(forceinline=True)
+@njit(**INLINED)
 def ahead(n_steps, room):
     """How far a step extrapolates the potential, in steps: to its middle, or as far as diffusion stays stable."""
     return min(0.5 * n_steps, max(0.5 * (room - n_steps), 0.0))
@@ -174,7 +177,7 @@ def _advance_tile(
     return largest(abs(change)), crossed
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, **BARE)
 def record(t, reached, n_steps, dt_ms, cells, before, repolarised_mv, beats, phase, activation_ms, repolarisation_ms):
     """Note which nodes of tile t were activated or repolarised in the ``n_steps`` steps after ``reached``.
 
@@ -198,7 +201,7 @@ def record(t, reached, n_steps, dt_ms, cells, before, repolarised_mv, beats, pha
             phase[t, lane] &= 1
 
 
-@njit(forceinline=True, error_model="numpy")
+@njit(**INLINED)
 def planned(step, change_mv, longest, tolerance_mv):
     """How many steps a tile takes next as one, after a step in which it changed by ``change_mv``."""
     most = longest
@@ -210,7 +213,7 @@ def planned(step, change_mv, longest, tolerance_mv):
     return power - (step + 1) % power
 
 
-@njit(forceinline=True)
+@njit(**INLINED)
 def wake_neighbours(t, step, woken, neighbour_start, neighbours):
     """Have them evaluated in the next step. Others may write here in this step, but all of them write the same."""
     for k in range(neighbour_start[t], neighbour_start[t + 1]):
@@ -245,7 +248,7 @@ def _advance(first, last, tiles, operator, plan, stimulus, stimulated, scratch, 
     neighbour_start, neighbours = operator.neighbour_start, operator.neighbours
     dt_ms, longest, tolerance_mv, repolarised_mv = plan.dt_ms, plan.longest, plan.tolerance_mv, plan.repolarised_mv
     stiff, substeps, room, lag = plan.stiff, plan.substeps, plan.room, plan.lag
-    rounds = substeps.max()
+    rounds = plan.rounds
     for step in range(first, last):
         v, new_v = tiles.v[step % 2], tiles.v[(step + 1) % 2]
         for left in range(rounds - 1, 0, -1):  # the stiffest tiles begin, all end together

@@ -13,7 +13,7 @@ Endocardial cells have another transient outward current, mid-myocardial ones le
 """
 
 from cardiotwin.kernels.ionic import rows
-from cardiotwin.kernels.lanes import exp, log, rush_larsen, sigmoid, sqrt, where
+from cardiotwin.kernels.lanes import exp, log, rush_larsen, rush_larsen_series, sigmoid, sqrt, where
 
 REST_MV = -85.23
 REPOLARISED_MV = -70.0
@@ -71,59 +71,70 @@ def gates(cell, lane, V, dt):
     d, f, f2, fCass = cell[D + lane], cell[F_ + lane], cell[F2 + lane], cell[FCASS + lane]
     s, r, Ca_ss = cell[S + lane], cell[R_ + lane], cell[CA_SS + lane]
 
+    # Twenty-two exponentials of the paper are powers of two: e_20 = exp(V/20) and so on.
+    e_120, e_14 = exp(V / 120.0), exp(V / 14.0)
+    e_60 = e_120 * e_120
+    e_30 = e_60 * e_60
+    e_24, e_20, e_15 = e_30 * e_120, e_30 * e_60, e_30 * e_30
+    e_10, e_7p5, e_7 = e_20 * e_20, e_15 * e_15, e_14 * e_14
+    e_6, e_5 = e_10 * e_15, e_10 * e_10
+    inverse_20 = 1.0 / e_20
+    inverse_10 = inverse_20 * inverse_20
+
     # Rapid and slow delayed rectifier gates
-    rate_xr1 = (1.0 + exp((-45.0 - V) / 10.0)) * (1.0 + exp((V + 30.0) / 11.5)) / (450.0 * 6.0)
-    rate_xr2 = (1.0 + exp((-60.0 - V) / 20.0)) * (1.0 + exp((V - 60.0) / 20.0)) / (3.0 * 1.12)
-    tau_xs = 1400.0 / sqrt(1.0 + exp((5.0 - V) / 6.0)) * sigmoid((V - 35.0) / 15.0) + 80.0
-    cell[X_R1 + lane] = rush_larsen(X_r1, sigmoid((-26.0 - V) / 7.0), rate_xr1, dt)
-    cell[X_R2 + lane] = rush_larsen(X_r2, sigmoid((V + 88.0) / 24.0), rate_xr2, dt)
-    cell[X_S + lane] = rush_larsen(X_s, sigmoid((-5.0 - V) / 14.0), 1.0 / tau_xs, dt)
+    rate_xr1 = (1.0 + exp(-4.5) * inverse_10) * (1.0 + exp((V + 30.0) / 11.5)) / (450.0 * 6.0)
+    rate_xr2 = (1.0 + exp(-3.0) * inverse_20) * (1.0 + exp(-3.0) * e_20) / (3.0 * 1.12)
+    tau_xs = 1400.0 * sqrt(e_6 / (e_6 + exp(5.0 / 6.0))) / (1.0 + exp(-35.0 / 15.0) * e_15) + 80.0
+    cell[X_R1 + lane] = rush_larsen(X_r1, e_7 / (e_7 + exp(-26.0 / 7.0)), rate_xr1, dt)
+    cell[X_R2 + lane] = rush_larsen(X_r2, 1.0 / (1.0 + exp(88.0 / 24.0) * e_24), rate_xr2, dt)
+    cell[X_S + lane] = rush_larsen_series(X_s, e_14 / (e_14 + exp(-5.0 / 14.0)), 1.0 / tau_xs, dt)
 
     # Fast sodium gates
     m_root = sigmoid((-56.86 - V) / 9.03)
-    a_m, b_m, c_m = exp((-60.0 - V) / 5.0), exp((V + 35.0) / 5.0), exp((V - 50.0) / 200.0)
+    a_m, b_m, c_m = exp(-12.0) * inverse_10 * inverse_10, exp(7.0) * e_5, exp((V - 50.0) / 200.0)
     rate_m = (1.0 + a_m) * (1.0 + b_m) * (1.0 + c_m) / (0.2 + 0.1 * (b_m + c_m))  # of 1/(1+a) (0.1/(1+b) + 0.1/(1+c))
     h_root = sigmoid((V + 71.55) / 7.43)
     resting = V < -40.0
     alpha_h = where(resting, 0.057 * exp(-(V + 80.0) / 6.8), 0.0)
-    beta_h = where(
-        resting, 2.7 * exp(0.079 * V) + 310000.0 * exp(0.3485 * V), 0.77 / 0.13 * sigmoid(-(V + 10.66) / 11.1)
-    )
+    e_h = exp(where(resting, 0.079 * V, -(V + 10.66) / 11.1))
+    beta_h = where(resting, 2.7 * e_h + 310000.0 * exp(0.3485 * V), 0.77 / 0.13 / (1.0 + e_h))
     alpha_j = where(
         resting,
         (-25428.0 * exp(0.2444 * V) - 6.948e-6 * exp(-0.04391 * V)) * (V + 37.78) * sigmoid(0.311 * (V + 79.23)),
         0.0,
     )
-    beta_j = where(
-        resting,
-        0.02424 * exp(-0.01052 * V) * sigmoid(-0.1378 * (V + 40.14)),
-        0.6 * exp(0.057 * V) * sigmoid(-0.1 * (V + 32.0)),
+    beta_j = exp(where(resting, -0.01052, 0.057) * V) * where(
+        resting, 0.02424 * sigmoid(-0.1378 * (V + 40.14)), 0.6 * e_10 / (e_10 + exp(-3.2))
     )
     cell[M + lane] = rush_larsen(m, m_root * m_root, rate_m, dt)
     cell[H + lane] = rush_larsen(h, h_root * h_root, alpha_h + beta_h, dt)
     cell[J + lane] = rush_larsen(j, h_root * h_root, alpha_j + beta_j, dt)
 
     # L-type calcium gates
-    tau_d = (1.4 * sigmoid((-35.0 - V) / 13.0) + 0.25) * 1.4 * sigmoid((V + 5.0) / 5.0) + sigmoid((50.0 - V) / 20.0)
-    V_27 = (V + 27.0) * (V + 27.0)
-    tau_f = 1102.5 * exp(-V_27 / 225.0) + 200.0 * sigmoid((13.0 - V) / 10.0) + 180.0 * sigmoid((V + 30.0) / 10.0) + 20.0
-    tau_f2 = 562.0 * exp(-V_27 / 240.0) + 31.0 * sigmoid((25.0 - V) / 10.0) + 80.0 * sigmoid((V + 30.0) / 10.0)
+    tau_d = (1.4 * sigmoid((-35.0 - V) / 13.0) + 0.25) * 1.4 / (1.0 + exp(1.0) * e_5) + e_20 / (e_20 + exp(2.5))
+    bell = exp((V + 27.0) * (V + 27.0) / -3600.0)  # to the power of 16 and 15: exp(-(V + 27)²/225) and /240
+    bell_2 = bell * bell
+    bell_4 = bell_2 * bell_2
+    bell_15, bell_16 = bell_4 * bell_4 * bell_4 * bell_2 * bell, bell_4 * bell_4 * bell_4 * bell_4
+    falling = 1.0 / (1.0 + exp(3.0) * e_10)
+    tau_f = 1102.5 * bell_16 + 200.0 * e_10 / (e_10 + exp(1.3)) + 180.0 * falling + 20.0
+    tau_f2 = 562.0 * bell_15 + 31.0 * e_10 / (e_10 + exp(2.5)) + 80.0 * falling
     Ca_share = 1.0 / (1.0 + (Ca_ss / 0.05) * (Ca_ss / 0.05))
-    cell[D + lane] = rush_larsen(d, sigmoid((-8.0 - V) / 7.5), 1.0 / tau_d, dt)
-    cell[F_ + lane] = rush_larsen(f, sigmoid((V + 20.0) / 7.0), 1.0 / tau_f, dt)
-    cell[F2 + lane] = rush_larsen(f2, 0.67 * sigmoid((V + 35.0) / 7.0) + 0.33, 1.0 / tau_f2, dt)
-    cell[FCASS + lane] = rush_larsen(fCass, 0.6 * Ca_share + 0.4, 1.0 / (80.0 * Ca_share + 2.0), dt)
+    cell[D + lane] = rush_larsen(d, e_7p5 / (e_7p5 + exp(-8.0 / 7.5)), 1.0 / tau_d, dt)
+    cell[F_ + lane] = rush_larsen_series(f, 1.0 / (1.0 + exp(20.0 / 7.0) * e_7), 1.0 / tau_f, dt)
+    cell[F2 + lane] = rush_larsen(f2, 0.67 / (1.0 + exp(5.0) * e_7) + 0.33, 1.0 / tau_f2, dt)
+    cell[FCASS + lane] = rush_larsen_series(fCass, 0.6 * Ca_share + 0.4, 1.0 / (80.0 * Ca_share + 2.0), dt)
 
     # Transient outward gates
     endo = cell[ENDOCARDIAL + lane] > 0.5
-    s_inf = sigmoid((V + where(endo, 28.0, 20.0)) / 5.0)
+    s_inf = 1.0 / (1.0 + where(endo, exp(28.0 / 5.0), exp(4.0)) * e_5)
     V_s = V + where(endo, 67.0, 45.0)
     tau_s = where(endo, 1000.0, 85.0) * exp(-V_s * V_s / where(endo, 1000.0, 320.0)) + where(
-        endo, 8.0, 5.0 * sigmoid((V - 20.0) / 5.0) + 3.0
+        endo, 8.0, 5.0 / (1.0 + exp(-4.0) * e_5) + 3.0
     )
     tau_r = 9.5 * exp(-(V + 40.0) * (V + 40.0) / 1800.0) + 0.8
-    cell[S + lane] = rush_larsen(s, s_inf, 1.0 / tau_s, dt)
-    cell[R_ + lane] = rush_larsen(r, sigmoid((20.0 - V) / 6.0), 1.0 / tau_r, dt)
+    cell[S + lane] = rush_larsen_series(s, s_inf, 1.0 / tau_s, dt)
+    cell[R_ + lane] = rush_larsen(r, e_6 / (e_6 + exp(20.0 / 6.0)), 1.0 / tau_r, dt)
 
 
 def ionic_current(cell, lane, V, dt):
@@ -143,8 +154,13 @@ def ionic_current(cell, lane, V, dt):
     E_Ca = 0.5 * R * T / F * log(Ca_o / Ca_i)
 
     # Potassium currents
-    alpha_K1 = 0.1 * sigmoid(0.06 * (V - E_K - 200.0))
-    beta_K1 = (3.0 * exp(0.0002 * (V - E_K + 100.0)) + exp(0.1 * (V - E_K - 10.0))) * sigmoid(-0.5 * (V - E_K))
+    e_50 = exp((V - E_K) / 50.0)
+    e_25 = e_50 * e_50
+    e_10 = e_25 * e_25 * e_50
+    e_5 = e_10 * e_10
+    e_2 = e_5 * e_5 * e_10
+    alpha_K1 = 0.1 / (1.0 + exp(-12.0) * e_25 * e_50)
+    beta_K1 = (3.0 * exp(0.0002 * (V - E_K + 100.0)) + exp(-1.0) * e_10) * e_2 / (e_2 + 1.0)
     i_K1 = cell[G_K1 + lane] * alpha_K1 / (alpha_K1 + beta_K1) * sqrt(K_o / 5.4) * (V - E_K)
     i_Kr = cell[G_KR + lane] * sqrt(K_o / 5.4) * X_r1 * X_r2 * (V - E_K)
     i_Ks = cell[G_KS + lane] * X_s * X_s * (V - E_Ks)
@@ -154,14 +170,15 @@ def ionic_current(cell, lane, V, dt):
     # Sodium currents
     i_Na = cell[G_NA + lane] * m * m * m * h * j * (V - E_Na)
     i_bNa = g_bna * (V - E_Na)
-    VFRT = V * F / (R * T)
-    i_NaK = (
-        P_NaK * K_o * Na_i / ((K_o + K_mk) * (Na_i + K_mNa) * (1.0 + 0.1245 * exp(-0.1 * VFRT) + 0.0353 * exp(-VFRT)))
-    )
-    forward, backward = exp(gamma * VFRT), exp((gamma - 1.0) * VFRT)
+    e_1 = exp(0.05 * V * F / (R * T))  # e_20 = exp(V F/(R T)), and all is multiplied by what makes it positive powers
+    e_2f = e_1 * e_1
+    e_4 = e_2f * e_2f
+    e_13, e_16 = e_4 * e_4 * e_4 * e_1, e_4 * e_4 * e_4 * e_4
+    e_18, e_20 = e_16 * e_2f, e_16 * e_4
+    i_NaK = P_NaK * K_o * Na_i * e_20 / ((K_o + K_mk) * (Na_i + K_mNa) * (e_20 + 0.1245 * e_18 + 0.0353))
     i_NaCa = (
-        K_NaCa * (forward * Na_i * Na_i * Na_i * Ca_o - backward * Na_o * Na_o * Na_o * Ca_i * alpha)
-        / ((Km_Nai * Km_Nai * Km_Nai + Na_o * Na_o * Na_o) * (Km_Ca + Ca_o) * (1.0 + K_sat * backward))
+        K_NaCa * (e_20 * Na_i * Na_i * Na_i * Ca_o - Na_o * Na_o * Na_o * Ca_i * alpha)
+        / ((Km_Nai * Km_Nai * Km_Nai + Na_o * Na_o * Na_o) * (Km_Ca + Ca_o) * (e_13 + K_sat))
     )  # fmt: skip
 
     # Calcium currents. At V = 15 the driving term is 0/0; near it the argument is 1e-4, an error of 1e-4 at most.
