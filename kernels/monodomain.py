@@ -16,10 +16,10 @@ start at their multiples: neighbours that change alike then step together, and s
 step in turn each sees the other ahead of its own middle, and the whole tissue hurries: repolarisation of ten
 Tusscher-Panfilov came 0.6 ms early instead of 0.05.) With a tolerance of 0 every tile takes every step.
 
-Extrapolation halves the time step that diffusion bears. Where that is too little there is less of it, down to none
-and first order; tiles whose diffusion is too fast even then (slivers, a fast layer) take it in several smaller steps.
-In a long step of a quiet tile diffusion counts for no longer than a node bears; that tile changes by less than the
-tolerance anyway.
+Extrapolation halves the time step that diffusion bears. Where that is too little, what diffuses is extrapolated less,
+down to not at all and first order; tiles whose diffusion is too fast even then (slivers, a fast layer) take it in
+several smaller steps. In a long step of a quiet tile diffusion counts for no longer than a node bears; that tile
+changes by less than the tolerance anyway.
 """
 
 from __future__ import annotations
@@ -137,13 +137,12 @@ def neighbour_sum(v, t, start, column, coefficient):
 
 @njit(**INLINED)
 def ahead(n_steps, room):
-    """How far a step extrapolates the potential, in steps: to its middle, or as far as diffusion stays stable."""
+    """How far a step extrapolates what diffuses, in steps: to its middle, or as far as diffusion stays stable."""
     return min(0.5 * n_steps, max(0.5 * (room - n_steps), 0.0))
 
 
 def _advance_tile(
-    t, dt_ms, n_steps, taken, room, lag, cells, v, start, column, coefficient, substeps, stimulus, stimulated,
-    repolarised_mv,
+    t, dt_ms, n_steps, taken, lag, cells, v, start, column, coefficient, substeps, stimulus, stimulated, repolarised_mv,
 ):  # fmt: skip
     """Step the 16 nodes of tile t by one time of ``n_steps`` steps of dt_ms; the last was one of ``taken``.
 
@@ -162,7 +161,7 @@ def _advance_tile(
     if stimulated[t]:
         current = current + tile(stimulus, t)[0] / n_steps  # it flows in the last of them only
     gates(cell, 0, before - lag * last_change, dt_ms * (taken + 0.5 * (1.0 - lag) * (n_steps - taken)))
-    halfway = before + last_change * (ahead(n_steps, room) / max(taken, 1))
+    halfway = before + last_change * (0.5 * (1.0 - lag) * n_steps / max(taken, 1))
     after = before + dt * (current - ionic_current(cell, 0, halfway, dt))
     cell[0] = after
     cell[BEFORE] = before
@@ -265,7 +264,7 @@ def _advance(first, last, tiles, operator, plan, stimulus, stimulated, scratch, 
             if evaluates(t, step, due, woken, stimulated):
                 n_steps = step + 1 - reached[t]
                 change_mv, crossed = advance_tile(
-                    t, dt_ms, n_steps, taken[t], room[t], lag, cells, v, start, column, coefficient,
+                    t, dt_ms, n_steps, taken[t], lag, cells, v, start, column, coefficient,
                     substeps[t], stimulus, stimulated, repolarised_mv,
                 )  # fmt: skip
                 if crossed:
