@@ -119,7 +119,9 @@ class Plan(NamedTuple):
 @njit(forceinline=True)
 def evaluates(t, step, due, woken, stimulated):
     """Whether a step evaluates a tile."""
-    return due[t] <= step or stimulated[t] or woken[step % 2, t] == step
+    # `|` and not `or`: a branch keeps Numba from seeing that no reference needs to be counted, and counting two arrays
+    # for every tile and step took 41 % of the time of tissue at rest.
+    return (due[t] <= step) | stimulated[t] | (woken[step % 2, t] == step)
 
 
 @njit(forceinline=True, error_model="numpy")
