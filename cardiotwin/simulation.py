@@ -75,8 +75,8 @@ class Run:
         if solver._threads > 1:
             numba.set_num_threads(solver._threads)
         solver._advance(
-            self.step, stop, self.tiles, solver._operator, solver._plan, self._stimulus, self._stimulated,
-            self._scratch, self._failed,
+            self.step, stop, self.tiles, solver._operator, solver._plan, solver._threads, self._stimulus,
+            self._stimulated, self._scratch, self._failed,
         )  # fmt: skip
         if self._failed[0] >= 0:
             raise QualityGate(self._blame())
