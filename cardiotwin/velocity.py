@@ -109,7 +109,8 @@ def _tuned(velocity: float, lattice: _Lattice, tolerance: float) -> tuple[float,
 
     sigma = solve(velocity, reached, known, tolerance)
     if sigma is None:
-        raise QualityGate(f"velocity {velocity:g} m/s cannot be reached with {lattice.cell_model} {_why(lattice, known)}")
+        why = _why(lattice, known)
+        raise QualityGate(f"velocity {velocity:g} m/s cannot be reached with {lattice.cell_model} {why}")
     return sigma, known[sigma] / velocity - 1.0
 
 
@@ -138,7 +139,7 @@ def _measured(lattice: _Lattice) -> dict[float, float]:
 def solve(
     velocity: float, reached: Callable[[float], float], known: Mapping[float, float], tolerance: float
 ) -> float | None:
-    """The conductivity for a velocity, from a bracket that shrinks; None when the velocity is skipped or no wave runs."""
+    """The conductivity for a velocity, from a bracket that shrinks; None when it is skipped or no wave runs."""
     low, high = 0.0, np.inf
     first = _guess(velocity, known)
     for _ in range(30):

@@ -214,3 +214,40 @@ def test_a_damaged_checkpoint_is_not_believed(tmp_path):
         checkpoint.write_bytes(damage)
         again = simulate(MEDIUM, protocol, dt_ms=0.1, checkpoint=checkpoint)
         assert np.array_equal(plain.activation_ms, again.activation_ms, equal_nan=True)
+
+
+def test_a_flipped_bit_anywhere_in_a_checkpoint_costs_time_and_nothing_else(tmp_path):
+    """Tiles of one time and the clock of another would be the worst: nothing is taken before all of it was read."""
+    weights = np.ones((1, len(SMALL.points)))
+    solver = Solver(SMALL, 0.1, threads=1, n_beats=1, electrode_weights=weights)
+    protocol = Protocol((Stimulus(left_end(SMALL), 0.0),), 12.0)
+    plain = vars(solver.run(protocol)[0])
+    path = tmp_path / "checkpoint"
+    good = saved_half_way(solver, protocol, path)
+    rng = np.random.default_rng(0)
+    places = [*rng.choice(len(good), 100, replace=False), *range(0, 900, 9), *range(len(good) - 900, len(good), 9)]
+    for place in places:
+        damaged = bytearray(good)
+        damaged[place] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        again = vars(solver.run(protocol, checkpoint=path)[0])
+        assert all(np.array_equal(plain[name], again[name], equal_nan=True) for name in plain), place
+
+
+SMALL = block((3.0, 1.5, 1.5), 0.75)
+
+
+class Killed(Exception):
+    """Stands for a kill in the middle of a run."""
+
+
+def saved_half_way(solver, protocol, path):
+    """What a checkpoint holds when its run is killed at half of its time."""
+
+    def kill(fraction, _):
+        if fraction >= 0.5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        solver.run(protocol, checkpoint=path, checkpoint_every_s=0.0, progress=kill)
+    return path.read_bytes()
