@@ -7,7 +7,7 @@ import sys
 import pytest
 
 SCRIPT = """
-import sys
+import fcntl, sys
 import cardiotwin
 from numba import njit, prange
 from cardiotwin.ensemble import run_tasks
@@ -20,7 +20,9 @@ def total(n):
     return found
 
 def compute(context, task):
-    return total(task)
+    with open(__file__) as script:
+        fcntl.flock(script, fcntl.LOCK_EX)  # one tells after the other
+        return total(task)
 
 if __name__ == "__main__":
     if sys.argv[1] == "here":
@@ -43,10 +45,8 @@ def settings(tmp_path, where, **environment):
     blocks = done.stderr.split("OPENMP DISPLAY ENVIRONMENT BEGIN")[1:]
     if not blocks or "GOMP_SPINCOUNT" not in blocks[0]:
         pytest.skip("not GNU OpenMP")
-    return [
-        dict(line.split("]")[-1].strip().split(" = ", 1) for line in block.splitlines() if " = " in line)
-        for block in blocks
-    ]
+    lines = [[line.split("]")[-1].strip() for line in block.splitlines() if " = " in line] for block in blocks]
+    return [dict(line.split(" = ", 1) for line in block) for block in lines]
 
 
 @pytest.mark.parametrize(("where", "processes"), [("here", 1), ("in workers", 2)])
