@@ -62,7 +62,7 @@ def apex(heart: Heart) -> np.ndarray:
 
 def timed(solver: Solver, stimulus: Stimulus, duration_ms: float) -> tuple[float, np.ndarray, np.ndarray]:
     """Wall seconds, activation and repolarisation times of the first beat."""
-    solver.run(Protocol((stimulus,), 5 * solver.dt_ms))  # compiled, and the arrays touched
+    solver.run(Protocol((stimulus,), 5 * solver.dt_ms), stop_when_quiet=False)  # compiled, and the arrays touched
     start = time.perf_counter()
     seen = solver.run(Protocol((stimulus,), duration_ms), stop_when_quiet=False)[0]
     return time.perf_counter() - start, seen.activation_ms[0], seen.repolarisation_ms[0]

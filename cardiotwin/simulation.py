@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -15,6 +15,7 @@ import numpy as np
 
 from cardiotwin.durable import write_file
 from cardiotwin.errors import QualityGate, SettingsError
+from cardiotwin.kernels.ionic import width
 from cardiotwin.kernels.lanes import LANES
 from cardiotwin.kernels.monodomain import RUNAWAY_MV, Tiles, electrode_potentials
 from cardiotwin.protocol import Activation, Protocol
@@ -27,6 +28,8 @@ SAMPLE_MS = 1.0
 MONITOR_MS = 20.0
 QUIET_MV = 5.0
 """Tissue this little above rest cannot excite itself: the threshold of the most excitable model lies at 5.3 mV."""
+CHECKED_TILES = 4096
+"""At a time, so that the check takes no memory."""
 
 Monitor = Callable[[float, np.ndarray], "bool | None"]
 """Called as ``monitor(time_ms, activation_ms)`` with the (beats so far, n_nodes) times; True ends the run."""
@@ -75,8 +78,8 @@ class Run:
         if solver._threads > 1:
             numba.set_num_threads(solver._threads)
         solver._advance(
-            self.step, stop, self.tiles, solver._operator, solver._plan, self._stimulus, self._stimulated,
-            self._scratch, self._failed,
+            self.step, stop, self.tiles, solver._operator, solver._plan, solver._threads, self._stimulus,
+            self._stimulated, self._scratch, self._failed,
         )  # fmt: skip
         if self._failed[0] >= 0:
             raise QualityGate(self._blame())
@@ -114,19 +117,48 @@ class Run:
     def _now(self, what: str) -> bool:
         return what in self._every and _after(self.step - 1, self._every[what]) == self.step
 
+    def check(self) -> None:
+        """Refuse to begin with what is not a number: a quiet tile would be evaluated, and found, too late.
+
+        Raises
+        ------
+        QualityGate
+            Names node, variable and time. A parameter may be infinite.
+        """
+        cell, tiles = self.solver._cell, self.tiles.cells
+        names = [*cell.STATE, *cell.PARAMETERS]
+        for first in range(0, len(tiles), CHECKED_TILES):
+            now = tiles[first : first + CHECKED_TILES].reshape(-1, tiles.shape[1] // LANES, LANES)
+            wrong = np.isnan(now[:, : len(names)])
+            wrong[:, : len(cell.STATE)] |= np.isinf(now[:, : len(cell.STATE)])
+            if wrong.any():
+                tile, row, lane = np.argwhere(wrong)[0]
+                raise QualityGate(
+                    f"simulation: node {self._node(first + tile, lane)}: {names[row]} is {now[tile, row, lane]:g} at "
+                    f"{self.step * self.solver.dt_ms:g} ms, before the first step. Look at the tissue's parameters and "
+                    "initial values there."
+                )
+
+    def _node(self, tile: int, lane: int) -> int:
+        """Of the mesh."""
+        return int(np.argmax(self.solver.place == tile * LANES + lane))
+
     def _blame(self) -> str:
-        """Which node, variable and time; the potential is named only when nothing else explains it."""
+        """Which node, variable and time.
+
+        Of the variables that are lost together it names the one that a step computes first: gates before what the
+        currents carry, the potential when nothing else explains it.
+        """
         cell = self.solver._cell
         now = self.tiles.cells.reshape(len(self.tiles.cells), -1, LANES)[:, : len(cell.STATE)].astype(np.float64)
         finite = np.isfinite(now)
         change = now[:, 0] - self.tiles.cells[:, self.solver.before]
         wrong = ~finite.all(axis=1) | ~(np.abs(change) < RUNAWAY_MV)
         tile, lane = np.argwhere(wrong)[0]
-        lost = np.flatnonzero(~finite[tile, :, lane])
-        row = int(lost[-1]) if lost.size else 0
-        node = int(np.argmax(self.solver.place == tile * LANES + lane))
+        lost = sorted(np.flatnonzero(~finite[tile, :, lane]), key=lambda row: (row == 0, not _is_gate(cell)[row]))
+        row = int(lost[0]) if lost else 0
         return (
-            f"simulation: node {node}: {list(cell.STATE)[row]} reached {now[tile, row, lane]:g} at "
+            f"simulation: node {self._node(tile, lane)}: {list(cell.STATE)[row]} reached {now[tile, row, lane]:g} at "
             f"{int(self._failed[0]) * self.solver.dt_ms:g} ms. Use a smaller dt_ms, or look at the tissue's parameters "
             "there."
         )
@@ -169,16 +201,29 @@ class Checkpoint:
             with np.load(self.path, allow_pickle=False) as saved:
                 if str(saved["key"]) != self.key:
                     return
-                run.tiles = Tiles(*(saved[name] for name in Tiles._fields))
-                for name in SAMPLED:
-                    setattr(run, name, list(saved[name]))
-                run.step = int(saved["step"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                tiles = Tiles(*(saved[name] for name in Tiles._fields))
+                sampled = {name: list(saved[name]) for name in SAMPLED}
+                step = int(saved["step"])
+        except Exception:  # one flipped bit surfaces as any of a dozen classes, NotImplementedError among them
             return
+        # Only when all of it was read: tiles of a later time in a run that begins anew would be nobody's heart.
+        run.tiles, run.step = tiles, step
+        for name, values in sampled.items():
+            setattr(run, name, values)
 
     def remove(self) -> None:
         """The run is over."""
         self.path.unlink(missing_ok=True)
+
+
+def _is_gate(cell: ModuleType) -> np.ndarray:
+    """(n_states,) which state variables a cell model's `gates` steps: tried on one cell away from rest."""
+    row = np.zeros(LANES * width(cell))
+    given = [*cell.STATE.values(), *cell.PARAMETERS.values()]
+    row[: LANES * len(given) : LANES] = given
+    stepped = row.copy()
+    cell.gates(stepped, 0, 0.5 * (cell.REST_MV + cell.REPOLARISED_MV), 1.0)
+    return (stepped != row)[: LANES * len(cell.STATE) : LANES]
 
 
 SAMPLED = ("snapshots", "snapshot_ms", "electrode_mv", "ecg_ms")

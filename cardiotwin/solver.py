@@ -224,18 +224,23 @@ class Solver:
         InputRejected
             A stimulus touches no conducting node; the state belongs to another solver.
         QualityGate
-            The potential of a node was not finite, or ran away: names node and time.
+            A variable of a node was not finite, before the run or in it, or its potential ran away: names node,
+            variable and time. In a run it stops in the step in which it happens.
+        ResourceLimit
+            Snapshots and checkpoints would take more than 80 % of the memory that is free.
         """
         stimuli = self._stimuli(protocol)
         if state is not None and state.solver != self.fingerprint:
             raise InputRejected(
                 "state: it belongs to another tissue, time step or precision; start from `solver.rest()`"
             )
+        self._require_for_samples(protocol, snapshot_every_ms, checkpoint is not None)
         begin = self.rest() if state is None else dataclasses.replace(state, tiles=copied(state.tiles))
         run = Run(self, protocol, stimuli, begin, snapshot_every_ms, monitor, stop_when_quiet)
         saved = Checkpoint(checkpoint, checkpoint_every_s, run.key) if checkpoint is not None else None
         if saved:
             saved.restore(run)
+        run.check()
         while run.step < run.last and not run.ended:
             run.advance()
             if saved:
@@ -244,6 +249,19 @@ class Solver:
         if saved:
             saved.remove()
         return run.activation(), State(run.step, run.step * self.dt_ms, run.tiles, self.fingerprint)
+
+    def _require_for_samples(self, protocol: Protocol, snapshot_every_ms: float | None, checkpoint: bool) -> None:
+        """Memory beyond what the solver was made with; snapshots are held twice while they become one array."""
+        n_snapshots = protocol.duration_ms / snapshot_every_ms + 1 if snapshot_every_ms else 0
+        bytes_a_node = 8 * n_snapshots
+        if checkpoint:  # the file is made in memory
+            state = bytes_of_state(width(self._cell), REAL[self.precision], self.n_beats)
+            bytes_a_node += 2 * (state + 4 * n_snapshots)
+        require(
+            bytes_a_node * len(self.place),
+            f"{n_snapshots:.0f} snapshots of {len(self.place)} nodes" + (" and checkpoints" if checkpoint else ""),
+            "Take snapshots less often, or simulate in parts",
+        )
 
     def _stimuli(self, protocol: Protocol) -> list[tuple[int, int, float, np.ndarray]]:
         """First step, last step, strength and places of each stimulus."""
@@ -309,11 +327,14 @@ def bytes_needed(n_nodes: int, n_tets: int, width: int, real: type, n_beats: int
     width : int
         Numbers a node has in its tile.
     """
-    size = np.dtype(real).itemsize
-    state = size * (width + 2) + 8 * n_beats + 3 + 40 / LANES
-    neighbours = 16 * (4 + size) + 8
-    running = n_nodes * (neighbours + 2 * state + 8 * n_beats + 40)
+    neighbours = 16 * (4 + np.dtype(real).itemsize) + 8
+    running = n_nodes * (neighbours + 2 * bytes_of_state(width, real, n_beats) + 8 * n_beats + 40)
     return max(running, ASSEMBLY_BYTES_PER_TET * n_tets)
+
+
+def bytes_of_state(width: int, real: type, n_beats: int) -> float:
+    """Of a node, in `Tiles`."""
+    return np.dtype(real).itemsize * (width + 2) + 8 * n_beats + 3 + 40 / LANES
 
 
 def _places(medium: Medium) -> np.ndarray:

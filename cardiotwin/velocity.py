@@ -21,6 +21,9 @@ from cardiotwin.solver import Solver
 
 TOLERANCE = 0.005
 """Relative error of the velocity at which tuning stops."""
+MOST = 1000.0
+"""Times the first guess, the highest conductivity that is tried while no wave arrives. Without a limit it doubles until
+diffusion takes thousands of substeps, for cells that conduct at none."""
 
 
 def tune(
@@ -71,7 +74,8 @@ def tune(
     Raises
     ------
     QualityGate
-        No conductivity gives that velocity on this lattice: the wave is stopped between nodes before it is that slow.
+        No conductivity gives that velocity on this lattice: the wave is stopped between nodes before it is that slow;
+        or the cells conduct no wave at any.
     """
     named, start = (tuple(sorted(values.items())) for values in (parameters, initial or {}))
     lattice = _Lattice(
@@ -105,13 +109,25 @@ def _tuned(velocity: float, lattice: _Lattice, tolerance: float) -> tuple[float,
 
     sigma = solve(velocity, reached, known, tolerance)
     if sigma is None:
-        slowest = min((v for v in known.values() if v > 0), default=float("nan"))
-        raise QualityGate(
-            f"velocity {velocity:g} m/s cannot be reached with {lattice.cell_model} on a lattice of "
-            f"{lattice.edge_mm:g} mm: waves slower than {slowest:.3g} m/s stop between nodes. "
-            "Use a smaller `edge_mm`, or a cell model with a wider front."
-        )
+        why = _why(lattice, known)
+        raise QualityGate(f"velocity {velocity:g} m/s cannot be reached with {lattice.cell_model} {why}")
     return sigma, known[sigma] / velocity - 1.0
+
+
+def _why(lattice: _Lattice, known: Mapping[float, float]) -> str:
+    """What stopped the waves that were tried, and what to do."""
+    moved = [v for v in known.values() if v > 0]
+    if moved:
+        return (
+            f"on a lattice of {lattice.edge_mm:g} mm: waves slower than {min(moved):.3g} m/s stop between nodes. Use a "
+            "smaller `edge_mm`, or a cell model with a wider front."
+        )
+    changed = ", ".join(f"{name} {value:g}" for name, value in lattice.parameters) or "as published"
+    return (
+        f"(parameters: {changed}): no wave arrives, at conductivities up to {max(known):.3g} mS/mm on a lattice of "
+        f"{lattice.edge_mm:g} mm. These cells are not excitable: give them back their sodium current (a conductance "
+        "like g_Na, or a smaller `tau_in`), or call the tissue scar."
+    )
 
 
 @lru_cache(maxsize=256)
@@ -123,12 +139,15 @@ def _measured(lattice: _Lattice) -> dict[float, float]:
 def solve(
     velocity: float, reached: Callable[[float], float], known: Mapping[float, float], tolerance: float
 ) -> float | None:
-    """The conductivity for a velocity, from a bracket that shrinks; None when the velocity is skipped."""
+    """The conductivity for a velocity, from a bracket that shrinks; None when it is skipped or no wave runs."""
     low, high = 0.0, np.inf
+    first = _guess(velocity, known)
     for _ in range(30):
         sigma = _guess(velocity, known)
         if not 1.0001 * low < sigma < 0.9999 * high:
             sigma = 2.0 * low if high == np.inf else float(np.sqrt(max(low, 0.1 * high) * high))
+        if sigma > MOST * first:
+            return None
         found = reached(sigma)
         if abs(found / velocity - 1.0) < tolerance:
             return sigma

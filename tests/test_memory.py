@@ -7,6 +7,7 @@ import pytest
 from medium_blocks import block, left_end
 
 from cardiotwin import memory
+from cardiotwin import solver as solver_module
 from cardiotwin.errors import ResourceLimit
 from cardiotwin.kernels.ionic import cell_model, width
 from cardiotwin.monodomain import Protocol, Solver, Stimulus
@@ -62,3 +63,23 @@ def test_more_than_there_is_is_refused_in_one_line(monkeypatch):
     assert "\n" not in said
     monkeypatch.setattr(memory, "available_bytes", lambda: 10_000_000_000)
     Solver(MEDIUM, 0.02)
+
+
+def test_snapshots_are_counted_before_the_run(monkeypatch):
+    """One each 0.02 ms over 1 s: 50,000 of 63 kB, twice while they become one array."""
+    solver = Solver(MEDIUM, 0.02)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 5_000_000_000)
+    with pytest.raises(ResourceLimit) as caught:
+        solver.run(Protocol(PROTOCOL.stimuli, 1000.0), snapshot_every_ms=0.02)
+    assert str(caught.value).startswith("50001 snapshots of 15625 nodes: needs about 6.3 GB")
+
+
+def test_snapshots_take_no_more_than_was_counted(monkeypatch):
+    asked = []
+    monkeypatch.setattr(solver_module, "require", lambda n_bytes, *_: asked.append(n_bytes))
+    solver = Solver(MEDIUM, 0.02, n_beats=1)
+    few, many = (
+        peak_bytes(lambda every=every: solver.run(PROTOCOL, snapshot_every_ms=every, stop_when_quiet=False))[0]
+        for every in (2.0, 0.02)
+    )
+    assert 0.7 * asked[-1] < many - few < asked[-1]

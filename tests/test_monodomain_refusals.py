@@ -7,6 +7,7 @@ import pytest
 from medium_blocks import block, left_end
 
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
+from cardiotwin.kernels.lanes import LANES
 from cardiotwin.monodomain import Protocol, Solver, Stimulus, simulate
 
 MEDIUM = block((6.0, 3.0, 3.0), 0.75)
@@ -54,12 +55,54 @@ def test_a_state_of_another_solver_is_refused():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_potential_that_is_not_a_number_stops_the_run_within_a_few_steps(value):
+@pytest.mark.parametrize("name", ["V", "h"])
+def test_a_variable_that_is_not_a_number_does_not_begin(name, value):
+    """In a quiet tile it would be seen at the end of a long step, and by then in the potential of neighbours too."""
     solver = Solver(MEDIUM, 0.1)
-    gate = np.ones(len(MEDIUM.points))
-    gate[77] = value
-    broken = solver.with_variable(solver.rest(), "h", gate)
-    protocol = Protocol((Stimulus(np.array([77]), 0.0),), 50.0)
-    message = refusal(QualityGate, lambda: solver.run(protocol, broken))
-    assert "node 77" in message
-    assert float(message.split(" at ")[1].split(" ms")[0]) <= 1.0
+    variable = solver.variable(solver.rest(), name).copy()
+    variable[77] = value
+    broken = solver.with_variable(solver.rest(), name, variable)
+    message = refusal(QualityGate, lambda: solver.run(Protocol((), 50.0), broken))
+    assert f"node 77: {name} is {value:g} at 0 ms" in message
+
+
+def test_a_parameter_that_is_not_a_number_does_not_begin_but_an_infinite_one_may():
+    for value, node in ((np.nan, 31), (np.inf, None)):
+        tau_open = np.full(len(MEDIUM.points), 120.0)
+        tau_open[31] = value
+        solver = Solver(dataclasses.replace(MEDIUM, parameters={"tau_open": tau_open}), 0.1)
+        if node is None:
+            solver.run(Protocol((), 2.0), stop_when_quiet=False)
+        else:
+            message = refusal(QualityGate, lambda solver=solver: solver.run(Protocol((), 2.0)))
+            assert f"node {node}: tau_open is nan" in message
+
+
+@pytest.mark.parametrize(("model", "lost", "parameter"), [
+    ("ten_tusscher_2006", "Na_i", "g_Na"), ("ten_tusscher_2006", "Ca_ss", "g_CaL"),
+    ("ten_tusscher_2006", "m", None), ("mitchell_schaeffer", "h", None), ("mitchell_schaeffer", "V", "tau_in"),
+])  # fmt: skip
+def test_what_is_lost_in_a_run_is_named_with_its_node_and_the_step_it_happens_in(model, lost, parameter):
+    """A quiet block breaks in one node: by an infinite conductance, or in a kernel that loses a gate at that node."""
+    medium, dt_ms = block((6.0, 3.0, 3.0), 0.75, model), 0.02
+    solver = Solver(medium, dt_ms, threads=1)
+    state = solver.run(Protocol((), 3.0), stop_when_quiet=False)[1]
+    tile, lane = divmod(int(solver.place[77]), LANES)
+    broken_ms = 3.4
+    advance, names = solver._advance, [*solver._cell.STATE, *solver._cell.PARAMETERS]
+
+    def breaking(first, last, tiles, *more):
+        for step in range(first, last):
+            if step == round(broken_ms / dt_ms):
+                row = LANES * names.index(parameter or lost) + lane
+                tiles.cells[tile, row] = {"tau_in": 0.0, None: np.nan}.get(parameter, np.inf)
+                tiles.due[tile] = step  # as when it happens: in a step of the tile
+            advance(step, step + 1, tiles, *more)
+            if more[-1][0] >= 0:
+                return
+
+    solver._advance = breaking
+    protocol = Protocol((), 10.0)
+    message = refusal(QualityGate, lambda: solver.run(protocol, state, stop_when_quiet=False))
+    assert f"node 77: {lost} reached" in message
+    assert float(message.split(" at ")[1].split(" ms")[0]) == pytest.approx(broken_ms + dt_ms)

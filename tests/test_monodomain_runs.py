@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from medium_blocks import block, left_end
 
-from cardiotwin.kernels.monodomain import planned
+from cardiotwin.kernels.monodomain import dealt, planned, share_size
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus, simulate
 
 MEDIUM = block((20.0, 6.0, 6.0), 0.75, sigma=(0.2, 0.08, 0.08))
@@ -45,6 +45,40 @@ def test_the_number_of_threads_changes_nothing():
     one = Solver(MEDIUM, 0.1, threads=1).run(protocol)[1]
     two = Solver(MEDIUM, 0.1, threads=2).run(protocol)[1]
     assert same(one.tiles, two.tiles)
+
+
+@pytest.mark.parametrize("n_shares", [1, 2, 3, 8])
+@pytest.mark.parametrize("n_tiles", [1, 31, 32, 33, 1000, 12_837])
+def test_every_tile_is_in_one_share_and_a_part_of_the_mesh_in_all(n_tiles, n_shares):
+    places = [[dealt.py_func(k, share, n_shares) for k in range(share_size.py_func(n_tiles, n_shares))]
+              for share in range(n_shares)]  # fmt: skip
+    shares = [[t for t in tiles if t < n_tiles] for tiles in places]
+    assert sorted(t for tiles in shares for t in tiles) == list(range(n_tiles))
+    assert all(tiles == sorted(tiles) for tiles in places), "the first beyond the last tile is not the end"
+    if n_tiles > 10_000:
+        quarter = [sum(n_tiles // 2 <= t < 3 * n_tiles // 4 for t in tiles) for tiles in shares]
+        assert max(quarter) < 1.1 * min(quarter)
+
+
+MANY_THREADS = """
+import hashlib, numba
+from test_monodomain_runs import MEDIUM, TRAIN
+from cardiotwin.monodomain import Protocol, Solver
+for threads in (1, 2, 3, 7):
+    solver = Solver(MEDIUM, 0.1, threads=threads)
+    assert solver._threads == threads
+    tiles = solver.run(Protocol(TRAIN[:1], 30.0))[1].tiles
+    print(hashlib.sha256(b"".join(array.tobytes() for array in tiles)).hexdigest())
+"""
+
+
+def test_more_threads_than_cores_change_nothing():
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "7", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_THREADS], env=environment, capture_output=True, text=True, check=True
+    )
+    assert len(done.stdout.split()) == 4
+    assert len(set(done.stdout.split())) == 1
 
 
 def test_long_steps_of_quiet_tissue_leave_activation_where_it_was():
@@ -180,3 +214,40 @@ def test_a_damaged_checkpoint_is_not_believed(tmp_path):
         checkpoint.write_bytes(damage)
         again = simulate(MEDIUM, protocol, dt_ms=0.1, checkpoint=checkpoint)
         assert np.array_equal(plain.activation_ms, again.activation_ms, equal_nan=True)
+
+
+def test_a_flipped_bit_anywhere_in_a_checkpoint_costs_time_and_nothing_else(tmp_path):
+    """Tiles of one time and the clock of another would be the worst: nothing is taken before all of it was read."""
+    weights = np.ones((1, len(SMALL.points)))
+    solver = Solver(SMALL, 0.1, threads=1, n_beats=1, electrode_weights=weights)
+    protocol = Protocol((Stimulus(left_end(SMALL), 0.0),), 12.0)
+    plain = vars(solver.run(protocol)[0])
+    path = tmp_path / "checkpoint"
+    good = saved_half_way(solver, protocol, path)
+    rng = np.random.default_rng(0)
+    places = [*rng.choice(len(good), 100, replace=False), *range(0, 900, 9), *range(len(good) - 900, len(good), 9)]
+    for place in places:
+        damaged = bytearray(good)
+        damaged[place] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        again = vars(solver.run(protocol, checkpoint=path)[0])
+        assert all(np.array_equal(plain[name], again[name], equal_nan=True) for name in plain), place
+
+
+SMALL = block((3.0, 1.5, 1.5), 0.75)
+
+
+class Killed(Exception):
+    """Stands for a kill in the middle of a run."""
+
+
+def saved_half_way(solver, protocol, path):
+    """What a checkpoint holds when its run is killed at half of its time."""
+
+    def kill(fraction, _):
+        if fraction >= 0.5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        solver.run(protocol, checkpoint=path, checkpoint_every_s=0.0, progress=kill)
+    return path.read_bytes()

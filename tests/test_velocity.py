@@ -70,6 +70,23 @@ def test_a_velocity_that_the_lattice_skips_is_refused():
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("model", "parameters", "named"), [
+    (MS, {"tau_in": 40.0}, "tau_in 40"), ("ten_tusscher_2006", {"g_Na": 0.0}, "g_Na 0"),
+])  # fmt: skip
+def test_cells_that_conduct_at_no_conductivity_are_refused_soon(monkeypatch, model, parameters, named):
+    tried = []
+    measured = velocity._plane_wave_velocity
+    monkeypatch.setattr(velocity, "_plane_wave_velocity", lambda *a: tried.append(a[0]) or measured(*a))
+    with pytest.raises(QualityGate) as caught:
+        tune(0.6, model, parameters, 1.25, 0.05)
+    assert max(tried) <= 1000 * min(tried)
+    said = str(caught.value)
+    assert named in said
+    assert "not excitable" in said
+    assert "nan" not in said
+    assert "\n" not in said
+
+
 @pytest.mark.parametrize(("fibre", "wave", "wanted"), [
     ((1, 0, 0), (1, 0, 0), 0.6), ((1, 0, 0), (0, 1, 0), 0.3), ((1, 1, 0), (1, -1, 0), 0.3), ((1, 1, 1), (1, 1, 1), 0.6),
 ])  # fmt: skip

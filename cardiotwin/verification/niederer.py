@@ -84,7 +84,7 @@ def niederer(edge_mm: float, dt_ms: float, *, precision: str = "single", toleran
         simulated_ms = fraction * watched_ms
         progress(min(simulated_ms / last_ms, 1.0), f"slab {edge_mm:.3g} mm, {simulated_ms:.0f} ms")
 
-    solver.run(Protocol((), dt_ms))  # compile outside the clock
+    solver.run(Protocol((), dt_ms), stop_when_quiet=False)  # compile outside the clock; at rest it would end at once
     start = time.perf_counter()
     protocol = Protocol(stimuli(points, edge_mm, by_volume), watched_ms)
     activation = solver.run(protocol, monitor=_all_activated, progress=heard)[0]
