@@ -17,7 +17,7 @@ from cardiotwin.durable import write_file
 from cardiotwin.errors import QualityGate, SettingsError
 from cardiotwin.kernels.ionic import width
 from cardiotwin.kernels.lanes import LANES
-from cardiotwin.kernels.monodomain import RUNAWAY_MV, Tiles, electrode_potentials
+from cardiotwin.kernels.monodomain import RUNAWAY_MV, Tiles, electrode_potentials, scratch
 from cardiotwin.protocol import Activation, Protocol
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Run:
         self.key = _key(solver.fingerprint, begin.step, protocol, snapshot_every_ms)
         shape = self.tiles.v.shape[1:]
         self._stimulus, self._stimulated = np.zeros(shape, self.tiles.v.dtype), np.zeros(shape[0], bool)
-        self._scratch = np.zeros((solver._plan.stiff.size, LANES), self.tiles.v.dtype)
+        self._scratch = scratch(solver._plan, len(self.tiles.due), self.tiles.v.dtype)
         self._failed = np.full(1, -1, np.int64)
         self._every = {"sample": _every(SAMPLE_MS, solver.dt_ms)}
         if snapshot_every_ms is not None:

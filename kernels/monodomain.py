@@ -36,15 +36,16 @@ from cardiotwin.kernels.specialise import BARE, INLINED, specialise
 
 # Bound anew for each cell model, see `advance_kernel`.
 BEFORE = LEAK = STATES = 0
-gates = ionic_current = advance_tile = None
+gates = ionic_current = advance_tile = step_block = None
 
 REARMED_MV = -20.0
 """A node must fall below this to be activated again: the notch of an epicardial beat may cross 0 mV twice."""
 RUNAWAY_MV = 1e4
 """A change of potential in one step that no stable run makes."""
 BLOCK = 32
-"""Tiles that stay together when they are dealt out to threads: 512 nodes, neighbours on the whole. In halves of the
-mesh, one thread did up to 80 % of the work while a wave ran through one of them."""
+"""Tiles that are looked at, and dealt out to threads, together: 512 nodes, neighbours on the whole. Where all of them
+rest they cost one comparison; and a wave in one half of the mesh is work for everybody."""
+NEVER = 2**40
 
 
 class Tiles(NamedTuple):
@@ -119,27 +120,36 @@ class Plan(NamedTuple):
     repolarised_mv: float
 
 
-@njit(**INLINED)
-def share_size(n_tiles, n_shares):
-    """No share has more tiles than this."""
-    return -(-n_tiles // (BLOCK * n_shares)) * BLOCK
+class Scratch(NamedTuple):
+    """Room that a run needs besides its state.
+
+    Attributes
+    ----------
+    stiff : (n_stiff, 16) float
+        Diffusion of the tiles that take it in substeps.
+    visit : (n_blocks,) int64
+        Step that shall look at a block of tiles, unless it is called.
+    called : (2, n_blocks) int64
+        ``called[k % 2, b] == k``: step k wakes a tile in it.
+    """
+
+    stiff: np.ndarray
+    visit: np.ndarray
+    called: np.ndarray
 
 
-@njit(**INLINED)
-def dealt(k, share, n_shares):
-    """The k-th tile of a share. Blocks are dealt out in turn: what happens in one corner is everybody's work."""
-    return (k // BLOCK * n_shares + share) * BLOCK + k % BLOCK
-
-
-# Arrays are handed on one by one: an array taken from a tuple costs a reference count, here in every tile and step.
+def scratch(plan: Plan, n_tiles: int, real: type) -> Scratch:
+    """For a run of so many tiles."""
+    n_blocks = -(-n_tiles // BLOCK)
+    return Scratch(
+        np.zeros((plan.stiff.size, LANES), real), np.zeros(n_blocks, np.int64), np.full((2, n_blocks), -1, np.int64)
+    )
 
 
 @njit(**INLINED)
 def evaluates(t, step, due, woken, stimulated):
     """Whether a step evaluates a tile."""
-    # `|` and not `or`: a branch keeps Numba from seeing that no reference needs to be counted, and counting two arrays
-    # for every tile and step took 41 % of the time of tissue at rest.
-    return (due[t] <= step) | stimulated[t] | (woken[step % 2, t] == step)
+    return due[t] <= step or stimulated[t] or woken[step % 2, t] == step
 
 
 @njit(**INLINED)
@@ -230,10 +240,49 @@ def planned(step, change_mv, longest, tolerance_mv):
 
 
 @njit(**INLINED)
-def wake_neighbours(t, step, woken, neighbour_start, neighbours):
+def wake_neighbours(t, step, woken, called, neighbour_start, neighbours):
     """Have them evaluated in the next step. Others may write here in this step, but all of them write the same."""
     for k in range(neighbour_start[t], neighbour_start[t + 1]):
         woken[(step + 1) % 2, neighbours[k]] = step + 1
+        called[(step + 1) % 2, neighbours[k] // BLOCK] = step + 1
+
+
+def _step_block(
+    b, step, dt_ms, longest, tolerance_mv, room, lag, cells, v, new_v, reached, taken, due, woken, called, start,
+    column, coefficient, neighbour_start, neighbours, substeps, stimulus, stimulated, repolarised_mv, beats, phase,
+    activation_ms, repolarisation_ms, failed,
+):  # fmt: skip
+    """Step those tiles of block b that a step evaluates. Returns the next step with anything to do in it."""
+    visit = step + NEVER
+    for t in range(BLOCK * b, min(BLOCK * (b + 1), cells.shape[0])):
+        if evaluates(t, step, due, woken, stimulated):
+            n_steps = step + 1 - reached[t]
+            change_mv, crossed = advance_tile(
+                t, dt_ms, n_steps, taken[t], lag, cells, v, start, column, coefficient, substeps[t], stimulus,
+                stimulated, repolarised_mv,
+            )  # fmt: skip
+            if crossed:
+                record(
+                    t, reached[t], n_steps, dt_ms, cells, BEFORE, repolarised_mv, beats, phase, activation_ms,
+                    repolarisation_ms,
+                )  # fmt: skip
+            reached[t], taken[t] = step + 1, n_steps
+            if not change_mv < RUNAWAY_MV:
+                failed[0] = step + 1
+            change_mv /= n_steps
+            next_steps = planned(step, change_mv, longest, tolerance_mv)
+            due[t] = step + next_steps
+            cell = tile(cells, t)
+            tile(new_v, t)[0] = cell[0] + (cell[0] - cell[BEFORE]) * (ahead(next_steps, room[t]) / n_steps)
+            if change_mv >= tolerance_mv:
+                wake_neighbours(t, step, woken, called, neighbour_start, neighbours)
+            visit = step + 1
+        else:
+            if reached[t] == step:  # evaluated one step ago: the other buffer is behind
+                for lane in range(LANES):
+                    new_v[t, lane] = v[t, lane]
+            visit = min(visit, due[t])
+    return visit
 
 
 def _advance(first, last, tiles, operator, plan, n_shares, stimulus, stimulated, scratch, failed):
@@ -250,7 +299,7 @@ def _advance(first, last, tiles, operator, plan, n_shares, stimulus, stimulated,
         Injected current, mV/ms.
     stimulated : (n_tiles,) bool
         Tiles with any.
-    scratch : (n_stiff, 16) float
+    scratch : Scratch
         Overwritten.
     failed : (1,) int64
         Overwritten with the step after which the potential was not finite, or left.
@@ -266,48 +315,29 @@ def _advance(first, last, tiles, operator, plan, n_shares, stimulus, stimulated,
     neighbour_start, neighbours = operator.neighbour_start, operator.neighbours
     dt_ms, longest, tolerance_mv, repolarised_mv = plan.dt_ms, plan.longest, plan.tolerance_mv, plan.repolarised_mv
     stiff, substeps, room, lag = plan.stiff, plan.substeps, plan.room, plan.lag
-    rounds, n_tiles = plan.rounds, cells.shape[0]
+    diffused, visit, called = scratch.stiff, scratch.visit, scratch.called
+    for b in range(visit.size):
+        visit[b] = first
     for step in range(first, last):
         v, new_v = tiles.v[step % 2], tiles.v[(step + 1) % 2]
-        for left in range(rounds - 1, 0, -1):  # the stiffest tiles begin, all end together
+        for left in range(plan.rounds - 1, 0, -1):  # the stiffest tiles begin, all end together
             for k in prange(stiff.size):
                 if left < substeps[stiff[k]] and evaluates(stiff[k], step, due, woken, stimulated):
-                    tile(scratch, k)[0] = neighbour_sum(v, stiff[k], start, column, coefficient)
+                    tile(diffused, k)[0] = neighbour_sum(v, stiff[k], start, column, coefficient)
             for k in prange(stiff.size):
                 t = stiff[k]
                 if left < substeps[t] and evaluates(t, step, due, woken, stimulated):
                     dt = dt_ms * (step + 1 - reached[t]) / substeps[t]
                     borne = minimum(1.0 / dt / tile(cells, t)[LEAK], 1.0)
-                    tile(v, t)[0] = tile(v, t)[0] + dt * borne * tile(scratch, k)[0]
+                    tile(v, t)[0] = tile(v, t)[0] + dt * borne * tile(diffused, k)[0]
         for share in prange(n_shares):
-            for k in range(share_size(n_tiles, n_shares)):
-                t = dealt(k, share, n_shares)
-                if t >= n_tiles:
-                    break
-                if evaluates(t, step, due, woken, stimulated):
-                    n_steps = step + 1 - reached[t]
-                    change_mv, crossed = advance_tile(
-                        t, dt_ms, n_steps, taken[t], lag, cells, v, start, column, coefficient,
-                        substeps[t], stimulus, stimulated, repolarised_mv,
+            for b in range(share, visit.size, n_shares):
+                if visit[b] <= step or called[step % 2, b] == step:
+                    visit[b] = step_block(
+                        b, step, dt_ms, longest, tolerance_mv, room, lag, cells, v, new_v, reached, taken, due, woken,
+                        called, start, column, coefficient, neighbour_start, neighbours, substeps, stimulus, stimulated,
+                        repolarised_mv, beats, phase, activation_ms, repolarisation_ms, failed,
                     )  # fmt: skip
-                    if crossed:
-                        record(
-                            t, reached[t], n_steps, dt_ms, cells, BEFORE, repolarised_mv, beats, phase, activation_ms,
-                            repolarisation_ms,
-                        )  # fmt: skip
-                    reached[t], taken[t] = step + 1, n_steps
-                    if not change_mv < RUNAWAY_MV:
-                        failed[0] = step + 1
-                    change_mv /= n_steps
-                    next_steps = planned(step, change_mv, longest, tolerance_mv)
-                    due[t] = step + next_steps
-                    cell = tile(cells, t)
-                    tile(new_v, t)[0] = cell[0] + (cell[0] - cell[BEFORE]) * (ahead(next_steps, room[t]) / n_steps)
-                    if change_mv >= tolerance_mv:
-                        wake_neighbours(t, step, woken, neighbour_start, neighbours)
-                elif reached[t] == step:  # evaluated one step ago: the other buffer is behind
-                    for lane in range(LANES):
-                        new_v[t, lane] = v[t, lane]
         if failed[0] >= 0:
             break
 
@@ -332,7 +362,8 @@ def advance_kernel(model: str, parallel: bool):
     rows["STATES"] = LANES * len(cell.STATE)
     membrane = {part: specialise(getattr(cell, part), model, inline=True) for part in ("gates", "ionic_current")}
     advance_tile = specialise(_advance_tile, model, **membrane, **rows)
-    return specialise(_advance, model, parallel=parallel, advance_tile=advance_tile, **rows)
+    step_block = specialise(_step_block, model, inline=True, advance_tile=advance_tile, **rows)
+    return specialise(_advance, model, parallel=parallel, step_block=step_block, **rows)
 
 
 def resting_tiles(model: str, real: type, given, leak: np.ndarray, n_nodes: int, n_beats: int) -> Tiles:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from medium_blocks import block, left_end
 
-from cardiotwin.kernels.monodomain import dealt, planned, share_size
+from cardiotwin.kernels.monodomain import planned
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus, simulate
 
 MEDIUM = block((20.0, 6.0, 6.0), 0.75, sigma=(0.2, 0.08, 0.08))
@@ -45,19 +45,6 @@ def test_the_number_of_threads_changes_nothing():
     one = Solver(MEDIUM, 0.1, threads=1).run(protocol)[1]
     two = Solver(MEDIUM, 0.1, threads=2).run(protocol)[1]
     assert same(one.tiles, two.tiles)
-
-
-@pytest.mark.parametrize("n_shares", [1, 2, 3, 8])
-@pytest.mark.parametrize("n_tiles", [1, 31, 32, 33, 1000, 12_837])
-def test_every_tile_is_in_one_share_and_a_part_of_the_mesh_in_all(n_tiles, n_shares):
-    places = [[dealt.py_func(k, share, n_shares) for k in range(share_size.py_func(n_tiles, n_shares))]
-              for share in range(n_shares)]  # fmt: skip
-    shares = [[t for t in tiles if t < n_tiles] for tiles in places]
-    assert sorted(t for tiles in shares for t in tiles) == list(range(n_tiles))
-    assert all(tiles == sorted(tiles) for tiles in places), "the first beyond the last tile is not the end"
-    if n_tiles > 10_000:
-        quarter = [sum(n_tiles // 2 <= t < 3 * n_tiles // 4 for t in tiles) for tiles in shares]
-        assert max(quarter) < 1.1 * min(quarter)
 
 
 MANY_THREADS = """

@@ -9,6 +9,7 @@ import pytest
 from medium_blocks import single_cell
 from numba import njit
 
+from cardiotwin.kernels.specialise import BARE
 from cardiotwin.monodomain import Protocol, Solver
 
 pytestmark = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
@@ -22,7 +23,7 @@ def compiled(kernel, real: str):
     """The time loop for one precision, compiled once more, since what comes from disk cannot be read."""
     tiles = 2  # which argument holds the cells
     signature = next(one for one in kernel.signatures if f"Tiles(array({real}" in str(one[tiles]))
-    anew = njit(error_model="numpy")(kernel.py_func)
+    anew = njit(**BARE)(kernel.py_func)
     anew.compile(signature)
     return anew
 
@@ -46,17 +47,33 @@ def test_ten_tusscher_runs_in_vector_registers(precision, real):
     assert not CALLS.search(text), "calls the C library's exponential, one number at a time"
 
 
-def test_no_reference_is_counted_for_a_tile():
-    """Each is two atomic operations; two of them for every tile and step took 41 % of the time of tissue at rest."""
+def counts(kernel) -> int:
+    """How often a function, not its wrapper for the interpreter, counts a reference."""
+    text = kernel.inspect_llvm(kernel.signatures[0])
+    bodies = re.findall(r"^define .*?^}", text, re.MULTILINE | re.DOTALL)
+    headers = [body.split("\n")[0] for body in bodies]
+    return sum(
+        body.count("@NRT_incref(") - header.count("@NRT_incref(")
+        for body, header in zip(bodies, headers, strict=True)
+        if "@_ZN7cpython" not in header
+    )
+
+
+def test_no_reference_is_counted_in_the_loop():
+    """Each is two atomic operations; two of them for every tile and step took half of Mitchell and Schaeffer's."""
     solver = Solver(single_cell("mitchell_schaeffer"), 0.1, threads=1)
     solver.run(Protocol((), 0.1), stop_when_quiet=False)
-    anew = compiled(solver._advance, "float32")
-    text = anew.inspect_llvm(anew.signatures[0])
-    loop = re.search(r"^define [^\n]*_advance_.*?^}", text, re.MULTILINE | re.DOTALL)[0]
-    entry, later = loop.split(" br ", 1)
-    assert re.search(r"@NRT_incref\(\S+ %arg\.tiles\.", entry)
-    counted = set(re.findall(r"@NRT_incref\(\S+ (%[\w.]+)\)", later))
-    assert counted <= {"%arg.tiles.1.0"}, "arrays that are counted in the loop, besides what neighbours see"
+    assert counts(compiled(solver._advance, "float32")) == 0
+
+    @njit
+    def counting(a, b):
+        for k in range(a.size):
+            if a[k] > b[0]:
+                a, b = b, a
+        return a
+
+    counting(np.zeros(8), np.zeros(8))
+    assert counts(counting) > 0, "this cannot see them"
 
 
 def test_a_loop_written_plainly_would_not():
