@@ -359,10 +359,13 @@ def _plan(fastest: np.ndarray, cell: ModuleType, dt_ms: float, tolerance_mv: flo
     # The fastest mode decays at twice the leak; extrapolated by a share a of the last step it is stable for dt times
     # that rate up to 2/(1 + 2 a). A tenth is left to the cells, which decay too.
     room = np.where((substeps > 1) | (order == 1), 0.0, REACTION_SHARE / np.maximum(dt_ms * fastest, 1e-300))
-    longest = max(int(cell.LONGEST_STEP_MS / dt_ms + 1e-9), 1) if tolerance_mv > 0 else 1
+    resting_ms = getattr(cell, "LONGEST_RESTING_STEP_MS", cell.LONGEST_STEP_MS)
+    longest = [
+        max(int(step_ms / dt_ms + 1e-9), 1) if tolerance_mv > 0 else 1 for step_ms in (cell.LONGEST_STEP_MS, resting_ms)
+    ]
     return Plan(
         dt_ms,
-        longest,
+        *longest,
         float(tolerance_mv),
         np.flatnonzero(substeps > 1),
         substeps,

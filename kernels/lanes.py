@@ -340,6 +340,16 @@ def largest(typingctx, x):
 
 
 @intrinsic
+def anywhere(typingctx, mask):
+    """Whether a mask holds in any lane."""
+
+    def codegen(context, builder, sig, args):
+        return builder.icmp_unsigned("!=", builder.bitcast(args[0], ir.IntType(LANES)), ir.IntType(LANES)(0))
+
+    return types.boolean(mask), codegen
+
+
+@intrinsic
 def differ_anywhere(typingctx, a, b):
     """Whether two masks differ in any lane."""
 

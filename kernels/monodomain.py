@@ -31,7 +31,7 @@ import numpy as np
 from numba import njit, prange
 
 from cardiotwin.kernels.ionic import cell_model, width
-from cardiotwin.kernels.lanes import LANES, differ_anywhere, fma, gathered, largest, minimum, tile
+from cardiotwin.kernels.lanes import LANES, anywhere, differ_anywhere, fma, gathered, largest, minimum, tile
 from cardiotwin.kernels.specialise import BARE, INLINED, specialise
 
 # Bound anew for each cell model, see `advance_kernel`.
@@ -92,8 +92,8 @@ class Plan(NamedTuple):
     Attributes
     ----------
     dt_ms : float
-    longest : int
-        Most steps a quiet tile may take as one.
+    longest, longest_at_rest : int
+        Most steps a quiet tile may take as one; the same where all its nodes are repolarised.
     tolerance_mv : float
         Change of potential that makes it worth evaluating a tile.
     stiff : (k,) int64
@@ -111,6 +111,7 @@ class Plan(NamedTuple):
 
     dt_ms: float
     longest: int
+    longest_at_rest: int
     tolerance_mv: float
     stiff: np.ndarray
     substeps: np.ndarray
@@ -175,8 +176,8 @@ def _advance_tile(
 
     v, (n_tiles, 16), is what neighbours see.
 
-    Returns the largest change of potential, mV, NaN when any state variable is not finite, and whether a threshold was
-    crossed.
+    Returns the largest change of potential, mV, NaN when any state variable is not finite; whether a threshold was
+    crossed; and whether any of the nodes is not repolarised.
     """
     cell = tile(cells, t)
     before = cell[0]
@@ -200,7 +201,7 @@ def _advance_tile(
     change = abs(after - before)
     for row in range(0, STATES, LANES):
         change = fma(cell[row], 0.0, change)
-    return largest(abs(change)), crossed
+    return largest(abs(change)), crossed, anywhere(after >= repolarised_mv)
 
 
 @njit(cache=True, **BARE)
@@ -248,16 +249,16 @@ def wake_neighbours(t, step, woken, called, neighbour_start, neighbours):
 
 
 def _step_block(
-    b, step, dt_ms, longest, tolerance_mv, room, lag, cells, v, new_v, reached, taken, due, woken, called, start,
-    column, coefficient, neighbour_start, neighbours, substeps, stimulus, stimulated, repolarised_mv, beats, phase,
-    activation_ms, repolarisation_ms, failed,
+    b, step, dt_ms, longest, longest_at_rest, tolerance_mv, room, lag, cells, v, new_v, reached, taken, due, woken,
+    called, start, column, coefficient, neighbour_start, neighbours, substeps, stimulus, stimulated, repolarised_mv,
+    beats, phase, activation_ms, repolarisation_ms, failed,
 ):  # fmt: skip
     """Step those tiles of block b that a step evaluates. Returns the next step with anything to do in it."""
     visit = step + NEVER
     for t in range(BLOCK * b, min(BLOCK * (b + 1), cells.shape[0])):
         if evaluates(t, step, due, woken, stimulated):
             n_steps = step + 1 - reached[t]
-            change_mv, crossed = advance_tile(
+            change_mv, crossed, beating = advance_tile(
                 t, dt_ms, n_steps, taken[t], lag, cells, v, start, column, coefficient, substeps[t], stimulus,
                 stimulated, repolarised_mv,
             )  # fmt: skip
@@ -270,7 +271,7 @@ def _step_block(
             if not change_mv < RUNAWAY_MV:
                 failed[0] = step + 1
             change_mv /= n_steps
-            next_steps = planned(step, change_mv, longest, tolerance_mv)
+            next_steps = planned(step, change_mv, longest if beating else longest_at_rest, tolerance_mv)
             due[t] = step + next_steps
             cell = tile(cells, t)
             tile(new_v, t)[0] = cell[0] + (cell[0] - cell[BEFORE]) * (ahead(next_steps, room[t]) / n_steps)
@@ -313,7 +314,8 @@ def _advance(first, last, tiles, operator, plan, n_shares, stimulus, stimulated,
     )
     start, column, coefficient = operator.start, operator.column, operator.coefficient
     neighbour_start, neighbours = operator.neighbour_start, operator.neighbours
-    dt_ms, longest, tolerance_mv, repolarised_mv = plan.dt_ms, plan.longest, plan.tolerance_mv, plan.repolarised_mv
+    dt_ms, tolerance_mv, repolarised_mv = plan.dt_ms, plan.tolerance_mv, plan.repolarised_mv
+    longest, longest_at_rest = plan.longest, plan.longest_at_rest
     stiff, substeps, room, lag = plan.stiff, plan.substeps, plan.room, plan.lag
     diffused, visit, called = scratch.stiff, scratch.visit, scratch.called
     for b in range(visit.size):
@@ -334,9 +336,9 @@ def _advance(first, last, tiles, operator, plan, n_shares, stimulus, stimulated,
             for b in range(share, visit.size, n_shares):
                 if visit[b] <= step or called[step % 2, b] == step:
                     visit[b] = step_block(
-                        b, step, dt_ms, longest, tolerance_mv, room, lag, cells, v, new_v, reached, taken, due, woken,
-                        called, start, column, coefficient, neighbour_start, neighbours, substeps, stimulus, stimulated,
-                        repolarised_mv, beats, phase, activation_ms, repolarisation_ms, failed,
+                        b, step, dt_ms, longest, longest_at_rest, tolerance_mv, room, lag, cells, v, new_v, reached,
+                        taken, due, woken, called, start, column, coefficient, neighbour_start, neighbours, substeps,
+                        stimulus, stimulated, repolarised_mv, beats, phase, activation_ms, repolarisation_ms, failed,
                     )  # fmt: skip
         if failed[0] >= 0:
             break

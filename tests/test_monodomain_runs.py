@@ -10,7 +10,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
-from medium_blocks import block, left_end
+from medium_blocks import block, left_end, single_cell
 
 from cardiotwin.kernels.monodomain import planned
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus, simulate
@@ -96,6 +96,19 @@ def test_neighbours_in_long_steps_repolarise_together_and_on_time():
 ])  # fmt: skip
 def test_long_steps_are_powers_of_two_that_start_at_their_multiples(change_mv, longest, steps):
     assert [planned.py_func(reached - 1, change_mv, longest, 0.25) for reached in range(16)] == steps
+
+
+def test_only_repolarised_cells_take_the_longest_steps():
+    cell = single_cell("ten_tusscher_2006")
+    solver = Solver(cell, 0.02, threads=1)
+    protocol = Protocol((Stimulus(np.arange(4), 20.0, 1.0, 50.0),), 420.0)
+    longest_ms = {}
+    state = None
+    for time_ms in np.arange(19.0, 420.0, 2.0):
+        state = solver.run(Protocol(protocol.stimuli, time_ms), state, stop_when_quiet=False)[1]
+        beating = bool(solver.potential(state)[0] > -70.0)
+        longest_ms[beating] = max(longest_ms.get(beating, 0.0), 0.02 * float(state.tiles.taken.max()))
+    assert longest_ms == {False: pytest.approx(1.28), True: pytest.approx(0.32)}
 
 
 def test_renumbering_the_mesh_moves_nothing():

@@ -8,6 +8,7 @@ A module here holds
   `STEADY_STATES`, where the state differs too;
 - `RATES`, if any: state variables whose last rate of change the model keeps, to extrapolate them within a step;
 - `LONGEST_STEP_MS`: the longest step its explicit parts bear away from the upstroke;
+- `LONGEST_RESTING_STEP_MS`, if any: the longest below `REPOLARISED_MV`;
 - `REST_MV`, `REPOLARISED_MV`: resting potential, and the potential below which a beat is over;
 - `gates(cell, lane, V, dt)`: takes the gates of one cell a step of dt at the potential V, in place;
 - `ionic_current(cell, lane, V, dt)`: I_ion over C_m at the potential V, mV/ms, with the gates as they are; takes the

@@ -19,6 +19,7 @@ from cardiotwin.kernels.lanes import exp, log, rush_larsen, rush_larsen_series, 
 REST_MV = -85.23
 REPOLARISED_MV = -70.0
 LONGEST_STEP_MS = 0.4
+LONGEST_RESTING_STEP_MS = 1.6
 
 STATE = {
     "V": REST_MV, "X_r1": 0.00621, "X_r2": 0.4712, "X_s": 0.0095, "m": 0.00172, "h": 0.7444, "j": 0.7045, "d": 3.373e-5,
