@@ -2,6 +2,10 @@
 
     python benchmarks/biventricle_record.py [--json] [--edge 0.618] [--no-reference]
 
+What limits it is counted, not supposed: evaluations of tiles (in one step of each millisecond), exponentials in the
+cell model as it is interpreted, vector instructions in the assembly of the loop, gathers and bytes in the arrays; the
+rates follow from the wall time. Bytes are those of an evaluation's own rows, from whatever cache they come.
+
 Both ventricles of the reference shape with rule-based fibres, ten Tusscher-Panfilov 2006, velocities 0.6 and 0.3 m/s
 tuned on the mesh, one stimulus at the left-ventricular apex, 600 ms; wall time of all cores, kernels compiled and
 tuning done before. The published times of a task of that size (637,480 nodes, time step 0.01 ms, first order) are 130 s
@@ -12,14 +16,22 @@ solver with all nodes evaluated in steps of 0.01 ms.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import platform
+import re
+import sys
 import time
+from collections import Counter
+from types import ModuleType
 
 import numba
 import numpy as np
 
 from cardiotwin.heart import LV_ENDOCARDIUM, Heart, build_heart
+from cardiotwin.kernels.ionic import width
+from cardiotwin.kernels.lanes import LANES
+from cardiotwin.kernels.monodomain import advance_kernel
 from cardiotwin.meshes.reference.ellipsoid import drawn_ventricles
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus
 from cardiotwin.segmentation import Segmentation
@@ -60,12 +72,119 @@ def apex(heart: Heart) -> np.ndarray:
     return np.flatnonzero(np.linalg.norm(heart.mesh.points - lowest, axis=1) < 3.0).astype(np.int32)
 
 
-def timed(solver: Solver, stimulus: Stimulus, duration_ms: float) -> tuple[float, np.ndarray, np.ndarray]:
-    """Wall seconds, activation and repolarisation times of the first beat."""
+def count_evaluations(solver: Solver) -> list[float]:
+    """Share of the tiles that the last step of every call of the kernel evaluates, from now on."""
+    kernel, shares = solver._advance, []
+
+    def counting(first: int, last: int, tiles, *more) -> None:
+        if last - first > 1:
+            kernel(first, last - 1, tiles, *more)
+        kernel(max(last - 1, first), last, tiles, *more)
+        shares.append(float(np.mean(tiles.reached == last)))
+
+    solver._advance = counting
+    return shares
+
+
+def functions_called(cell: ModuleType) -> Counter:
+    """How often an evaluation calls `exp`, `expm1`, `log` and `sqrt`: the cell model run as plain Python."""
+    row = np.zeros(LANES * width(cell))
+    given = [*cell.STATE.values(), *cell.PARAMETERS.values()]
+    row[: LANES * len(given) : LANES] = given
+    called: Counter = Counter()
+
+    def listen(_, event: str, function) -> None:
+        if event == "c_call" and getattr(function, "__module__", "") == "math":
+            called[function.__name__] += 1
+
+    sys.setprofile(listen)
+    try:
+        cell.gates(row, 0, -30.0, DT_MS)
+        cell.ionic_current(row, 0, -30.0, DT_MS)
+    finally:
+        sys.setprofile(None)
+    return called
+
+
+def vector_instructions(model: str) -> tuple[int, int]:
+    """In the loop for single precision: all that name a vector register, and the arithmetic among them."""
+    kernel = advance_kernel(model, False)
+    signature = next(one for one in kernel.signatures if "Tiles(array(float32" in str(one[2]))
+    anew = numba.njit(error_model="numpy")(kernel.py_func)  # what comes from disk cannot be read
+    anew.compile(signature)
+    functions = re.split(r"\.Lfunc_end\d+:", anew.inspect_asm(signature))
+    wide = max((re.findall(r"^\s+(v\w+)\s[^\n]*%[yz]mm", one, re.MULTILINE) for one in functions), key=len)
+    return len(wide), sum(bool(re.match(r"v(add|sub|mul|div|sqrt|fn?m(add|sub)\d+)p[sd]$", one)) for one in wide)
+
+
+def scan_ns(solver: Solver) -> float:
+    """Processor time of skipping a tile for one step, on one thread: a run in which none is due."""
+    alone = copy.copy(solver)
+    kernel, taken = advance_kernel(solver._model, False), []
+
+    def timing(*given) -> None:
+        start = time.thread_time()
+        kernel(*given)
+        taken.append((time.thread_time() - start) / (given[1] - given[0]))
+
+    alone._threads, alone._advance = 1, timing
+    idle = alone.rest()
+    idle.tiles.due[:] = 2**62
+    alone.run(Protocol((), 20.0), idle, stop_when_quiet=False)
+    return 1e9 * min(taken[1:]) / len(idle.tiles.due)
+
+
+def limit_rows(solver: Solver, seconds: float, computed: float, share: float) -> list[dict]:
+    """Evaluations, operations and bytes of the run, and the rates that follow.
+
+    Parameters
+    ----------
+    seconds, computed : float
+        Wall time, and processor time of all threads.
+    share : float
+        Of the tiles, evaluated in a step on average.
+    """
+    threads, n_tiles, cell = solver._threads, len(solver._operator.leak), solver._cell
+    evaluations = share * n_tiles * DURATION_MS / DT_MS
+    skipping = scan_ns(solver)
+    scan_share = 1e-9 * skipping * n_tiles * DURATION_MS / DT_MS / computed
+    called = functions_called(cell)
+    exponentials = called["exp"] + called["expm1"]
+    entries = solver._operator.start[-1] / n_tiles
+    read = LANES * (8 * entries + 4 * (width(cell) + 1)) + 64
+    written = 4 * LANES * (len(cell.STATE) + len(getattr(cell, "RATES", ())) + 2) + 24
+    own_ns = 1e9 * computed * (1.0 - scan_share) / evaluations
+    table = [
+        row("tiles evaluated in a step", 100 * share, "%", f"{evaluations * LANES / DURATION_MS:.3g} nodes a ms"),
+        row("skipping a tile for a step", skipping, "ns", "one thread, none due: blocks of them at once"),
+        row("time that skips tiles", 100 * scan_share, "%", "of processor time"),
+        row(
+            "time that waits", 100 * (1.0 - computed / threads / seconds), "%", f"of {threads} cores, or others had it"
+        ),
+        row("a tile's evaluation", own_ns, "ns", f"processor time; {LANES} nodes; diffusion and all included"),
+        row("exponentials", exponentials, "", f"an evaluation, each of {LANES}; and {called['log']} logarithms"),
+        row("exponentials per ns", exponentials * LANES / own_ns, "1/ns", "of a node, a thread"),
+        row("gathers", entries, "", f"an evaluation, each of {LANES}: the neighbours of its nodes"),
+        row("bytes read", read, "B", f"an evaluation; of them {8 * LANES * entries:.0f} diffusion"),
+        row("bytes written", written, "B", "an evaluation"),
+        row("memory traffic", 1e-9 * (read + written) * evaluations / seconds, "GB/s", "if no cache helped"),
+    ]
+    if platform.machine() in ("x86_64", "AMD64"):
+        total, arithmetic = vector_instructions(solver._model)
+        table += [
+            row("vector instructions", total, "", f"in the loop's code; {arithmetic} of them arithmetic"),
+            row("vector instructions per ns", total / own_ns, "1/ns", "a thread"),
+        ]
+    return table
+
+
+def timed(solver: Solver, stimulus: Stimulus, duration_ms: float) -> tuple[float, float, np.ndarray, np.ndarray]:
+    """Wall and processor seconds, activation and repolarisation times of the first beat."""
     solver.run(Protocol((stimulus,), 5 * solver.dt_ms), stop_when_quiet=False)  # compiled, and the arrays touched
-    start = time.perf_counter()
+    start, computed = time.perf_counter(), time.process_time()
     seen = solver.run(Protocol((stimulus,), duration_ms), stop_when_quiet=False)[0]
-    return time.perf_counter() - start, seen.activation_ms[0], seen.repolarisation_ms[0]
+    taken = time.perf_counter() - start, time.process_time() - computed
+    return *taken, seen.activation_ms[0], seen.repolarisation_ms[0]
 
 
 def row(name: str, value: float, unit: str, note: str = "", bar: float | None = None) -> dict:
@@ -80,7 +199,8 @@ def rows(edge_mm: float, reference: bool) -> list[dict]:
     stimulus = Stimulus(apex(heart), 0.0, 2.0, 50.0)
     solver, _ = prepared(heart, DT_MS)
     nodes = solver.n_unknowns
-    seconds, activation, repolarisation = timed(solver, stimulus, DURATION_MS)
+    shares = count_evaluations(solver)
+    seconds, computed, activation, repolarisation = timed(solver, stimulus, DURATION_MS)
     last, activated = float(np.nanmax(activation)), int(np.isfinite(activation).sum())
     table = [
         row("nodes", nodes, "", f"edge {edge_mm:g} mm, {len(heart.mesh.tets)} tetrahedra"),
@@ -88,10 +208,11 @@ def rows(edge_mm: float, reference: bool) -> list[dict]:
         row("per node and simulated ms", 1e9 * seconds / nodes / DURATION_MS, "ns", f"time step {DT_MS:g} ms"),
         row("last activation", last, "ms", f"{activated} nodes activated"),
         row("last repolarisation", float(np.nanmax(repolarisation)), "ms"),
+        *limit_rows(solver, seconds, computed, float(np.mean(shares))),
     ]
     if reference:
         fixed, _ = prepared(heart, REFERENCE_DT_MS, 0.0)
-        taken, truth, _ = timed(fixed, stimulus, last + 5.0)
+        taken, _, truth, _ = timed(fixed, stimulus, last + 5.0)
         error = np.abs(activation - truth)
         table += [
             row("activation_error", float(np.nanmax(error)), "ms", f"largest; mean {np.nanmean(error):.4f}"),
