@@ -62,7 +62,7 @@ def prepared(heart: Heart, dt_ms: float, tolerance_mv: float | None = None) -> t
     """A solver whose velocities are tuned for the step of production, whatever its own."""
     medium = make_tissue(heart, VELOCITIES, TissueSettings(), dt_ms=DT_MS).medium()
     more = {} if tolerance_mv is None else {"tolerance_mv": tolerance_mv}
-    return Solver(medium, dt_ms, **more), medium
+    return Solver(medium, dt_ms, diffusion="explicit", **more), medium
 
 
 def apex(heart: Heart) -> np.ndarray:

@@ -44,6 +44,7 @@ def simulate(
     electrode_weights: np.ndarray | None = None,
     threads: int | None = None,
     precision: str = "single",
+    diffusion: str = "auto",
     state: State | None = None,
     monitor: Monitor | None = None,
     checkpoint: Path | str | None = None,
@@ -59,7 +60,9 @@ def simulate(
     >>> activation = simulate(tissue, Protocol((Stimulus(site, 0.0),), 450.0), dt_ms=0.05)
     >>> float(np.nanmax(activation.activation_ms[0]))  # total activation time, ms
     """
-    solver = Solver(tissue, dt_ms, electrode_weights=electrode_weights, threads=threads, precision=precision)
+    solver = Solver(
+        tissue, dt_ms, electrode_weights=electrode_weights, threads=threads, precision=precision, diffusion=diffusion
+    )
     return solver.run(
         protocol,
         state,

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
+from cardiotwin.diffusion import MOST_ITERATIONS, scratch
 from cardiotwin.durable import write_file
 from cardiotwin.errors import QualityGate, SettingsError
 from cardiotwin.kernels.ionic import width
 from cardiotwin.kernels.lanes import LANES
-from cardiotwin.kernels.monodomain import RUNAWAY_MV, Tiles, electrode_potentials, scratch
+from cardiotwin.kernels.monodomain import RUNAWAY_MV, Tiles, electrode_potentials
 from cardiotwin.protocol import Activation, Protocol
 
 if TYPE_CHECKING:
@@ -154,6 +155,12 @@ class Run:
         finite = np.isfinite(now)
         change = now[:, 0] - self.tiles.cells[:, self.solver.before]
         wrong = ~finite.all(axis=1) | ~(np.abs(change) < RUNAWAY_MV)
+        if not wrong.any():
+            return (
+                f"simulation: implicit diffusion has not converged within {MOST_ITERATIONS} iterations at "
+                f"{int(self._failed[0]) * self.solver.dt_ms:g} ms. Use diffusion='stabilised', or look for slivers in "
+                "the mesh."
+            )
         tile, lane = np.argwhere(wrong)[0]
         lost = sorted(np.flatnonzero(~finite[tile, :, lane]), key=lambda row: (row == 0, not _is_gate(cell)[row]))
         row = int(lost[0]) if lost else 0

@@ -6,17 +6,18 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 
+from cardiotwin import diffusion as schemes
 from cardiotwin.errors import InputRejected, SettingsError
 from cardiotwin.kernels.diffusion import operator, space_filling_order
 from cardiotwin.kernels.ionic import width
 from cardiotwin.kernels.lanes import LANES
-from cardiotwin.kernels.monodomain import Plan, Tiles, advance_kernel, resting_tiles
+from cardiotwin.kernels.monodomain import Plan, Tiles, resting_tiles
+from cardiotwin.kernels.stabilised import StabilisedPlan
 from cardiotwin.medium import Medium, membrane
 from cardiotwin.memory import require
 from cardiotwin.progress import Progress, silent
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 REAL: dict[str, type] = {"single": np.float32, "double": np.float64}
 ASSEMBLY_BYTES_PER_TET = 550
 """Measured; most of it is the list of edges while it is ordered."""
-REACTION_SHARE = 0.9
-"""Of the largest stable step, what diffusion may use."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,19 +76,31 @@ class Solver:
     order : {2, 1}
         In time. 1 is forward Euler, for comparison with the programs that use it: at dt 0.01 ms they are up to 2 %
         slow.
+    diffusion : {"auto", "explicit", "stabilised", "implicit"}
+        See `cardiotwin.diffusion`. "auto" takes the cheapest that needs no substeps in nine tenths of the tiles; a
+        tissue whose velocities were tuned is stepped as they were, explicitly.
+
+    Attributes
+    ----------
+    diffusion : str
+        The scheme that was taken.
+    work : dict of str to Work
+        What a step of each was expected to cost; without "implicit" where the mass matrix is not lumped.
 
     Raises
     ------
     InputRejected
         Nothing conducts.
     SettingsError
+        A number out of range, or a scheme that cannot be had with the order or the mass matrix.
     ResourceLimit
         It would take more than 80 % of the memory that is free.
 
     Notes
     -----
-    Explicit in time. Where diffusion is too fast for ``dt_ms`` by Gershgorin's bound (slivers, a fast layer), those
-    tiles take it in substeps, chosen here.
+    Stable for any ``dt_ms``, by Gershgorin's bound: explicit diffusion takes substeps in the tiles where it is too fast
+    (slivers, a fast layer), a stabilised step takes as many stages as the fastest node needs, an implicit one is
+    stable anyway.
 
     Examples
     --------
@@ -112,6 +123,7 @@ class Solver:
         n_beats: int = 16,
         tolerance_mv: float = 0.25,
         order: int = 2,
+        diffusion: str = "auto",
     ) -> None:
         medium = tissue if isinstance(tissue, Medium) else tissue.medium()
         if not len(medium.tets):
@@ -128,7 +140,7 @@ class Solver:
         self.n_unknowns = int(self.place.max()) + 1
         real = REAL[precision]
         require(
-            bytes_needed(self.n_unknowns, len(medium.tets), width(self._cell), real, n_beats),
+            bytes_needed(self.n_unknowns, len(medium.tets), width(self._cell), real, n_beats, diffusion),
             f"simulation of {self.n_unknowns} nodes",
             "Use a coarser mesh (`mesh.edge_mm`), single precision, or fewer processes (`induce.workers`)",
         )
@@ -143,18 +155,29 @@ class Solver:
             real,
             medium.mass_lumping,
         )
-        self._plan = _plan(self._operator.leak.max(axis=1), self._cell, self.dt_ms, tolerance_mv, order)
+        ratio, lumped = self.dt_ms * schemes.fastest(self._operator), self._operator.mass.size > 0
+        if diffusion == "auto" and medium is not tissue:
+            diffusion = "explicit"  # tuning makes up for its error in time
+        longest = max(schemes.longest_steps(self._cell, self.dt_ms, tolerance_mv))
+        self.work = schemes.expected_work(ratio, self.dt_ms, lumped, real)
+        self.diffusion = schemes.chosen(diffusion, ratio, self.work, longest, order)
+        self._plan = schemes.plan(self.diffusion, self._operator, self._cell, self.dt_ms, tolerance_mv, order)
         given = {**medium.initial, **medium.parameters}
         self._given = {name: self._gathered(value) for name, value in given.items()}
         self._weights = self._scattered_weights(electrode_weights)
         self._threads = _threads(threads, self.n_unknowns)
-        self._advance = advance_kernel(self._model, self._threads > 1)
+        self._advance = schemes.advance_kernel(self.diffusion, self._model, self._threads > 1)
         self.fingerprint = self._fingerprint()
 
     @property
     def substeps(self) -> int:
-        """Diffusion substeps the stiffest tile takes; 1 where every tile is stable."""
-        return int(self._plan.substeps.max())
+        """Diffusion substeps the stiffest tile takes; 1 where every tile is stable or diffusion is not explicit."""
+        return int(self._plan.substeps.max()) if isinstance(self._plan, Plan) else 1
+
+    @property
+    def stages(self) -> int:
+        """Stages of a stabilised step; 0 where diffusion is not stabilised."""
+        return len(self._plan.weights) - 1 if isinstance(self._plan, StabilisedPlan) else 0
 
     @property
     def before(self) -> slice:
@@ -165,7 +188,8 @@ class Solver:
     def rest(self) -> State:
         """All cells in their initial state, at time 0."""
         real, leak = REAL[self.precision], self._operator.leak
-        tiles = resting_tiles(self._model, real, self._given, leak, self.n_unknowns, self.n_beats)
+        explicit = self.diffusion == "explicit"
+        tiles = resting_tiles(self._model, real, self._given, leak, self.n_unknowns, self.n_beats, explicit)
         return State(0, 0.0, tiles, self.fingerprint)
 
     def potential(self, state: State) -> np.ndarray:
@@ -186,6 +210,7 @@ class Solver:
         tiles.cells[:, LANES * row : LANES * (row + 1)] = flat.reshape(-1, LANES)
         if row == 0:
             tiles.v[:] = tiles.cells[:, self.before] = flat.reshape(-1, LANES)
+            tiles.since[:] = tiles.v[0, : len(tiles.since)]
         return dataclasses.replace(state, tiles=tiles)
 
     def run(
@@ -255,7 +280,8 @@ class Solver:
         n_snapshots = protocol.duration_ms / snapshot_every_ms + 1 if snapshot_every_ms else 0
         bytes_a_node = 8 * n_snapshots
         if checkpoint:  # the file is made in memory
-            state = bytes_of_state(width(self._cell), REAL[self.precision], self.n_beats)
+            kept = 0 if self.diffusion == "explicit" else 2
+            state = bytes_of_state(width(self._cell) + kept, REAL[self.precision], self.n_beats)
             bytes_a_node += 2 * (state + 4 * n_snapshots)
         require(
             bytes_a_node * len(self.place),
@@ -312,23 +338,27 @@ class Solver:
         return out
 
     def _fingerprint(self) -> str:
-        about = f"{self._model} {self.precision} {self.dt_ms} {self.n_beats} {list(self._given)}"
+        about = f"{self._model} {self.precision} {self.dt_ms} {self.n_beats} {list(self._given)} {self.diffusion}"
         digest = hashlib.sha256(about.encode())
         for array in (*self._operator, *self._plan, self.place, *self._given.values()):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
 
-def bytes_needed(n_nodes: int, n_tets: int, width: int, real: type, n_beats: int) -> float:
+def bytes_needed(n_nodes: int, n_tets: int, width: int, real: type, n_beats: int, diffusion: str = "explicit") -> float:
     """At most, besides the mesh: while the diffusion is assembled, or while a run goes on from a state.
 
     Parameters
     ----------
     width : int
         Numbers a node has in its tile.
+    diffusion : str
+        As in `Solver`; "auto" counts as the one that takes most.
     """
-    neighbours = 16 * (4 + np.dtype(real).itemsize) + 8
-    running = n_nodes * (neighbours + 2 * bytes_of_state(width, real, n_beats) + 8 * n_beats + 40)
+    kept, more = {"explicit": (0, 0), "stabilised": (2, 2)}.get(diffusion, (2, 9))
+    size = np.dtype(real).itemsize
+    neighbours = 16 * (4 + size) + 8 + size * (1 + more)
+    running = n_nodes * (neighbours + 2 * bytes_of_state(width + kept, real, n_beats) + 8 * n_beats + 40)
     return max(running, ASSEMBLY_BYTES_PER_TET * n_tets)
 
 
@@ -351,29 +381,6 @@ def _places(medium: Medium) -> np.ndarray:
     touched[medium.tets] = True
     place[~touched] = -1
     return place
-
-
-def _plan(fastest: np.ndarray, cell: ModuleType, dt_ms: float, tolerance_mv: float, order: int) -> Plan:
-    """Substeps where diffusion is too fast for dt, long steps where nothing happens."""
-    substeps = np.maximum(np.ceil(dt_ms * fastest - 1e-9), 1).astype(np.int64)
-    # The fastest mode decays at twice the leak; extrapolated by a share a of the last step it is stable for dt times
-    # that rate up to 2/(1 + 2 a). A tenth is left to the cells, which decay too.
-    room = np.where((substeps > 1) | (order == 1), 0.0, REACTION_SHARE / np.maximum(dt_ms * fastest, 1e-300))
-    resting_ms = getattr(cell, "LONGEST_RESTING_STEP_MS", cell.LONGEST_STEP_MS)
-    longest = [
-        max(int(step_ms / dt_ms + 1e-9), 1) if tolerance_mv > 0 else 1 for step_ms in (cell.LONGEST_STEP_MS, resting_ms)
-    ]
-    return Plan(
-        dt_ms,
-        *longest,
-        float(tolerance_mv),
-        np.flatnonzero(substeps > 1),
-        substeps,
-        int(substeps.max()),
-        room,
-        float(order == 1),
-        float(cell.REPOLARISED_MV),
-    )
 
 
 def _threads(wanted: int | None, n_unknowns: int) -> int:

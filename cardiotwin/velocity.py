@@ -197,8 +197,9 @@ def _plane_wave_velocity(sigma: float, lattice: _Lattice, expected: float) -> fl
     x = medium.points[:, 0]
     length = float(x.max())
     solver = Solver(
-        medium, lattice.dt_ms, threads=1, precision=lattice.precision, n_beats=1, tolerance_mv=0.0, order=lattice.order
-    )
+        medium, lattice.dt_ms, threads=1, precision=lattice.precision, n_beats=1, tolerance_mv=0.0, order=lattice.order,
+        diffusion="explicit",
+    )  # fmt: skip
     window = (x > 0.4 * length) & (x < 0.85 * length) & (solver.place >= 0)
 
     def passed(_: float, activation_ms: np.ndarray) -> bool:

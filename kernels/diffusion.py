@@ -28,6 +28,9 @@ class Operator(NamedTuple):
         Other tiles that a tile is coupled to.
     leak : (n_tiles, 16) float64
         Σ_j |a_ij| of each node, 1/ms. Gershgorin: an explicit step is stable when dt times this is at most 1.
+    mass : (n_tiles, 16) float
+        Volume of each node over the mean one, 1 where there is none: ``mass_i a_ij`` is symmetric. Empty where the mass
+        matrix is not lumped.
     """
 
     start: np.ndarray
@@ -36,6 +39,7 @@ class Operator(NamedTuple):
     neighbour_start: np.ndarray
     neighbours: np.ndarray
     leak: np.ndarray
+    mass: np.ndarray
 
 
 @njit(cache=True, error_model="numpy")
@@ -109,14 +113,15 @@ def operator(points, tets, sigma, node_of, n_nodes, capacity, real, mass_lumping
     nodes = np.asarray(node_of, np.int64)[tets]
     i, j = nodes[:, EDGES[:, 0]].ravel(), nodes[:, EDGES[:, 1]].ravel()
     row, col, k = summed(i, j, stiffness.ravel(), n_nodes)
-    rate = -k / capacity
+    rate, mass = -k / capacity, np.empty(0)
     if mass_lumping == 1.0:
-        rate /= np.bincount(nodes.ravel(), np.repeat(volumes / 4.0, 4), n_nodes)[row]
+        mass = np.bincount(nodes.ravel(), np.repeat(volumes / 4.0, 4), n_nodes)
+        rate /= mass[row]
     else:
         row, col, rate = _over_dense_mass(row, col, rate, nodes, volumes, n_nodes, mass_lumping)
     # A right angle leaves an edge without stiffness but for rounding: half the entries of a structured mesh.
     strong = np.abs(rate) > 1e-12 * np.abs(rate).max()
-    return tiled(row[strong], col[strong], rate[strong], n_nodes, real)
+    return tiled(row[strong], col[strong], rate[strong], mass, n_nodes, real)
 
 
 def _over_dense_mass(row, col, conductance, nodes, volumes, n_nodes, mass_lumping):
@@ -149,7 +154,7 @@ def summed(i, j, value, n_nodes):
     return row[order], col[order], np.tile(value, 2)[order]
 
 
-def tiled(row, col, value, n_nodes, real) -> Operator:
+def tiled(row, col, value, mass, n_nodes, real) -> Operator:
     """Lay ordered entries out in tiles; lanes beyond the last node have no neighbours."""
     n_tiles = -(-n_nodes // LANES)
     count = np.bincount(row, minlength=n_tiles * LANES)
@@ -165,7 +170,11 @@ def tiled(row, col, value, n_nodes, real) -> Operator:
     here, there = here[here != there], there[here != there]
     neighbour_start = np.concatenate([[0], np.cumsum(np.bincount(here, minlength=n_tiles))]).astype(np.int64)
     leak = np.bincount(row, np.abs(value), n_tiles * LANES).reshape(n_tiles, LANES)
-    return Operator(start, column, coefficient, neighbour_start, there.astype(np.int32), leak)
+    masses = np.ones(n_tiles * LANES if mass.size else 0, real)
+    masses[: mass.size] = mass / mass.mean() if mass.size else mass
+    return Operator(
+        start, column, coefficient, neighbour_start, there.astype(np.int32), leak, masses.reshape(-1, LANES)
+    )
 
 
 def space_filling_order(points: np.ndarray) -> np.ndarray:

@@ -350,6 +350,26 @@ def anywhere(typingctx, mask):
 
 
 @intrinsic
+def total(typingctx, x):
+    """The sum of 16 numbers as float64: first of the two halves, then of their halves, always in this order."""
+
+    def codegen(context, builder, sig, args):
+        left = args[0] if x.dtype == types.float64 else builder.fpext(args[0], _vector(types.float64))
+        count = LANES
+        while count > 1:
+            count //= 2
+            halves = [
+                ir.Constant(ir.VectorType(ir.IntType(32), count), [first + k for k in range(count)])
+                for first in (0, count)
+            ]
+            undefined = ir.Constant(left.type, ir.Undefined)
+            left = builder.fadd(*(builder.shuffle_vector(left, undefined, half) for half in halves))
+        return builder.extract_element(left, ir.IntType(32)(0))
+
+    return types.float64(x), codegen
+
+
+@intrinsic
 def differ_anywhere(typingctx, a, b):
     """Whether two masks differ in any lane."""
 

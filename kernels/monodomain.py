@@ -72,6 +72,9 @@ class Tiles(NamedTuple):
         Bit 0: the node may be activated. Bit 1: its beat is not over.
     activation_ms, repolarisation_ms : (n_beats, n_tiles, 16) float32
         NaN where there was none.
+    kept, since : (n_tiles, 16) float
+        Ionic current when a tile was last evaluated, mV/ms, and the potential from which it has moved since then; see
+        `cardiotwin.kernels.kept`. Empty where diffusion is explicit.
     """
 
     cells: np.ndarray
@@ -84,6 +87,8 @@ class Tiles(NamedTuple):
     phase: np.ndarray
     activation_ms: np.ndarray
     repolarisation_ms: np.ndarray
+    kept: np.ndarray
+    since: np.ndarray
 
 
 class Plan(NamedTuple):
@@ -368,7 +373,9 @@ def advance_kernel(model: str, parallel: bool):
     return specialise(_advance, model, parallel=parallel, step_block=step_block, **rows)
 
 
-def resting_tiles(model: str, real: type, given, leak: np.ndarray, n_nodes: int, n_beats: int) -> Tiles:
+def resting_tiles(
+    model: str, real: type, given, leak: np.ndarray, n_nodes: int, n_beats: int, explicit: bool = True
+) -> Tiles:
     """All cells in their initial state.
 
     Parameters
@@ -377,6 +384,8 @@ def resting_tiles(model: str, real: type, given, leak: np.ndarray, n_nodes: int,
         State variables and parameters that differ from the model's own.
     leak : (n_tiles, 16) float
         As in `Operator`.
+    explicit : bool
+        Whether diffusion is, and so nothing is kept.
     """
     cell = cell_model(model)
     n_tiles = -(-n_nodes // LANES)
@@ -397,4 +406,6 @@ def resting_tiles(model: str, real: type, given, leak: np.ndarray, n_nodes: int,
         phase=(cells[:, 0] < REARMED_MV).astype(np.uint8),
         activation_ms=np.full((n_beats, n_tiles, LANES), np.nan, np.float32),
         repolarisation_ms=np.full((n_beats, n_tiles, LANES), np.nan, np.float32),
+        kept=np.zeros((0 if explicit else n_tiles, LANES), real),
+        since=cells[: 0 if explicit else n_tiles, 0].copy(),
     )

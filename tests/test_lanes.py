@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from cardiotwin.kernels.lanes import LANES, apart, floor, largest, linoid, power, tile, where
+from cardiotwin.kernels.lanes import LANES, apart, floor, largest, linoid, power, tile, total, where
 
 
 @njit(error_model="numpy")
@@ -31,6 +31,11 @@ def log_of(x, y):
 def linoid_of(x, y):
     for t in range(x.shape[0]):
         tile(y, t)[0] = linoid(tile(x, t)[0])
+
+
+@njit(error_model="numpy")
+def total_of(x):
+    return total(tile(x, 0)[0])
 
 
 @njit(error_model="numpy")
@@ -94,6 +99,16 @@ def powers_of(x, y):
         a = tile(x, t)[0]
         for k, value in enumerate((power(a, 2), power(a, 7), power(a, -3), power(a, 0.7), power(a, a), power(2.0, a))):
             tile(y, 6 * t + k)[0] = value
+
+
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_a_sum_is_taken_in_double_precision_and_always_in_halves(real):
+    """In order, or in single precision, the small numbers would be lost beside the large ones."""
+    x = np.array([[1e17, -1e17, *range(1, 7), -1e17, 1e17, *range(7, 13)]], real)
+    halves = x[0].astype(np.float64)
+    while halves.size > 1:
+        halves = halves[: halves.size // 2] + halves[halves.size // 2 :]
+    assert total_of(x) == halves[0] == 78.0
 
 
 @pytest.mark.parametrize("real", [np.float32, np.float64])

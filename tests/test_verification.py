@@ -21,9 +21,10 @@ def test_a_bar_that_nothing_asked_for_is_neither_kept_nor_missed():
 
 @pytest.mark.parametrize(("power", "ok"), [(1.0, False), (2.0, True), (3.0, False)])
 def test_an_order_is_bounded_on_both_sides(monkeypatch, power, ok):
-    monkeypatch.setattr(exact, "pathmanathan_gray_error", lambda dimension, n: 3.0 * n**-power)
+    monkeypatch.setattr(exact, "pathmanathan_gray_error", lambda dimension, n, **how: 3.0 * n**-power)
     found = {one["name"]: one for one in exact.order_rows(silent)}
-    assert set(found) == {"order/1d", "order/2d", "order/3d"}
+    schemes = {f"order/{n}d/{scheme}" for n in (1, 3) for scheme in ("stabilised", "implicit")}
+    assert set(found) == {"order/1d", "order/2d", "order/3d"} | schemes
     for one in found.values():
         assert one["value"] == pytest.approx(power)
         assert one["ok"] is ok

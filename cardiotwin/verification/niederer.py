@@ -57,14 +57,16 @@ OTHERS_MS = {
 """Beside which a time may be read, not by which it is judged; dt 0.01 and 0.02 ms."""
 
 
-def niederer(edge_mm: float, dt_ms: float, *, precision: str = "single", tolerance_mv: float = 0.25,
-             threads: int | None = None, order: int = 2, by_volume: bool = False, watched_ms: float = WATCHED_MS,
-             progress: Progress = silent) -> tuple[dict[str, float], float]:  # fmt: skip
+def niederer(
+    edge_mm: float, dt_ms: float, *, precision: str = "single", tolerance_mv: float = 0.25, threads: int | None = None,
+    order: int = 2, diffusion: str = "auto", by_volume: bool = False, watched_ms: float = WATCHED_MS,
+    progress: Progress = silent,
+) -> tuple[dict[str, float], float]:  # fmt: skip
     """Activation times, ms, at the nine points of the slab, and the seconds it took until every node was activated.
 
     Parameters
     ----------
-    tolerance_mv, order
+    tolerance_mv, order, diffusion
         As in `Solver`; the defaults are its own.
     by_volume : bool
         Give every node the share of the stimulus that its volume has of the stimulated cube. Else, as most codes do,
@@ -75,8 +77,9 @@ def niederer(edge_mm: float, dt_ms: float, *, precision: str = "single", toleran
     medium = slab_medium(edge_mm)
     points = medium.points
     solver = Solver(
-        medium, dt_ms, precision=precision, tolerance_mv=tolerance_mv, threads=threads, order=order, n_beats=1
-    )
+        medium, dt_ms, precision=precision, tolerance_mv=tolerance_mv, threads=threads, order=order, n_beats=1,
+        diffusion=diffusion,
+    )  # fmt: skip
     del medium  # tetrahedra weigh more than the solver
     last_ms = min(LAST_MS.get(edge_mm, LAST_MS_FINE), watched_ms)
 

@@ -80,6 +80,7 @@ def reference_rows(progress: Progress) -> list[Row]:
 def _p8(edge_mm: float, start: float, end: float, progress: Progress) -> float:
     listening = part(progress, start, end)
     times, _ = niederer(
-        edge_mm, DT_MS, tolerance_mv=TOLERANCE_MV, by_volume=True, watched_ms=WATCHED_MS, progress=listening
-    )
+        edge_mm, DT_MS, tolerance_mv=TOLERANCE_MV, diffusion="explicit", by_volume=True, watched_ms=WATCHED_MS,
+        progress=listening,
+    )  # fmt: skip  # one scheme for all three
     return times["P8"]
