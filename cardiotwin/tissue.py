@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from cardiotwin.cells import cell_parameters, conducting_cell, initial_states, require_heart_model
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.lattice import Oriented, alternating_axis, lattice_frame, oriented
 from cardiotwin.medium import Medium
 from cardiotwin.progress import Progress, silent
 from cardiotwin.settings import TissueSettings
@@ -32,6 +34,26 @@ class Velocities:
                 raise SettingsError(f"velocity, {name}: found {value} m/s, expected a number above 0 and below 10")
 
 
+class OrientedPart(NamedTuple):
+    """Tetrahedra of one kind of tissue on the lattice, and their conductivity.
+
+    Attributes
+    ----------
+    where : (n,) int
+        Which tetrahedra.
+    axis : (n,) uint8
+        See `cardiotwin.lattice.alternating_axis`.
+    axes : (3, 3) float64
+        Of the lattice.
+    conductivity : Oriented
+    """
+
+    where: np.ndarray
+    axis: np.ndarray
+    axes: np.ndarray
+    conductivity: Oriented
+
+
 @dataclass(frozen=True, eq=False)
 class Tissue:
     """A heart ready to be simulated.
@@ -42,7 +64,8 @@ class Tissue:
     conducting : (n_tets,) bool
         False in the scar core and in lesions: no current crosses their boundary.
     sigma : (n_tets, 3) float64
-        Monodomain conductivity along fibre, sheet and normal, mS/mm, tuned to `velocities` on this lattice.
+        Monodomain conductivity along fibre, sheet and normal, mS/mm, tuned to `velocities` on this lattice in the mean
+        over orientations of the fibres.
     cell_model : str
         Name of a module in `kernels/ionic/`.
     parameters : dict of str to (n_nodes,) float32
@@ -50,7 +73,9 @@ class Tissue:
     velocities : Velocities
         What was asked for.
     tuning_error : dict of str to float
-        Relative error of the velocity reached, by direction and tissue class.
+        Relative error of the velocity reached, by direction and tissue class; its mean over orientations.
+    oriented : tuple of OrientedPart
+        Where the mesh is the mesher's lattice: the tensors that take the place of `sigma` in a simulation.
     """
 
     heart: Heart
@@ -60,12 +85,16 @@ class Tissue:
     parameters: dict[str, np.ndarray]
     velocities: Velocities
     tuning_error: dict[str, float]
+    oriented: tuple[OrientedPart, ...] = ()
 
     def medium(self) -> Medium:
         """The conducting part, as the equations see it."""
         heart, on = self.heart, self.conducting
         frame = np.stack([heart.fibres[on], heart.sheets[on], heart.normals[on]], axis=1)
         sigma = np.einsum("ek,eki,ekj->eij", self.sigma[on], frame, frame)
+        row = np.cumsum(on) - 1
+        for where, axis, axes, conductivity in self.oriented:
+            sigma[row[where]] = conductivity.in_tetrahedra(heart.fibres[where], axis, axes)
         initial = initial_states(self.cell_model, heart.transmural)
         return Medium(heart.mesh.points, heart.mesh.tets[on], sigma, self.cell_model, self.parameters, initial=initial)
 
@@ -120,8 +149,9 @@ def make_tissue(
     if not conducting.any():
         raise QualityGate("tissue: nothing conducts; all of the myocardium is scar core or lesion")
 
-    sigma = np.zeros((len(conducting), 3))
+    sigma, parts = np.zeros((len(conducting), 3)), []
     tuning_error: dict[str, float] = {}
+    frame = lattice_frame(heart.mesh, heart.edge_mm)
     layers = list(_layers(heart, conducting, velocities, fraction))
     for number, (name, where, along, across) in enumerate(layers):
         progress(number / len(layers), f"conductivity of {name}")
@@ -132,6 +162,7 @@ def make_tissue(
         # A wave across the fibres has one of two transverse directions along them. Whether that one lies along an axis
         # of the lattice varies through the heart; a quarter of its effect is the mean over orientations
         # (benchmarks/lattice_directions.py).
+        tuned = []
         for direction, columns, velocity, transverse in (
             ("along", slice(0, 1), along, ratio),
             ("across", slice(1, 3), across, 0.875 + 0.125 / ratio),
@@ -139,9 +170,17 @@ def make_tissue(
             value, error = tune(velocity, model, cell, heart.edge_mm, dt_ms, transverse=transverse)
             sigma[where, columns] = value
             tuning_error[f"{name}, {direction}"] = error
+            tuned.append(value)
+        if frame is None:
+            continue
+        found = oriented(along, across, (tuned[0], tuned[1]), model, cell, heart.edge_mm, dt_ms)
+        if found is not None:
+            axis = alternating_axis(heart.mesh.centroids[where], frame, heart.edge_mm).astype(np.uint8)
+            parts.append(OrientedPart(where, axis, frame.axes, found))
+            tuning_error |= {f"{name}, {direction}": float(e.mean()) for direction, e in found.errors.items()}
     progress(1.0, "conductivities tuned")
     parameters = cell_parameters(heart, conducting, model, velocities.cross, settings, profile)
-    return Tissue(heart, conducting, sigma, model, parameters, velocities, tuning_error)
+    return Tissue(heart, conducting, sigma, model, parameters, velocities, tuning_error, tuple(parts))
 
 
 def _layers(

@@ -194,12 +194,23 @@ def plane_wave_velocity(
 def _plane_wave_velocity(sigma: float, lattice: _Lattice, expected: float) -> float:
     # As long as the wave gets in 80 ms, so that it is steady well before the part where it is timed.
     medium = _bar(sigma, lattice, max(20.0, 80.0 * expected))
-    x = medium.points[:, 0]
+    return timed(medium, medium.points[:, 0], lattice.dt_ms, expected, lattice.precision, lattice.order)
+
+
+def timed(
+    medium: Medium, x: np.ndarray, dt_ms: float, expected: float, precision: str = "single", order: int = 2
+) -> float:
+    """Velocity of a plane wave from one end of a bar, mm/ms; 0 where it stops or is slower than half of `expected`.
+
+    Parameters
+    ----------
+    x : (n_points,) float
+        Along the wave, mm, from 0 on.
+    """
     length = float(x.max())
     solver = Solver(
-        medium, lattice.dt_ms, threads=1, precision=lattice.precision, n_beats=1, tolerance_mv=0.0, order=lattice.order,
-        diffusion="explicit",
-    )  # fmt: skip
+        medium, dt_ms, threads=1, precision=precision, n_beats=1, tolerance_mv=0.0, order=order, diffusion="explicit"
+    )
     window = (x > 0.4 * length) & (x < 0.85 * length) & (solver.place >= 0)
 
     def passed(_: float, activation_ms: np.ndarray) -> bool:

@@ -19,15 +19,16 @@ def test_a_wave_along_the_axis_of_the_lattice_has_the_velocity_it_was_tuned_for(
 
 
 def test_a_wave_across_the_fibres_is_the_slower_one():
-    """Within the 6 % that the orientation of the fibres in the lattice makes."""
+    """Before the tensor depended on how they lie in the lattice, within 6 %."""
     one = velocity.velocity_row(LATTICE, "healthy", "sheet", ALONG_AXES)
-    assert abs(one["value"]) < 6.0
+    assert abs(one["value"]) < 3.0
     assert "0.3 m/s wanted" in one["note"]
 
 
 def test_a_tuner_that_does_nothing_is_found_out(monkeypatch):
     from cardiotwin import tissue
 
+    monkeypatch.setattr(tissue, "oriented", lambda *_: None)
     monkeypatch.setattr(tissue, "tune", lambda velocity, *_, **__: (0.1334 * (velocity / 0.65) ** 2, 0.0))
     one = velocity.velocity_row(LATTICE, "healthy", "fibre", ALONG_AXES)
     assert not one["ok"]

@@ -1,7 +1,8 @@
 """Conduction velocity: that which was asked for, and that which a wave has.
 
-Conductivities are tuned on a bar along one axis of the mesher's lattice. Here the tissue is made as in production, and
-plane waves are timed in blocks of that lattice through which the fibres run in several directions.
+Conductivities are fitted to plane waves in the endless lattice of the mesher, fibres running through it in many
+directions. Here the tissue is made as in production, and waves are timed in blocks of that lattice, in directions of
+which all but the first were not in the fit.
 """
 
 from __future__ import annotations

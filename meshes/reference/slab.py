@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import permutations, product
 from typing import NamedTuple
 
 import numpy as np
 
-from cardiotwin.meshes.mesh import Mesh
+from cardiotwin.meshes.mesh import Mesh, signed_volumes
 
 
 def slab(size_mm: tuple[float, float, float], edge_mm: float) -> Mesh:
@@ -101,6 +101,46 @@ def lattice_bar(n_cells: int, edge_mm: float) -> Lattice:
             ring = [node("corner", *(np.array([x, 0, 0]) + step + np.roll([0, *corner], axis))) for corner in square]
             tets += [[here, there, ring[k], ring[(k + 1) % 4]] for k in range(4)]
     return Lattice(np.array(points) * edge_mm, np.array(tets, np.int32), np.array(same_as, np.int64))
+
+
+def lattice_wave(direction: tuple[int, int, int], n_planes: int, edge_mm: float) -> tuple[Lattice, np.ndarray]:
+    """The endless lattice as a plane wave sees it that runs in a direction of whole numbers.
+
+    All nodes of a plane across the wave do the same, whatever the conductivity: one unknown a plane is all it takes.
+
+    Parameters
+    ----------
+    direction : (3,) int
+        Along the wave, without a common divisor.
+    n_planes : int
+    edge_mm : float
+        Lattice constant.
+
+    Returns
+    -------
+    lattice : Lattice
+        Six tetrahedra for every node, each with four points of its own.
+    x : (n,) float64
+        Place of each point along the wave, mm.
+    """
+    along = np.asarray(direction)
+    # In units of half the lattice constant: nodes have three even or three odd numbers.
+    node = np.array([(i, j, k) for i, j, k in product(range(-5, 6), repeat=3) if i % 2 == j % 2 == k % 2])
+    apart = 1 if along.sum() % 2 else 2
+    step = node[np.lexsort((np.abs(node).sum(axis=1), (node @ along) != apart))[0]]
+    shapes = []
+    for axis, side in product(range(3), (-1, 1)):
+        first, second, third = np.roll(np.eye(3, dtype=int), -axis, axis=0)
+        shapes.append([0 * first, 2 * first, first - second + side * third, first + second + side * third])
+    corners = np.array(shapes)[None] + (np.arange(n_planes)[:, None] * step)[:, None, None]
+    plane = corners @ along // apart
+    inside = ((plane >= 0) & (plane < n_planes)).all(axis=2)
+    plane, points = plane[inside].ravel(), 0.5 * edge_mm * corners[inside].reshape(-1, 3)
+    tets = np.arange(len(points), dtype=np.int32).reshape(-1, 4)
+    tets = np.where((signed_volumes(points, tets) < 0)[:, None], tets[:, [1, 0, 2, 3]], tets)
+    _, first_there, number = np.unique(plane, return_index=True, return_inverse=True)
+    x = 0.5 * edge_mm * apart * plane / np.linalg.norm(along)
+    return Lattice(points, tets, first_there[number]), x
 
 
 def lattice_block(n_cells: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
