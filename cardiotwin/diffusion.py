@@ -28,9 +28,10 @@ REACTION_SHARE = 0.9
 FEW = 0.1
 """Share of the tiles that may take substeps before another scheme is looked for."""
 QUIET = 25.0
-"""How many times what most tiles bear the longest explicit step of a quiet tile may be. Diffusion counts in it for no
-longer than is borne, so tissue just ahead of a front waits for too long: waves are 1 % slow at 22, 5 % at 41, 25 % at
-129, whatever dt. (Shorter steps of quiet tiles alone do not mend it: what wakes a tile has a part in it.)"""
+"""How many times what most tiles bear the longest explicit step of a quiet tile may be, when it is not at rest.
+Diffusion counts in it for no longer than is borne, so tissue just ahead of a front waits for too long: waves are 1 %
+slow at 22, 5 % at 41, 25 % at 129, whatever dt. (Shorter steps of quiet tiles alone do not mend it: what wakes a tile
+has a part in it.)"""
 RESIDUAL_MV = {4: 1e-3, 8: 1e-8}
 """Where conjugate gradients end, by the bytes of a number."""
 MOST_ITERATIONS = 2000
@@ -122,7 +123,7 @@ def chosen(wanted: str, ratio: np.ndarray, work: dict[str, Work], longest: int, 
     ratio, work
         As in `expected_work`, and what that returns.
     longest : int
-        Steps that a quiet tile may take as one.
+        Steps that a quiet tile may take as one when it is not at rest.
 
     Raises
     ------

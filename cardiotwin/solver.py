@@ -158,7 +158,7 @@ class Solver:
         ratio, lumped = self.dt_ms * schemes.fastest(self._operator), self._operator.mass.size > 0
         if diffusion == "auto" and medium is not tissue:
             diffusion = "explicit"  # tuning makes up for its error in time
-        longest = max(schemes.longest_steps(self._cell, self.dt_ms, tolerance_mv))
+        longest, _ = schemes.longest_steps(self._cell, self.dt_ms, tolerance_mv)
         self.work = schemes.expected_work(ratio, self.dt_ms, lumped, real)
         self.diffusion = schemes.chosen(diffusion, ratio, self.work, longest, order)
         self._plan = schemes.plan(self.diffusion, self._operator, self._cell, self.dt_ms, tolerance_mv, order)
