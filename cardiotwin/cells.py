@@ -56,8 +56,8 @@ TAIL_MS = 2.2
 """tau_close that makes up for 1 ms of tau_out, whose decay ends repolarisation: 3.5 ms of action potential each."""
 LATTICE_CONSTANTS_PER_MS = 8.0
 """The front of Mitchell-Schaeffer is about 4 tau_in v wide. Kept at edge < 8 tau_in v no wave stops between nodes,
-and velocity varies by 4 % with the orientation of the fibres in the lattice (7 % at 12, 12 % at 28;
-`benchmarks/lattice_directions.py`)."""
+and velocity varies by 1.5 % with the orientation of the fibres in the lattice (2.2 % at 12, 3.8 % at 28; with one
+conductivity for all 5, 8 and 16 %; `benchmarks/lattice_directions.py`)."""
 
 
 def front(model: str, slowest: float, edge_mm: float) -> dict[str, float]:
