@@ -27,11 +27,6 @@ REACTION_SHARE = 0.9
 """Of the largest stable step, what explicit diffusion may use."""
 FEW = 0.1
 """Share of the tiles that may take substeps before another scheme is looked for."""
-QUIET = 25.0
-"""How many times what most tiles bear the longest explicit step of a quiet tile may be, when it is not at rest.
-Diffusion counts in it for no longer than is borne, so tissue just ahead of a front waits for too long: waves are 1 %
-slow at 22, 5 % at 41, 25 % at 129, whatever dt. (Shorter steps of quiet tiles alone do not mend it: what wakes a tile
-has a part in it.)"""
 RESIDUAL_MV = {4: 1e-3, 8: 1e-8}
 """Where conjugate gradients end, by the bytes of a number."""
 MOST_ITERATIONS = 2000
@@ -112,18 +107,15 @@ def expected_iterations(ratio: np.ndarray, dt_ms: float, real: type) -> float:
     return max(FEWEST_ITERATIONS, 0.5 * float(np.sqrt(condition) * np.log(max(error, 1.0))))
 
 
-def chosen(wanted: str, ratio: np.ndarray, work: dict[str, Work], longest: int, order: int) -> str:
+def chosen(wanted: str, ratio: np.ndarray, work: dict[str, Work], order: int) -> str:
     """The scheme: the one wanted, or by itself the one of least work.
 
-    Explicit steps are left out where more than a tenth of the tiles would take substeps, or where long steps of quiet
-    tiles are too long for most.
+    Explicit steps are left out where more than a tenth of the tiles would take substeps.
 
     Parameters
     ----------
     ratio, work
         As in `expected_work`, and what that returns.
-    longest : int
-        Steps that a quiet tile may take as one when it is not at rest.
 
     Raises
     ------
@@ -142,8 +134,7 @@ def chosen(wanted: str, ratio: np.ndarray, work: dict[str, Work], longest: int, 
         return wanted
     if order == 1:
         return "explicit"
-    most = bulk(ratio)
-    able = [scheme for scheme in work if scheme != "explicit" or (most <= 1.0 and (longest - 1) * most <= QUIET)]
+    able = [scheme for scheme in work if scheme != "explicit" or bulk(ratio) <= 1.0]
     return min(able, key=lambda scheme: work[scheme].ns)
 
 

@@ -42,6 +42,8 @@ REARMED_MV = -20.0
 """A node must fall below this to be activated again: the notch of an epicardial beat may cross 0 mV twice."""
 RUNAWAY_MV = 1e4
 """A change of potential in one step that no stable run makes."""
+FRONT_MS = 0.1
+"""A tile that changes by the tolerance in less than this, or in one step, is in a front: it wakes its neighbours."""
 BLOCK = 32
 """Tiles that are looked at, and dealt out to threads, together: 512 nodes, neighbours on the whole. Where all of them
 rest they cost one comparison; and a wave in one half of the mesh is work for everybody."""
@@ -280,7 +282,7 @@ def _step_block(
             due[t] = step + next_steps
             cell = tile(cells, t)
             tile(new_v, t)[0] = cell[0] + (cell[0] - cell[BEFORE]) * (ahead(next_steps, room[t]) / n_steps)
-            if change_mv >= tolerance_mv:
+            if change_mv >= tolerance_mv * min(1.0, dt_ms / FRONT_MS):
                 wake_neighbours(t, step, woken, called, neighbour_start, neighbours)
             visit = step + 1
         else:
