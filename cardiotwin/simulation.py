@@ -52,7 +52,7 @@ class Run:
         self.solver, self.stimuli, self.monitor, self.stop_when_quiet = solver, stimuli, monitor, stop_when_quiet
         self.step, self.tiles, self.ended = begin.step, begin.tiles, False
         self.last = round(protocol.duration_ms / solver.dt_ms)
-        self.key = _key(solver.fingerprint, begin.step, protocol, snapshot_every_ms)
+        self.key = _key(solver, begin.step, protocol, snapshot_every_ms)
         shape = self.tiles.v.shape[1:]
         self._stimulus, self._stimulated = np.zeros(shape, self.tiles.v.dtype), np.zeros(shape[0], bool)
         self._scratch = scratch(solver._plan, len(self.tiles.due), self.tiles.v.dtype)
@@ -258,9 +258,10 @@ def copied(tiles: Tiles) -> Tiles:
     return Tiles(*(array.copy() for array in tiles))
 
 
-def _key(fingerprint: str, step: int, protocol: Protocol, snapshot_every_ms: float | None) -> str:
+def _key(solver: Solver, step: int, protocol: Protocol, snapshot_every_ms: float | None) -> str:
     """What tells one run from another."""
-    digest = hashlib.sha256(f"{fingerprint} {step} {protocol.duration_ms} {snapshot_every_ms}".encode())
+    digest = hashlib.sha256(f"{solver.fingerprint} {step} {protocol.duration_ms} {snapshot_every_ms}".encode())
+    digest.update(solver._weights.tobytes())
     for s in protocol.stimuli:
         digest.update(np.asarray(s.nodes, np.int64).tobytes())
         digest.update(f"{s.start_ms} {s.duration_ms} {s.strength_mv_per_ms}".encode())

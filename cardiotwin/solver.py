@@ -201,7 +201,10 @@ class Solver:
         return self._on_mesh(state.tiles.cells[:, LANES * row : LANES * (row + 1)])
 
     def with_variable(self, state: State, name: str, values: np.ndarray) -> State:
-        """A state that differs in one variable, (n_nodes,) values."""
+        """A state that differs in one variable, (n_nodes,) values.
+
+        With another potential all tissue begins a step there and then, also what was in a long one.
+        """
         row = [*self._cell.STATE, *self._cell.PARAMETERS].index(name)
         tiles = copied(state.tiles)
         flat = tiles.cells[:, LANES * row : LANES * (row + 1)].copy().ravel()
@@ -209,6 +212,7 @@ class Solver:
         tiles.cells[:, LANES * row : LANES * (row + 1)] = flat.reshape(-1, LANES)
         if row == 0:
             tiles.v[:] = tiles.cells[:, self.before] = flat.reshape(-1, LANES)
+            tiles.reached[:], tiles.due[:], tiles.taken[:] = state.step, state.step, 0
             tiles.since[:] = tiles.v[0, : len(tiles.since)]
         return dataclasses.replace(state, tiles=tiles)
 
@@ -338,7 +342,7 @@ class Solver:
 
     def _fingerprint(self) -> str:
         about = f"{self._model} {self.precision} {self.dt_ms} {self.n_beats} {list(self._given)} {self.diffusion}"
-        digest = hashlib.sha256(about.encode())
+        digest = hashlib.sha256(about.encode() + Path(str(self._cell.__file__)).read_bytes())
         for array in (*self._operator, *self._plan, self.place, *self._given.values()):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()

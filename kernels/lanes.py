@@ -428,9 +428,9 @@ def rush_larsen_slow(gate, steady, rate, dt):
 
 
 def rush_larsen_series(gate, steady, rate, dt):
-    """The same for gates whose time constant never falls below 2 ms: by the series of exp, half as dear and exact.
+    """The same for gates whose time constant is 2 ms or more: by the series of exp, half as dear and exact.
 
-    For dt of 0.4 ms, the longest there is, within 1e-7; for 1 ms within 2e-5.
+    Within 1e-7 for a fifth of the time constant, within 2e-5 for half of it.
     """
     x = dt * rate
     return gate + (steady - gate) * (x * fma(x, fma(x, fma(x, fma(x, 1.0 / 120.0, -1.0 / 24.0), 1.0 / 6.0), -0.5), 1.0))

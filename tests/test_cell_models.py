@@ -1,15 +1,16 @@
 """Each cell model against its equations, written a second time and integrated by a stiff solver."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 from equations_detailed import ten_tusscher_2006 as ten_tusscher
 from equations_simple import mitchell_schaeffer, modified_mitchell_schaeffer
-from medium_blocks import single_cell
+from medium_blocks import block, single_cell
 from stiff_cells import stiff_beat
 
-from cardiotwin.kernels.ionic import ten_tusscher_2006
+from cardiotwin.kernels.ionic import MODELS, ten_tusscher_2006
 from cardiotwin.monodomain import Protocol, Solver, Stimulus
 
 START, DURATION, STRENGTH = STIMULUS = 10.0, 1.0, 52.0
@@ -90,3 +91,15 @@ def test_cell_types_differ_as_in_the_paper():
         duration[kind] = float(run.repolarisation_ms[0, 0] - run.activation_ms[0, 0])
     assert duration["mid_myocardial"] > duration["endocardial"] + 30.0
     assert duration["epicardial"] == pytest.approx(290.0, abs=15.0)
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+@pytest.mark.parametrize("model", MODELS)
+def test_no_potential_that_a_stimulus_can_reach_is_too_much_for_a_model(model, precision):
+    """From -200 to 200 mV, and a stimulus on top of that: pacing may hit tissue that has just been activated."""
+    cells = block((40.0, 1.0, 1.0), 1.0, model, (1e-12, 1e-12, 1e-12))
+    start_mv = np.linspace(-200.0, 200.0, len(cells.points))
+    solver = Solver(replace(cells, initial={"V": start_mv}), 0.02, precision=precision)
+    protocol = Protocol((Stimulus(np.arange(len(cells.points)), 0.5, 1.0, 50.0),), 5.0)
+    state = solver.run(protocol, stop_when_quiet=False)[1]
+    assert np.isfinite(solver.potential(state)).all()

@@ -1,5 +1,6 @@
 """A run can be cut, continued, watched and shared among threads without changing a bit of it."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 from medium_blocks import block, left_end, single_cell
 
-from cardiotwin.kernels.monodomain import planned
+from cardiotwin.kernels.lanes import LANES
+from cardiotwin.kernels.monodomain import BLOCK, planned, record
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus, simulate
 
 MEDIUM = block((20.0, 6.0, 6.0), 0.75, sigma=(0.2, 0.08, 0.08))
@@ -90,6 +92,40 @@ def test_what_wakes_tissue_ahead_of_a_front_does_not_depend_on_the_time_step(dt_
     assert np.abs(needed - every).max() < 0.2
 
 
+@pytest.mark.parametrize(("end_mm", "arrival_ms", "within_ms"), [(5.1, 47.9, 0.2), (5.3, 96.4, 6.0)])
+def test_a_wave_that_just_crosses_a_gap_is_not_blocked_by_long_steps(end_mm, arrival_ms, within_ms):
+    """Where diffusion into the gap and the current there balance, nothing changes and steps are long. Were diffusion
+    cut short in them, this wave would be blocked.
+    """
+    medium = block((9.0, 0.4, 0.4), 0.2, "ten_tusscher_2006", (0.1, 0.1, 0.1))
+    x = medium.points[:, 0]
+    excitable = 1.0 - ((x > 4.1) & (x < end_mm)).astype(float)
+    gap = dataclasses.replace(medium, parameters={"g_Na": 14.838 * excitable, "g_CaL": 0.0398e-3 * excitable})
+    protocol = Protocol((Stimulus(left_end(gap, 1.0), 5.0),), 130.0)
+    every, needed = (
+        Solver(gap, 0.02, **more).run(protocol, stop_when_quiet=False)[0].activation_ms[0, np.argmax(x)]
+        for more in ({"tolerance_mv": 0.0}, {})
+    )
+    assert every == pytest.approx(arrival_ms, abs=1.0)
+    assert needed == pytest.approx(every, abs=within_ms)
+
+
+def test_blocks_that_are_not_looked_at_have_nothing_to_do():
+    """Every call of the kernel looks at all of them first: called for one step at a time, it never leaves one out."""
+    medium = block((20.0, 1.2, 1.2), 0.2, sigma=(0.3, 0.1, 0.1))
+    protocol = Protocol((Stimulus(left_end(medium), 5.0),), 40.0)
+    solver = Solver(medium, 0.02, threads=1)
+    kernel, some = solver._advance, solver.run(protocol)[1]
+
+    def step_by_step(first, last, *more):
+        for step in range(first, last):
+            kernel(step, step + 1, *more)
+
+    solver._advance = step_by_step
+    assert len(some.tiles.due) > 5 * BLOCK
+    assert same(some.tiles, solver.run(protocol)[1].tiles)
+
+
 def test_neighbours_in_long_steps_repolarise_together_and_on_time():
     """Where they step in turn each sees the other ahead of its own middle, and this block repolarises 5 ms early."""
     medium = block((18.0, 6.0, 6.0), 1.0, "ten_tusscher_2006", (0.4, 0.4, 0.4))
@@ -109,6 +145,33 @@ def test_neighbours_in_long_steps_repolarise_together_and_on_time():
 ])  # fmt: skip
 def test_long_steps_are_powers_of_two_that_start_at_their_multiples(change_mv, longest, steps):
     assert [planned.py_func(reached - 1, change_mv, longest, 0.25) for reached in range(16)] == steps
+
+
+def test_another_potential_begins_there_and_then():
+    """Also in tissue at rest, in the middle of a long step."""
+    medium = block((10.0, 0.5, 0.5), 0.5, "ten_tusscher_2006", (0.2, 0.2, 0.2))
+    found = []
+    for more in ({"tolerance_mv": 0.0}, {}):
+        solver = Solver(medium, 0.02, **more)
+        state = solver.run(Protocol((), 20.3), stop_when_quiet=False)[1]
+        raised = np.where(medium.points[:, 0] < 3.0, -20.0, solver.potential(state))
+        run = solver.run(Protocol((), 60.0), solver.with_variable(state, "V", raised))[0]
+        assert run.activation_ms[0].min() > 20.3
+        found.append(run.activation_ms[0])
+    assert np.abs(found[0] - found[1]).max() < 0.1
+
+
+def test_crossings_are_found_within_a_long_step():
+    """Of 8 steps of 0.1 ms after step 20: activated after a quarter, repolarised after three eighths."""
+    cells = np.zeros((1, 3 * LANES), np.float32)
+    cells[0, :2], cells[0, 2 * LANES : 2 * LANES + 2] = (30.0, -80.0), (-10.0, -64.0)
+    beats, phase = np.zeros((1, LANES), np.int16), np.zeros((1, LANES), np.uint8)
+    phase[0, :2], beats[0, 1] = (1, 2), 1
+    activation_ms, repolarisation_ms = np.full((2, 1, 1, LANES), np.nan, np.float32)
+    record(0, 20, 8, 0.1, cells, 2 * LANES, -70.0, beats, phase, activation_ms, repolarisation_ms)
+    assert activation_ms[0, 0, 0] == pytest.approx(2.0 + 0.8 / 4)
+    assert repolarisation_ms[0, 0, 1] == pytest.approx(2.0 + 0.8 * 3 / 8)
+    assert np.isfinite(activation_ms).sum() == np.isfinite(repolarisation_ms).sum() == 1
 
 
 def test_only_repolarised_cells_take_the_longest_steps():

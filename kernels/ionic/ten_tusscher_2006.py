@@ -169,7 +169,7 @@ def ionic_current(cell, lane, V, dt):
     e_5 = e_10 * e_10
     e_2 = e_5 * e_5 * e_10
     alpha_K1 = 0.1 / (1.0 + exp(-12.0) * e_25 * e_50)
-    beta_K1 = (3.0 * exp(0.0002 * (V - E_K + 100.0)) + exp(-1.0) * e_10) * e_2 / (e_2 + 1.0)
+    beta_K1 = (3.0 * exp(0.0002 * (V - E_K + 100.0)) + exp(-1.0) * e_10) / (1.0 + 1.0 / e_2)
     i_K1 = cell[G_K1 + lane] * alpha_K1 / (alpha_K1 + beta_K1) * sqrt(K_o / 5.4) * (V - E_K)
     i_Kr = cell[G_KR + lane] * sqrt(K_o / 5.4) * X_r1 * X_r2 * (V - E_K)
     i_Ks = cell[G_KS + lane] * X_s * X_s * (V - E_Ks)
