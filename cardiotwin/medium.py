@@ -49,6 +49,57 @@ class Medium:
     mass_lumping: float = 1.0
 
 
+def check(medium: Medium, cell: ModuleType) -> None:
+    """Refuse what cannot be a conducting body, before it is looked for in a potential that is not a number.
+
+    Raises
+    ------
+    InputRejected
+        Shapes that do not fit, numbers that are not finite, nodes that are not there, a conductivity that is no
+        symmetric positive semi-definite tensor, no capacity, or a name that the cell model does not have.
+    """
+    n_points, n_tets = len(medium.points), len(medium.tets)
+    for what, array, shape in (("points", medium.points, (n_points, 3)), ("tets", medium.tets, (n_tets, 4)),
+                               ("sigma", medium.sigma, (n_tets, 3, 3))):  # fmt: skip
+        if np.shape(array) != shape:
+            raise InputRejected(f"{what}: found shape {np.shape(array)}, expected {shape}")
+    if n_tets and not 0 <= medium.tets.min() <= medium.tets.max() < n_points:
+        raise InputRejected(f"tets: name nodes {medium.tets.min()} to {medium.tets.max()}, there are {n_points}")
+    for what, array in (("points", medium.points), ("sigma", medium.sigma)):
+        wrong = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+        if wrong.size:
+            raise InputRejected(f"{what}: row {wrong[0]} is not finite, and {wrong.size - 1} more")
+    wrong = np.flatnonzero(~_conducts(np.asarray(medium.sigma)))
+    if wrong.size:
+        raise InputRejected(
+            f"sigma: tetrahedron {wrong[0]} and {wrong.size - 1} more have no symmetric positive conductivity; "
+            "expected mS/mm, 0.01 to 1 for myocardium. Leave out what does not conduct"
+        )
+    if not 0.0 < medium.capacity < np.inf:
+        raise InputRejected(f"capacity: found {medium.capacity}, expected chi C_m in µF/mm³, above 0")
+    for what, given, known in (
+        ("parameters", medium.parameters, cell.PARAMETERS),
+        ("initial", medium.initial, cell.STATE),
+    ):
+        for name, value in given.items():
+            if name not in known:
+                raise InputRejected(f"{what}: {medium.cell_model} has no {name!r}, but {', '.join(known)}")
+            if np.shape(value) not in ((), (n_points,)) or np.asarray(value).dtype.kind not in "fiu":
+                raise InputRejected(f"{what}: {name} must be a number, or one for each of {n_points} points")
+
+
+def _conducts(sigma: np.ndarray) -> np.ndarray:
+    """(n_tets,) whether each (3, 3) is symmetric, positive semi-definite and not zero: by its minors."""
+    xx, yy, zz, xy, xz, yz = (sigma[:, i, j] for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)))
+    trace = xx + yy + zz
+    slack = 1e-6 * np.abs(trace)
+    symmetric = np.abs(sigma - np.swapaxes(sigma, 1, 2)).max(axis=(1, 2)) <= slack
+    minors = np.min([xx * yy - xy**2, xx * zz - xz**2, yy * zz - yz**2], axis=0)
+    whole = xx * (yy * zz - yz**2) - xy * (xy * zz - yz * xz) + xz * (xy * yz - yy * xz)
+    positive = (np.min([xx, yy, zz], axis=0) >= 0.0) & (minors >= -slack * np.abs(trace)) & (whole >= -slack * trace**2)
+    return symmetric & positive & (trace > 0.0)
+
+
 def membrane(name: str) -> tuple[str, ModuleType]:
     """A cell model by its name or its file: what it is known by from now on, and the module.
 
@@ -62,9 +113,10 @@ def membrane(name: str) -> tuple[str, ModuleType]:
     try:
         cell = cell_model(name)
     except (ImportError, OSError, SyntaxError) as error:
+        why = "there is none of that name" if isinstance(error, ImportError) else str(error)
         raise InputRejected(
-            f"cell model {name!r}: {error}. Expected one of {', '.join(MODELS)}, or the path of a file "
-            "(see `cardiotwin cell import --help`)"
+            f"cell model {name!r}: {why}. Expected one of {', '.join(MODELS)}, or the path of a file ending with .py, "
+            "which `cardiotwin cell import` makes from CellML"
         ) from error
     missing = [part for part in CONTRACT if not hasattr(cell, part)]
     if missing:

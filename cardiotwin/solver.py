@@ -18,7 +18,7 @@ from cardiotwin.kernels.ionic import width
 from cardiotwin.kernels.lanes import LANES
 from cardiotwin.kernels.monodomain import Plan, Tiles, resting_tiles
 from cardiotwin.kernels.stabilised import StabilisedPlan
-from cardiotwin.medium import Medium, membrane
+from cardiotwin.medium import Medium, check, membrane
 from cardiotwin.memory import require
 from cardiotwin.progress import Progress, silent
 from cardiotwin.protocol import Activation, Protocol
@@ -137,6 +137,7 @@ class Solver:
             raise SettingsError(f"order: found {order!r}, expected 1 or 2")
         self.dt_ms, self.precision, self.n_beats = float(dt_ms), precision, n_beats
         self._model, self._cell = membrane(medium.cell_model)
+        check(medium, self._cell)
         self.place = _places(medium)
         self.n_unknowns = int(self.place.max()) + 1
         real = REAL[precision]
@@ -295,10 +296,23 @@ class Solver:
 
     def _stimuli(self, protocol: Protocol) -> list[tuple[int, int, float, np.ndarray]]:
         """First step, last step, strength and places of each stimulus."""
+        if not 0.0 <= protocol.duration_ms < np.inf:
+            raise InputRejected(f"protocol: lasts {protocol.duration_ms} ms")
         prepared = []
         for number, stimulus in enumerate(protocol.stimuli):
-            nodes = np.asarray(stimulus.nodes, np.int64).ravel()
             where = f"stimulus {number} at {stimulus.start_ms:g} ms"
+            given = np.asarray(stimulus.nodes)
+            if given.size and given.dtype.kind not in "iu":
+                raise InputRejected(
+                    f"{where}: nodes are {given.dtype}, expected numbers of nodes (`np.flatnonzero(mask)`)"
+                )
+            if not (stimulus.start_ms >= 0.0 and 0.0 < stimulus.duration_ms < np.inf):
+                raise InputRejected(
+                    f"{where}: for {stimulus.duration_ms:g} ms; expected a start from 0 on and a duration"
+                )
+            if not np.isfinite(stimulus.strength_mv_per_ms):
+                raise InputRejected(f"{where}: strength {stimulus.strength_mv_per_ms} mV/ms")
+            nodes = given.astype(np.int64).ravel()
             if nodes.size and (nodes.min() < 0 or nodes.max() >= len(self.place)):
                 raise InputRejected(f"{where}: names node {nodes.max()}, the mesh has {len(self.place)} nodes")
             places = np.unique(self.place[nodes])
