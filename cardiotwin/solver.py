@@ -357,7 +357,9 @@ class Solver:
 
     def _fingerprint(self) -> str:
         about = f"{self._model} {self.precision} {self.dt_ms} {self.n_beats} {list(self._given)} {self.diffusion}"
-        digest = hashlib.sha256(about.encode() + Path(str(self._cell.__file__)).read_bytes())
+        digest = hashlib.sha256(about.encode())
+        if self._cell.__spec__:  # one of ours; that of a file has its content in its name
+            digest.update(Path(str(self._cell.__file__)).read_bytes())
         for array in (*self._operator, *self._plan, self.place, *self._given.values()):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
