@@ -28,9 +28,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from cardiotwin.kernels.kept import before_row, dealt, flow_kernel, nth_dealt, settle_tile, summed
+from cardiotwin.kernels.kept import before_row, flow_kernel, settle_tile, summed
 from cardiotwin.kernels.lanes import LANES, largest, tile, total
-from cardiotwin.kernels.monodomain import RUNAWAY_MV, neighbour_sum
+from cardiotwin.kernels.monodomain import BLOCK, RUNAWAY_MV, neighbour_sum, tiles_of
 from cardiotwin.kernels.specialise import BARE, INLINED, specialise
 
 # Bound anew for each cell model, see `advance_kernel`.
@@ -209,16 +209,18 @@ def _advance(first, last, tiles, operator, plan, n_shares, stimulus, stimulated,
     for step in range(first, last):
         v, new_v = tiles.v[step % 2], tiles.v[(step + 1) % 2]
         for share in prange(n_shares):
-            for k in range(dealt(share, n_shares, cells.shape[0])):
-                t = nth_dealt(k, share, n_shares)
-                flow = flow_of(t, step, dt_ms, stimulus, stimulated, cells, reached, taken, due, kept, since, failed)
-                last_change = tile(cells, t)[0] - tile(cells, t)[BEFORE]
-                left = dt_ms * (neighbour_sum(v, t, start, column, coefficient) + flow) - last_change
-                tile(residual, t)[0] = left
-                tile(scaled, t)[0] = left * tile(inverse_diagonal, t)[0]
-                nothing = left * 0.0
-                tile(solution, t)[0], tile(direction, t)[0], tile(image, t)[0] = nothing, nothing, nothing
-                part[t, 2] = largest(abs(left))
+            for b in range(share, -(-cells.shape[0] // BLOCK), n_shares):
+                for t in tiles_of(b, cells.shape[0]):
+                    flow = flow_of(
+                        t, step, dt_ms, stimulus, stimulated, cells, reached, taken, due, kept, since, failed
+                    )
+                    last_change = tile(cells, t)[0] - tile(cells, t)[BEFORE]
+                    left = dt_ms * (neighbour_sum(v, t, start, column, coefficient) + flow) - last_change
+                    tile(residual, t)[0] = left
+                    tile(scaled, t)[0] = left * tile(inverse_diagonal, t)[0]
+                    nothing = left * 0.0
+                    tile(solution, t)[0], tile(direction, t)[0], tile(image, t)[0] = nothing, nothing, nothing
+                    part[t, 2] = largest(abs(left))
         if failed[0] >= 0:
             break
         iterations = solve(

@@ -16,7 +16,7 @@ from numba import njit
 
 from cardiotwin.kernels.ionic import cell_model, width
 from cardiotwin.kernels.lanes import LANES, anywhere, differ_anywhere, fma, largest, tile
-from cardiotwin.kernels.monodomain import BLOCK, REARMED_MV, planned, record
+from cardiotwin.kernels.monodomain import REARMED_MV, planned, record
 from cardiotwin.kernels.specialise import BARE, INLINED, specialise
 
 # Bound anew for each cell model, see `flow_kernel`.
@@ -90,20 +90,6 @@ def settle_tile(
     elif moved_mv + change_mv >= tolerance_mv:
         due[t] = step + 1
     return change_mv
-
-
-@njit(**INLINED)
-def dealt(share, n_shares, n_tiles):
-    """How many tiles a share has: every so many-th block, lest a wave be work for one thread."""
-    blocks, rest = n_tiles // BLOCK, n_tiles % BLOCK
-    whole = (blocks - share + n_shares - 1) // n_shares
-    return BLOCK * whole + (rest if blocks % n_shares == share else 0)
-
-
-@njit(**INLINED)
-def nth_dealt(k, share, n_shares):
-    """The k-th of them."""
-    return (share + k // BLOCK * n_shares) * BLOCK + k % BLOCK
 
 
 @cache

@@ -160,6 +160,12 @@ def scratch(plan: Plan, n_tiles: int, real: type) -> Scratch:
 
 
 @njit(**INLINED)
+def tiles_of(b, n_tiles):
+    """Those of block b."""
+    return range(BLOCK * b, min(BLOCK * (b + 1), n_tiles))
+
+
+@njit(**INLINED)
 def evaluates(t, step, due, woken, stimulated):
     """Whether a step evaluates a tile."""
     return due[t] <= step or stimulated[t] or woken[step % 2, t] == step
@@ -268,7 +274,7 @@ def _step_block(
 ):  # fmt: skip
     """Step those tiles of block b that a step evaluates. Returns the next step with anything to do in it."""
     visit = step + NEVER
-    for t in range(BLOCK * b, min(BLOCK * (b + 1), cells.shape[0])):
+    for t in tiles_of(b, cells.shape[0]):
         if evaluates(t, step, due, woken, stimulated):
             n_steps = step + 1 - reached[t]
             change_mv, crossed, beating, flux = advance_tile(

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from cardiotwin.kernels.kept import before_row, dealt, flow_kernel, nth_dealt, settle_tile
+from cardiotwin.kernels.kept import before_row, flow_kernel, settle_tile
 from cardiotwin.kernels.lanes import LANES, tile
-from cardiotwin.kernels.monodomain import RUNAWAY_MV, neighbour_sum
+from cardiotwin.kernels.monodomain import BLOCK, RUNAWAY_MV, neighbour_sum, tiles_of
 from cardiotwin.kernels.specialise import INLINED, specialise
 
 # Bound anew for each cell model, see `advance_kernel`.
@@ -116,13 +116,13 @@ def _advance(first, last, tiles, operator, plan, n_shares, stimulus, stimulated,
     for step in range(first, last):
         v, new_v = tiles.v[step % 2], tiles.v[(step + 1) % 2]
         for share in prange(n_shares):
-            for k in range(dealt(share, n_shares, cells.shape[0])):
-                t = nth_dealt(k, share, n_shares)
-                tile(flow, t)[0] = flow_of(
-                    t, step, dt_ms, stimulus, stimulated, cells, reached, taken, due, kept, since, failed
-                )  # fmt: skip
-                tile(rate, t)[0] = neighbour_sum(v, t, start, column, coefficient) + tile(flow, t)[0]
-                tile(new_v, t)[0] = tile(v, t)[0] + weights[1, 2] * dt_ms * tile(rate, t)[0]
+            for b in range(share, -(-cells.shape[0] // BLOCK), n_shares):
+                for t in tiles_of(b, cells.shape[0]):
+                    tile(flow, t)[0] = flow_of(
+                        t, step, dt_ms, stimulus, stimulated, cells, reached, taken, due, kept, since, failed
+                    )  # fmt: skip
+                    tile(rate, t)[0] = neighbour_sum(v, t, start, column, coefficient) + tile(flow, t)[0]
+                    tile(new_v, t)[0] = tile(v, t)[0] + weights[1, 2] * dt_ms * tile(rate, t)[0]
         if failed[0] >= 0:
             break
         for j in range(2, n_stages):
