@@ -18,9 +18,11 @@ import numpy as np
 from scipy.signal import fftconvolve
 from scipy.special import erf, expit
 
+from cardiotwin.arguments import finite_array
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import Heart
 from cardiotwin.kernels.leadfield import element_sources, weight_histograms
+from cardiotwin.medium import Medium
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -83,6 +85,9 @@ RESTING_MV, PLATEAU_MV = -85.0, 15.0
 """Of the action-potential template."""
 UPSTROKE_SD_MS, REPOLARISATION_MS = 1.5, 12.0
 """Standard deviation of the upstroke's Gaussian slope; time constant of the template's logistic repolarisation."""
+
+NEAREST_MM = 2.0
+"""Between an electrode and a node: nearer, elements are too coarse for 1/r."""
 
 _ADULT_RADIUS_MM = 40.0
 _RULE_MM = {
@@ -154,21 +159,51 @@ def electrode_weights(heart: Heart, electrodes: Electrodes, sigma: np.ndarray, c
     InputRejected
         An electrode inside the wall or at a node.
     """
-    mesh = heart.mesh
-    kept = np.asarray(conducting, bool)
-    tets = np.ascontiguousarray(mesh.tets[kept])
-    frames = np.stack([heart.fibres[kept], heart.sheets[kept], heart.normals[kept]], axis=1).astype(np.float64)
-    positions = np.ascontiguousarray(electrodes.positions, np.float64)
-    for name, position in zip(electrodes.names, positions, strict=True):
-        nearest = np.sqrt(((mesh.points - position) ** 2).sum(axis=1).min())
-        if not nearest > 2.0:
+    on = np.asarray(conducting, bool)
+    frame = np.stack([heart.fibres[on], heart.sheets[on], heart.normals[on]], axis=1).astype(np.float64)
+    tensor = np.einsum("ek,eki,ekj->eij", np.asarray(sigma, np.float64)[on], frame, frame)
+    return _weights(heart.mesh.points, heart.mesh.tets[on], tensor, electrodes.names, electrodes.positions)
+
+
+def medium_electrode_weights(medium: Medium, positions: np.ndarray) -> np.ndarray:
+    """The same for a medium of one's own: `Solver(medium, dt_ms, electrode_weights=...)` records these electrodes.
+
+    Parameters
+    ----------
+    medium : Medium
+    positions : (n_electrodes, 3) float
+        mm, at least 2 mm from every node.
+
+    Returns
+    -------
+    (n_electrodes, n_points) float64
+        Potentials are ``weights @ v``, in mV in a bath of 0.2 mS/mm without end.
+
+    Raises
+    ------
+    InputRejected
+        An electrode too near, or one without three finite coordinates.
+    """
+    positions = finite_array("positions", positions, (None, 3))
+    names = [str(number) for number in range(len(positions))]
+    return _weights(medium.points, medium.tets, medium.sigma, names, positions)
+
+
+def _weights(
+    points: np.ndarray, tets: np.ndarray, sigma: np.ndarray, names: Sequence[str], positions: np.ndarray
+) -> np.ndarray:
+    for name, position in zip(names, positions, strict=True):
+        nearest = np.sqrt(((points - position) ** 2).sum(axis=1).min())
+        if not nearest > NEAREST_MM:
             raise InputRejected(
-                f"electrode {name}: {nearest:.1f} mm from the heart; expected on the chest, in LPS and mm like the mesh"
+                f"electrode {name}: {nearest:.1f} mm from a node; expected more than {NEAREST_MM:g}, outside the "
+                "tissue, in the mesh's coordinates and mm"
             )
     sources = np.empty((len(positions), len(tets), 4))
-    element_sources(mesh.points, tets, frames, np.ascontiguousarray(sigma[kept], np.float64), positions, sources)
-    summed = [np.bincount(tets.ravel(), row.ravel(), minlength=len(mesh.points)) for row in sources]
-    return np.array(summed) / (4.0 * np.pi * SIGMA_TORSO_MS_PER_MM)
+    points, tets, sigma = (np.ascontiguousarray(array) for array in (points, tets, np.asarray(sigma, np.float64)))
+    element_sources(points, tets, sigma, np.ascontiguousarray(positions, np.float64), sources)
+    summed = [np.bincount(tets.ravel(), row.ravel(), minlength=len(points)) for row in sources]
+    return np.array(summed).reshape(len(positions), len(points)) / (4.0 * np.pi * SIGMA_TORSO_MS_PER_MM)
 
 
 def lead_matrix(names: Sequence[str], leads: Sequence[str] = LEADS) -> np.ndarray:

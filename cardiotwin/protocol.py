@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+
+from cardiotwin.errors import InputRejected
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,35 @@ class Protocol:
 
     stimuli: tuple[Stimulus, ...]
     duration_ms: float
+
+
+def checked(protocol: Protocol, n_nodes: int) -> Iterator[tuple[str, Stimulus, np.ndarray]]:
+    """Each stimulus with a name for messages and its nodes as (k,) int64.
+
+    Raises
+    ------
+    InputRejected
+        A duration, a time, a strength or nodes that no run can have.
+    """
+    stimuli = getattr(protocol, "stimuli", None)
+    if not isinstance(stimuli, tuple | list) or not all(isinstance(one, Stimulus) for one in stimuli):
+        raise InputRejected("protocol: expected `Protocol((Stimulus(nodes, start_ms), ...), duration_ms)`")
+    if not 0.0 <= protocol.duration_ms < np.inf:
+        raise InputRejected(f"protocol: lasts {protocol.duration_ms} ms")
+    for number, stimulus in enumerate(stimuli):
+        where = f"stimulus {number} at {stimulus.start_ms:g} ms"
+        nodes = np.asarray(stimulus.nodes)
+        if nodes.size and nodes.dtype.kind not in "iu":
+            raise InputRejected(f"{where}: nodes are {nodes.dtype}, expected numbers of nodes (`np.flatnonzero(mask)`)")
+        if not (stimulus.start_ms >= 0.0 and 0.0 < stimulus.duration_ms < np.inf):
+            raise InputRejected(f"{where}: for {stimulus.duration_ms:g} ms; expected a start from 0 on and a duration")
+        if not np.isfinite(stimulus.strength_mv_per_ms):
+            raise InputRejected(f"{where}: strength {stimulus.strength_mv_per_ms} mV/ms")
+        nodes = nodes.astype(np.int64).ravel()
+        if nodes.size and (nodes.min() < 0 or nodes.max() >= n_nodes):
+            wrong = nodes[(nodes < 0) | (nodes >= n_nodes)][0]
+            raise InputRejected(f"{where}: names node {wrong}, the mesh has {n_nodes} nodes, numbered from 0")
+        yield where, stimulus, nodes
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ import numpy as np
 
 from cardiotwin.diffusion import MOST_ITERATIONS, scratch
 from cardiotwin.durable import write_file
-from cardiotwin.errors import QualityGate, SettingsError
+from cardiotwin.errors import InputRejected, QualityGate
 from cardiotwin.kernels.ionic import width
 from cardiotwin.kernels.lanes import LANES
 from cardiotwin.kernels.monodomain import RUNAWAY_MV, Tiles, electrode_potentials
@@ -189,6 +189,8 @@ class Checkpoint:
 
     def __init__(self, path: Path | str, every_s: float, key: str) -> None:
         self.path, self.every_s, self.key = Path(path), every_s, key
+        if not self.path.parent.is_dir():
+            raise InputRejected(f"checkpoint {self.path}: there is no folder {self.path.parent}; make it first")
         self._saved = time.monotonic()
 
     def keep(self, run: Run) -> None:
@@ -238,8 +240,6 @@ SAMPLED = ("snapshots", "snapshot_ms", "electrode_mv", "ecg_ms")
 
 def _every(period_ms: float, dt_ms: float) -> float:
     """A period in steps; at least one."""
-    if period_ms <= 0:
-        raise SettingsError(f"snapshot_every_ms: found {period_ms}, expected more than 0")
     return max(period_ms / dt_ms, 1.0)
 
 

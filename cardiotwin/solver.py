@@ -12,7 +12,8 @@ import numba
 import numpy as np
 
 from cardiotwin import diffusion as schemes
-from cardiotwin.errors import InputRejected, SettingsError
+from cardiotwin.arguments import finite_array, number, one_of, whole
+from cardiotwin.errors import InputRejected
 from cardiotwin.kernels.diffusion import operator, space_filling_order
 from cardiotwin.kernels.ionic import width
 from cardiotwin.kernels.lanes import LANES
@@ -21,13 +22,14 @@ from cardiotwin.kernels.stabilised import StabilisedPlan
 from cardiotwin.medium import Medium, check, membrane
 from cardiotwin.memory import require
 from cardiotwin.progress import Progress, silent
-from cardiotwin.protocol import Activation, Protocol
+from cardiotwin.protocol import Activation, Protocol, checked
 from cardiotwin.simulation import Checkpoint, Monitor, Run, copied
 
 if TYPE_CHECKING:
     from cardiotwin.tissue import Tissue
 
 
+SHORTEST_STEP_MS = 1e-6
 REAL: dict[str, type] = {"single": np.float32, "double": np.float64}
 ASSEMBLY_BYTES_PER_TET = 550
 """Measured; most of it is the list of edges while it is ordered."""
@@ -100,9 +102,8 @@ class Solver:
     Notes
     -----
     Diffusion is stable for any ``dt_ms``, by Gershgorin's bound (cells are not: ten Tusscher-Panfilov's bear 0.1 ms and
-    not 0.2): explicit diffusion takes substeps in the tiles where it is too fast
-    (slivers, a fast layer), a stabilised step takes as many stages as the fastest node needs, an implicit one is
-    stable anyway.
+    not 0.2): explicit diffusion takes substeps in the tiles where it is too fast (slivers, a fast layer), a stabilised
+    step takes as many stages as the fastest node needs, an implicit one is stable anyway.
 
     Examples
     --------
@@ -130,17 +131,17 @@ class Solver:
         medium = tissue if isinstance(tissue, Medium) else tissue.medium()
         if not len(medium.tets):
             raise InputRejected("tissue: no tetrahedron conducts, nothing can be simulated. Check scar and lesions.")
-        if not 0 < dt_ms <= 1:
-            raise SettingsError(f"dt_ms: found {dt_ms}, expected a time step in (0, 1] ms")
-        if precision not in REAL:
-            raise SettingsError(f"precision: found {precision!r}, expected one of {', '.join(REAL)}")
-        if order not in (1, 2):
-            raise SettingsError(f"order: found {order!r}, expected 1 or 2")
-        self.dt_ms, self.precision, self.n_beats = float(dt_ms), precision, n_beats
+        self.dt_ms = number("dt_ms", dt_ms, "a time step in (0, 1] ms", SHORTEST_STEP_MS, 1.0)
+        self.n_beats = whole("n_beats", n_beats, "at least 1", 1)
+        number("tolerance_mv", tolerance_mv, "mV, 0 or more", 0.0)
+        one_of("precision", precision, REAL)
+        one_of("order", order, (2, 1))
+        self.precision = precision
         self._model, self._cell = membrane(medium.cell_model)
         check(medium, self._cell)
         self.place = _places(medium)
         self.n_unknowns = int(self.place.max()) + 1
+        self._threads = _threads(threads, self.n_unknowns)
         real = REAL[precision]
         require(
             bytes_needed(self.n_unknowns, len(medium.tets), width(self._cell), real, n_beats, diffusion),
@@ -167,7 +168,6 @@ class Solver:
         given = {**medium.initial, **medium.parameters}
         self._given = {name: self._gathered(value) for name, value in given.items()}
         self._weights = self._scattered_weights(electrode_weights)
-        self._threads = _threads(threads, self.n_unknowns)
         self._advance = schemes.advance_kernel(self.diffusion, self._model, self._threads > 1)
         self.fingerprint = self._fingerprint()
 
@@ -199,16 +199,38 @@ class Solver:
         return self.variable(state, "V")
 
     def variable(self, state: State, name: str) -> np.ndarray:
-        """(n_nodes,) any state variable or parameter of the cell model, by its name there."""
-        row = [*self._cell.STATE, *self._cell.PARAMETERS].index(name)
+        """(n_nodes,) any state variable or parameter of the cell model, by its name there.
+
+        Raises
+        ------
+        InputRejected
+            It has none of that name.
+        """
+        row = self._row(name)
         return self._on_mesh(state.tiles.cells[:, LANES * row : LANES * (row + 1)])
+
+    def _row(self, name: str) -> int:
+        names = [*self._cell.STATE, *self._cell.PARAMETERS]
+        if name not in names:
+            raise InputRejected(f"{self._model} has no {name!r}, but {', '.join(names)}")
+        return names.index(name)
 
     def with_variable(self, state: State, name: str, values: np.ndarray) -> State:
         """A state that differs in one variable, (n_nodes,) values.
 
-        With another potential all tissue begins a step there and then, also what was in a long one.
+        With another potential all tissue begins a step there and then, also what was in a long one. A value that is not
+        a number is found when a run begins.
+
+        Raises
+        ------
+        InputRejected
+            The cell model has no such variable, or the values are not one for each node.
         """
-        row = [*self._cell.STATE, *self._cell.PARAMETERS].index(name)
+        row = self._row(name)
+        if np.shape(values) != self.place.shape:
+            raise InputRejected(
+                f"{name}: found shape {np.shape(values)}, expected one for each of {len(self.place)} nodes"
+            )
         tiles = copied(state.tiles)
         flat = tiles.cells[:, LANES * row : LANES * (row + 1)].copy().ravel()
         flat[self.place[self.place >= 0]] = values[self.place >= 0]
@@ -242,10 +264,12 @@ class Solver:
             uninterrupted one to the bit: activation times of both parts are in the result, snapshots and electrograms
             of this part only.
         snapshot_every_ms : float, optional
+            Taken at the steps nearest to its multiples, from time 0 to the end of the run; `snapshot_ms` says when.
         monitor : callable, optional
             Called every 20 ms of simulated time with the time and the activation times so far; True ends the run.
         stop_when_quiet : bool
-            End when all tissue is at rest and no stimulus is to come.
+            End when all tissue is at rest and no stimulus is to come: `Activation.end_ms` is then earlier than the
+            protocol's end, snapshots and electrograms end with it. False runs, and samples, all of it.
         checkpoint : path, optional
             A file that is replaced every `checkpoint_every_s` seconds and removed at the end. When it is there and
             belongs to this run, the run goes on from it.
@@ -265,6 +289,8 @@ class Solver:
             raise InputRejected(
                 "state: it belongs to another tissue, time step or precision; start from `solver.rest()`"
             )
+        if snapshot_every_ms is not None:
+            number("snapshot_every_ms", snapshot_every_ms, "ms, above 0", SHORTEST_STEP_MS)
         self._require_for_samples(protocol, snapshot_every_ms, checkpoint is not None)
         begin = self.rest() if state is None else dataclasses.replace(state, tiles=copied(state.tiles))
         run = Run(self, protocol, stimuli, begin, snapshot_every_ms, monitor, stop_when_quiet)
@@ -297,25 +323,8 @@ class Solver:
 
     def _stimuli(self, protocol: Protocol) -> list[tuple[int, int, float, np.ndarray]]:
         """First step, last step, strength and places of each stimulus."""
-        if not 0.0 <= protocol.duration_ms < np.inf:
-            raise InputRejected(f"protocol: lasts {protocol.duration_ms} ms")
         prepared = []
-        for number, stimulus in enumerate(protocol.stimuli):
-            where = f"stimulus {number} at {stimulus.start_ms:g} ms"
-            given = np.asarray(stimulus.nodes)
-            if given.size and given.dtype.kind not in "iu":
-                raise InputRejected(
-                    f"{where}: nodes are {given.dtype}, expected numbers of nodes (`np.flatnonzero(mask)`)"
-                )
-            if not (stimulus.start_ms >= 0.0 and 0.0 < stimulus.duration_ms < np.inf):
-                raise InputRejected(
-                    f"{where}: for {stimulus.duration_ms:g} ms; expected a start from 0 on and a duration"
-                )
-            if not np.isfinite(stimulus.strength_mv_per_ms):
-                raise InputRejected(f"{where}: strength {stimulus.strength_mv_per_ms} mV/ms")
-            nodes = given.astype(np.int64).ravel()
-            if nodes.size and (nodes.min() < 0 or nodes.max() >= len(self.place)):
-                raise InputRejected(f"{where}: names node {nodes.max()}, the mesh has {len(self.place)} nodes")
+        for where, stimulus, nodes in checked(protocol, len(self.place)):
             places = np.unique(self.place[nodes])
             places = places[places >= 0]
             if not places.size:
@@ -343,17 +352,12 @@ class Solver:
         return out
 
     def _scattered_weights(self, weights: np.ndarray | None) -> np.ndarray:
-        n_tiles = len(self._operator.leak)
-        out = np.zeros((0 if weights is None else len(weights), n_tiles * LANES))
-        if weights is not None:
-            if weights.shape[1] != len(self.place):
-                raise InputRejected(
-                    f"electrode weights: found {weights.shape[1]} nodes, the mesh has {len(self.place)}"
-                )
-            for row, weight in zip(out, weights, strict=True):
-                row[: self.n_unknowns] = np.bincount(
-                    self.place[self.place >= 0], weight[self.place >= 0], self.n_unknowns
-                )
+        """(n_electrodes, n_tiles * 16): what every unknown has of the weights of its nodes."""
+        given = np.zeros((0, len(self.place))) if weights is None else weights
+        given = finite_array("electrode_weights", given, (None, len(self.place)))
+        out = np.zeros((len(given), len(self._operator.leak) * LANES))
+        for row, weight in zip(out, given, strict=True):
+            row[: self.n_unknowns] = np.bincount(self.place[self.place >= 0], weight[self.place >= 0], self.n_unknowns)
         return out
 
     def _fingerprint(self) -> str:
@@ -409,4 +413,4 @@ def _threads(wanted: int | None, n_unknowns: int) -> int:
     available = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
     if wanted is None:
         return available if n_unknowns > 10_000 else 1
-    return max(1, min(wanted, available))
+    return whole("threads", wanted, f"1 to {available} (more with NUMBA_NUM_THREADS), or None for all", 1, available)

@@ -7,7 +7,7 @@ from numba import njit, prange
 
 
 @njit(cache=True, parallel=True, error_model="numpy")
-def element_sources(points, tets, frames, sigma, electrodes, sources):
+def element_sources(points, tets, sigma, electrodes, sources):
     """-∫ ∇φᵢ · σ ∇(1/r) dV over every element, φᵢ linear, r the distance to the electrode.
 
     Parameters
@@ -16,10 +16,8 @@ def element_sources(points, tets, frames, sigma, electrodes, sources):
         mm.
     tets : (n_tets, 4) int32
         Positively oriented.
-    frames : (n_tets, 3, 3) float64
-        Orthonormal; rows are fibre, sheet and normal.
-    sigma : (n_tets, 3) float64
-        Conductivity along them, mS/mm.
+    sigma : (n_tets, 3, 3) float64
+        Conductivity tensor, mS/mm.
     electrodes : (n_electrodes, 3) float64
         mm, outside the mesh.
     sources : (n_electrodes, n_tets, 4) float64
@@ -46,7 +44,7 @@ def element_sources(points, tets, frames, sigma, electrodes, sources):
                 field += r / (24.0 * np.sum(r * r) ** 1.5)
             current = np.zeros(3)
             for axis in range(3):
-                current += sigma[e, axis] * np.sum(frames[e, axis] * field) * frames[e, axis]
+                current += field[axis] * sigma[e, axis]
             for i in range(4):
                 sources[k, e, i] = np.sum(gradient[i] * current)
 

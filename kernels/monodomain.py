@@ -38,8 +38,9 @@ from cardiotwin.kernels.specialise import BARE, INLINED, specialise
 BEFORE = LEAK = STATES = 0
 gates = ionic_current = advance_tile = step_block = None
 
-REARMED_MV = -20.0
-"""A node must fall below this to be activated again: the notch of an epicardial beat may cross 0 mV twice."""
+REARMED_MV = -40.0
+"""A node must fall below this to be activated again: the notch of an epicardial beat may cross 0 mV twice, and that of
+some models falls below -20. Above -40 mV no sodium current is available to start a wave."""
 RUNAWAY_MV = 1e4
 """A change of potential in one step that no stable run makes."""
 SLIGHT_MV_PER_MS, SLIGHT_AT_REST_MV_PER_MS = 0.5, 0.05

@@ -13,8 +13,10 @@ from cardiotwin.ecg import (
     electrode_weights,
     lead_matrix,
     leads_from_electrodes,
+    medium_electrode_weights,
 )
 from cardiotwin.errors import InputRejected
+from cardiotwin.medium import Medium
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +138,15 @@ def test_default_electrodes_stand_where_a_nurse_would_put_them(heart):
     assert at["V2"][1] < at["V6"][1], "y grows to the back"
     nearest = np.linalg.norm(heart.mesh.points[:, None] - electrodes.positions, axis=2).min(axis=0)
     assert (nearest >= 20.0).all()
+
+
+def test_a_medium_of_ones_own_has_the_weights_of_the_heart_it_is_cut_from(heart, electrodes):
+    sigma = np.tile([0.3, 0.1, 0.05], (len(heart.mesh.tets), 1))
+    axes = np.stack([heart.fibres, heart.sheets, heart.normals], axis=1)
+    tensor = np.einsum("ea,eai,eaj->eij", sigma, axes, axes)
+    medium = Medium(heart.mesh.points, heart.mesh.tets, tensor, "mitchell_schaeffer", {})
+    found = medium_electrode_weights(medium, electrodes.positions)
+    np.testing.assert_allclose(found, electrode_weights(heart, electrodes, sigma, everywhere(heart)), rtol=1e-12)
+    for wrong in ([[np.nan, 0, 0]], [1.0, 2.0, 3.0], [[6.0, 6.0, 6.0]]):
+        with pytest.raises(InputRejected):
+            medium_electrode_weights(medium, np.array(wrong))

@@ -106,3 +106,38 @@ def test_what_is_lost_in_a_run_is_named_with_its_node_and_the_step_it_happens_in
     message = refusal(QualityGate, lambda: solver.run(protocol, state, stop_when_quiet=False))
     assert f"node 77: {lost} reached" in message
     assert float(message.split(" at ")[1].split(" ms")[0]) == pytest.approx(broken_ms + dt_ms)
+
+
+@pytest.mark.parametrize("arguments", [
+    {"dt_ms": "0.1"}, {"dt_ms": None}, {"dt_ms": True}, {"n_beats": 0}, {"n_beats": 2.5}, {"tolerance_mv": -1.0},
+    {"tolerance_mv": np.nan}, {"threads": 0}, {"threads": 10_000}, {"order": 3}, {"precision": "half"},
+])  # fmt: skip
+def test_an_argument_that_makes_no_sense_is_named(arguments):
+    message = refusal(SettingsError, lambda: Solver(MEDIUM, **{"dt_ms": 0.1, **arguments}))
+    assert message.startswith(next(iter(arguments)))
+
+
+@pytest.mark.parametrize("weights", [np.zeros(len(MEDIUM.points)), np.zeros((1, 7)), "all",
+                                     np.full((2, len(MEDIUM.points)), np.nan)])  # fmt: skip
+def test_electrode_weights_that_fit_no_node_are_refused(weights):
+    assert "electrode_weights" in refusal(InputRejected, lambda: Solver(MEDIUM, 0.1, electrode_weights=weights))
+
+
+def test_what_a_run_is_given_is_looked_at_first(tmp_path):
+    solver = Solver(MEDIUM, 0.1)
+    site = Stimulus(left_end(MEDIUM), 0.0)
+    for period_ms in (np.nan, 0.0, -1.0, "1"):
+        message = refusal(SettingsError, lambda p=period_ms: solver.run(Protocol((site,), 5.0), snapshot_every_ms=p))
+        assert "snapshot_every_ms" in message
+    for protocol in (site, Protocol(site, 5.0), Protocol((left_end(MEDIUM),), 5.0)):
+        assert "protocol" in refusal(InputRejected, lambda p=protocol: solver.run(p))
+    away = tmp_path / "nowhere" / "checkpoint"
+    assert str(away) in refusal(InputRejected, lambda: solver.run(Protocol((site,), 5.0), checkpoint=away))
+
+
+def test_a_variable_the_model_has_not_is_named_with_those_it_has():
+    solver = Solver(MEDIUM, 0.1)
+    assert "'xx'" in refusal(InputRejected, lambda: solver.variable(solver.rest(), "xx"))
+    assert "'xx'" in refusal(InputRejected, lambda: solver.with_variable(solver.rest(), "xx", np.zeros(3)))
+    for values in (1.0, np.zeros(3)):
+        assert "shape" in refusal(InputRejected, lambda v=values: solver.with_variable(solver.rest(), "h", v))
