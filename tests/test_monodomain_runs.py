@@ -174,6 +174,21 @@ def test_crossings_are_found_within_a_long_step():
     assert np.isfinite(activation_ms).sum() == np.isfinite(repolarisation_ms).sum() == 1
 
 
+@pytest.mark.parametrize(("falls_to_mv", "beats"), [(-30.0, 1), (-55.0, 2)])
+@pytest.mark.parametrize("diffusion", ["explicit", "stabilised"])
+def test_a_notch_is_no_second_beat_but_excitation_before_full_repolarisation_is(falls_to_mv, beats, diffusion):
+    solver = Solver(single_cell("ten_tusscher_2006"), 0.02, threads=1, diffusion=diffusion)
+    first, watched = Stimulus(np.arange(4), 1.0, 1.0, 50.0), Protocol((), 0.0)
+    state = solver.run(Protocol((first,), 200.0))[1]
+    while solver.potential(state)[0] > falls_to_mv:
+        watched = Protocol((first,), state.time_ms + 0.5)
+        state = solver.run(watched, state)[1]
+    again = Stimulus(np.arange(4), state.time_ms, 2.0, 60.0)
+    activation = solver.run(Protocol((first, again), state.time_ms + 20.0), state)[0].activation_ms
+    assert activation.shape[0] == beats
+    assert solver.potential(state)[0] > -70.0
+
+
 def test_only_repolarised_cells_take_the_longest_steps():
     cell = single_cell("ten_tusscher_2006")
     solver = Solver(cell, 0.02, threads=1)
