@@ -242,17 +242,35 @@ def _xml(writer: Any, data: Any) -> bytes:
 
 
 def potential_file(heart: Heart, times_ms: np.ndarray, potential_mv: np.ndarray) -> _File:
-    """A time series over one mesh, VTKHDF 2.0 UnstructuredGrid (https://docs.vtk.org/en/latest/vtk_file_formats/vtkhdf_file_format).
+    """The potential of a heart over time, with what tells its tissue; arguments as in `time_series`."""
+    excitable = excitable_nodes(heart).astype(np.uint8)
+    still = {"CellData/tissue_class": heart.tissue_class, "PointData/excitable": excitable}
+    data = time_series(heart.mesh.points, heart.mesh.tets, times_ms, potential_mv, still)
+    return data, ("tissue_class", "excitable", "potential_mv")
+
+
+def time_series(
+    points: np.ndarray,
+    tets: np.ndarray,
+    times_ms: np.ndarray,
+    potential_mv: np.ndarray,
+    still: Mapping[str, np.ndarray] | None = None,
+) -> bytes:
+    """A ``.vtkhdf`` file: `potential_mv` over time on one mesh, VTKHDF 2.0 UnstructuredGrid (https://docs.vtk.org/en/latest/vtk_file_formats/vtkhdf_file_format).
 
     Parameters
     ----------
+    points, tets : (n_nodes, 3) float64 mm, (n_tets, 4) int32
     times_ms : (n_steps,) float64
     potential_mv : (n_steps, n_nodes) float32
         NaN where tissue has none.
+    still : dict of str to array, optional
+        Fields that do not change: ``PointData/name`` with a value for each node, ``CellData/name`` for each
+        tetrahedron.
     """
     import h5py
 
-    steps, nodes, tets = len(times_ms), len(heart.mesh.points), len(heart.mesh.tets)
+    still = still or {}
     # gzip: ParaView and the VTK wheel read neither lzf nor zstd. A chunk is one step: what a reader asks for.
     packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
     buffer = io.BytesIO()
@@ -260,34 +278,35 @@ def potential_file(heart: Heart, times_ms: np.ndarray, potential_mv: np.ndarray)
         root = file.create_group("VTKHDF")
         root.attrs["Version"] = (2, 0)
         root.attrs.create("Type", b"UnstructuredGrid", dtype="S16")
-        for name, count in (("Points", nodes), ("Cells", tets), ("ConnectivityIds", 4 * tets)):
+        for name, count in (("Points", len(points)), ("Cells", len(tets)), ("ConnectivityIds", 4 * len(tets))):
             root[f"NumberOf{name}"] = np.array([count], np.int64)
-        root.create_dataset("Points", data=heart.mesh.points, **packed)
-        root.create_dataset("Connectivity", data=heart.mesh.tets.ravel().astype(np.int64), **packed)
-        root.create_dataset("Offsets", data=4 * np.arange(tets + 1, dtype=np.int64), **packed)
-        root.create_dataset("Types", data=np.full(tets, 10, np.uint8), **packed)
-        root.create_dataset("CellData/tissue_class", data=heart.tissue_class, **packed)
-        root.create_dataset("PointData/excitable", data=excitable_nodes(heart).astype(np.uint8), **packed)
-        series = root.create_dataset("PointData/potential_mv", (steps * nodes,), np.float32, chunks=(nodes,), **packed)
+        root.create_dataset("Points", data=points, **packed)
+        root.create_dataset("Connectivity", data=tets.ravel().astype(np.int64), **packed)
+        root.create_dataset("Offsets", data=4 * np.arange(len(tets) + 1, dtype=np.int64), **packed)
+        root.create_dataset("Types", data=np.full(len(tets), 10, np.uint8), **packed)
+        for name, values in still.items():
+            root.create_dataset(name, data=values, **packed)
+        size, chunk = (len(times_ms) * len(points),), (len(points),)
+        series = root.create_dataset("PointData/potential_mv", size, np.float32, chunks=chunk, **packed)
         for step, values in enumerate(potential_mv):
-            series[step * nodes : (step + 1) * nodes] = finite(values, NO_POTENTIAL_MV)
-        _write_steps(root, np.asarray(times_ms, np.float64), nodes)
-    return buffer.getvalue(), ("tissue_class", "excitable", "potential_mv")
+            series[step * len(points) : (step + 1) * len(points)] = finite(values, NO_POTENTIAL_MV)
+        _write_steps(root, np.asarray(times_ms, np.float64), len(points), tuple(still))
+    return buffer.getvalue()
 
 
-def _write_steps(root: Any, times_ms: np.ndarray, nodes: int) -> None:
+def _write_steps(root: Any, times_ms: np.ndarray, nodes: int, still: tuple[str, ...]) -> None:
     """Where each step begins: the potential moves on, the mesh and what belongs to it stay at 0."""
     steps = root.create_group("Steps")
     steps.attrs["NSteps"] = len(times_ms)
     steps["Values"] = times_ms
-    still = np.zeros(len(times_ms), np.int64)
-    steps["NumberOfParts"] = still + 1
+    start = np.zeros(len(times_ms), np.int64)
+    steps["NumberOfParts"] = start + 1
     for name in ("PartOffsets", "PointOffsets"):
-        steps[name] = still
+        steps[name] = start
     for name in ("CellOffsets", "ConnectivityIdOffsets"):
-        steps[name] = still[:, None]
-    steps["CellDataOffsets/tissue_class"] = still
-    steps["PointDataOffsets/excitable"] = still
+        steps[name] = start[:, None]
+    for name in still:
+        steps[name.replace("Data/", "DataOffsets/")] = start
     steps["PointDataOffsets/potential_mv"] = np.arange(len(times_ms), dtype=np.int64) * nodes
 
 

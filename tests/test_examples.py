@@ -49,3 +49,23 @@ def test_label_map_to_heart():
     only_core = np.setdiff1d(heart.mesh.tets[heart.tissue_class == 3], heart.mesh.tets[heart.tissue_class != 3])
     assert only_core.size
     assert np.isnan(activation.activation_ms[0, only_core]).all()
+
+
+def test_s1_s2_restitution(tmp_path):
+    """At rest the wave runs at the velocity that was asked for; earlier beats are slower and shorter, as is published.
+
+    As in ten Tusscher & Panfilov 2006 velocity falls by a tenth or more, APD by a third, towards the shortest
+    diastolic intervals.
+    """
+    module = example("s1_s2_restitution")
+    told = []
+    medium, beats, last = module.restitution(np.array([600.0, 340.0]), lambda share, what: told.append(share))
+    assert beats[0].velocity == pytest.approx(0.6, rel=0.01)
+    assert 0.6 < beats[1].velocity / beats[0].velocity < 0.9
+    assert 0.6 < beats[1].apd_ms / beats[0].apd_ms < 0.8
+    assert beats[0].diastolic_ms + beats[0].apd_ms == pytest.approx(600.0, abs=3.0), "the last S1 was steady"
+    assert told == sorted(told)
+    assert last.electrode_mv.shape == (2, len(last.ecg_ms))
+    assert np.ptp(last.electrode_mv, axis=1).min() > 0.05
+    assert last.snapshots.shape == (len(last.snapshot_ms), len(medium.points))
+    assert np.diff(last.snapshot_ms) == pytest.approx(2.0)
