@@ -256,6 +256,36 @@ def test_every_number_of_segmentation_and_calibration_is_explained():
     assert unknown == [{"name": "odd", "value": 1.0, "meaning": "", "good": ""}]
 
 
+def test_slices_are_counted_alike_in_the_table_and_above_the_pictures(monkeypatch):
+    from cardiotwin.report import figures
+    from cardiotwin.segmentation import segment
+
+    drawn, figure = [], figures._figure
+    monkeypatch.setattr(figures, "_figure", lambda *size: drawn.append(figure(*size)) or drawn[-1])
+    found = segment(image(scar=scar_mask(70, range(2, 5))))
+    figures.slices(None, found)
+    shown = zip(_with_wall(found), drawn[0].axes, strict=False)
+    named = [axes.get_title().removeprefix("slice ") for k, axes in shown if (found.labels[k] == 1).any()]
+    assert found.confidence["slices"] == f"{named[0].split()[0]} to {named[-1]}"
+
+
+def _with_wall(found):
+    """Slices that are drawn, in their order: those in which there is wall, a cap without a cavity at the apex too."""
+    return np.flatnonzero(np.isin(found.labels, (2, 4, 5)).any(axis=(1, 2)))
+
+
+def test_a_setting_is_listed_once_with_the_stages_that_read_it(study):
+    same, other = {"tissue.cell_model": "tor_ord_2019", "mesh.edge_mm": "1.0"}, {"mesh.edge_mm": "0.8"}
+    first, *_ = study.provenance.stages
+    stages = [replace(first, stage=s, settings=t) for s, t in (("mesh", same), ("induce", same), ("compare", other))]
+    listed = report_facts(replace(study, provenance=replace(study.provenance, stages=tuple(stages))))["settings"]
+    assert [tuple(one.values()) for one in listed] == [
+        ("tissue.cell_model", "tor_ord_2019", ["mesh", "induce"]),
+        ("mesh.edge_mm", "1.0", ["mesh", "induce"]),
+        ("mesh.edge_mm", "0.8", ["compare"]),
+    ]
+
+
 def test_a_number_that_is_not_known_is_null():
     assert strict_json({"a": float("nan"), 1: np.float32(2.5), "c": (np.int64(3), np.bool_(True), np.inf)}) == {
         "a": None, "1": 2.5, "c": [3, True, None],
