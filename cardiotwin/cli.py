@@ -192,14 +192,14 @@ def export(case: Case, out: Path, *, to: Literal["paraview"] = "paraview", json:
 def verify(
     *,
     quick: Annotated[
-        bool, Parameter(negative="", help="without the slabs of 0.1 mm and finer: about 5 minutes")
+        bool, Parameter(negative="", help="without the slabs of 0.1 mm and finer: 6 to 7 minutes")
     ] = False,
     json: Json = False,
 ) -> None:
     """The physics benchmarks, on this machine, as a table; exits with 4 when one misses its bar.
 
     All of it takes about 15 minutes on two free cores and 15 GB of free memory; with less, the slab's reference is
-    extrapolated from coarser slabs.
+    extrapolated from coarser slabs. The first run on a machine compiles for a minute or two of that, and says so.
 
     Example: cardiotwin verify --quick
     """
