@@ -392,6 +392,7 @@ def _print_comparison(comparison: Any) -> None:
         inducible = f"{plan.inducible} of {plan.tested}"
         rows.append((plan.rank, name, f"{plan.probability_best:.2f}", inducible, plan.new_circuits, ablated(plan)))
     terminal.table(("rank", "plan", "P(best)", "inducible", "new circuits", "ablated, mL"), rows)
+    terminal.say("P(best) adds up to 1; what is inducible, new circuits, then volume decide; equal plans share it.")
 
 
 def _print_answer(answer: dict[str, Any]) -> None:

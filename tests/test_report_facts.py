@@ -157,7 +157,7 @@ def test_a_large_tuning_error_and_a_poor_fit_are_said(study):
     silent = replace(study.confirmation, site_delay_ms=np.array([4.0, 76.0, np.inf]))
     assert said(replace(study, confirmation=silent), "activation site 2, 3 of 3 started no wave")
     posterior = replace(study.posterior, correlation=np.full(24, 0.62))
-    assert said(replace(study, posterior=posterior), "median correlation 0.62")
+    assert said(replace(study, posterior=posterior), "median correlation of the eikonal ensemble 0.62")
 
 
 def test_the_answer_says_how_many_draws_it_rests_on_and_how_well_the_ecg_is_explained(study):
@@ -172,7 +172,7 @@ def test_the_answer_says_how_many_draws_it_rests_on_and_how_well_the_ecg_is_expl
     weak = replace(study, arrhythmias=replace(study.arrhythmias, inductions=inductions), posterior=posterior)
     assert answer(weak)["caveats"] == [
         "2 of 3 draws could be induced; with so few the probability rests on the prior.",
-        "The ECG is not explained well: median correlation 0.81, expected 0.90 or more.",
+        "The ECG is not explained well: median correlation of the eikonal ensemble 0.81, expected 0.90 or more.",
     ]
 
 

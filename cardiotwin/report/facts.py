@@ -217,6 +217,7 @@ def _confirmation(study: Study) -> dict[str, Any] | None:
         "span": _span(span) if span is not None else None,
         "shift_ms": agreement.shift_ms if agreement is not None else None,
         "member": confirmation.member,
+        "member_correlation": study.posterior.correlation[confirmation.member] if study.posterior else None,
         "velocities_m_per_s": asdict(confirmation.velocities),
         "tuning_error": confirmation.tuning_error,
         "earliest_activation_ms": float(np.nanmin(first)) if first is not None else None,
