@@ -3,16 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --editable
+# Where pip is set up to use an index in a folder, it warns of every package that this one lacks, whoever has it.
+NOT_THERE := 2>&1 | sed "/^WARNING: Location 'file:.* is ignored: it is neither a file nor a directory/d"
 
 .PHONY: demo test test-slow lint types clean
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	$(PIP_INSTALL) . $(NOT_THERE)
 	touch $@
 
 $(VENV)/.installed-dev: $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(PIP_INSTALL) '.[dev]' $(NOT_THERE)
 	touch $@
 
 demo: $(INSTALLED)  ## the main job on the built-in phantom patient, into demo/

@@ -192,14 +192,14 @@ def export(case: Case, out: Path, *, to: Literal["paraview"] = "paraview", json:
 def verify(
     *,
     quick: Annotated[
-        bool, Parameter(negative="", help="without the slabs of 0.1 mm and finer: about 5 minutes")
+        bool, Parameter(negative="", help="without the slabs of 0.1 mm and finer: 6 to 7 minutes")
     ] = False,
     json: Json = False,
 ) -> None:
     """The physics benchmarks, on this machine, as a table; exits with 4 when one misses its bar.
 
     All of it takes about 15 minutes on two free cores and 15 GB of free memory; with less, the slab's reference is
-    extrapolated from coarser slabs.
+    extrapolated from coarser slabs. The first run on a machine compiles for a minute or two of that, and says so.
 
     Example: cardiotwin verify --quick
     """
@@ -392,6 +392,7 @@ def _print_comparison(comparison: Any) -> None:
         inducible = f"{plan.inducible} of {plan.tested}"
         rows.append((plan.rank, name, f"{plan.probability_best:.2f}", inducible, plan.new_circuits, ablated(plan)))
     terminal.table(("rank", "plan", "P(best)", "inducible", "new circuits", "ablated, mL"), rows)
+    terminal.say("P(best) adds up to 1; what is inducible, new circuits, then volume decide; equal plans share it.")
 
 
 def _print_answer(answer: dict[str, Any]) -> None:

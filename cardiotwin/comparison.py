@@ -4,9 +4,10 @@ Every plan is re-tested on the same draws of the posterior, from the same sites,
 compared pair by pair. Draws are the unit of uncertainty: the sites of one draw share its velocities. The probability of
 being best has two factors. One is the share of Bayesian bootstrap weights of the draws (Rubin 1981,
 doi 10.1214/aos/1176345338) under which a plan leaves the lowest residual inducibility, then the fewest new circuits,
-then the smallest ablated volume. The other is the probability that it beats no ablation at all, from the draws in
-which one leaves less inducible than the other (a sign test with a uniform prior, which is to say that n draws out of n
-give 1 - 2^-(n+1)): one such draw is not much, however many of its sites agree and however clear-cut it is in a
+then the smallest ablated volume where the intervals do not overlap; plans that are equal in all of it share a bootstrap
+evenly, so that the probabilities add up to one. The other is the probability that it beats no ablation at all, from the
+draws in which one leaves less inducible than the other (a sign test with a uniform prior, which is to say that n draws
+out of n give 1 - 2^-(n+1)): one such draw is not much, however many of its sites agree and however clear-cut it is in a
 bootstrap. When only what was inducible is tested again a plan cannot come out worse than no ablation, so chance alone
 would favour it: then there is no preference.
 The interval of the residual inducibility is Jeffreys' for a share, so that 0 of 12 is not taken for never.

@@ -7,9 +7,10 @@ import stat
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 # Imported with the package itself: what only a damaged cache needs is imported there.
 
@@ -90,6 +91,33 @@ def _files(folder: Path) -> Iterator[tuple[str, int, int]]:
                 path = os.path.join(root, name)
                 found = os.stat(path)
                 yield os.path.relpath(path, folder.parent), found.st_size, found.st_mtime_ns
+
+
+@cache
+def say_when_compiling() -> None:
+    """From now on say which kernel Numba compiles: the first run on a machine waits for that, for a minute or two."""
+    from numba.core import event
+
+    from cardiotwin.progress import DOING
+
+    depth = 0
+
+    class Compiling(event.Listener):
+        """Of a kernel and those it calls, the one that was asked for."""
+
+        def on_start(self, event: Any) -> None:
+            nonlocal depth
+            depth += 1
+            if depth == 1:
+                DOING.info("compiling %s", event.data["dispatcher"].py_func.__name__.strip("_"))
+
+        def on_end(self, event: Any) -> None:
+            nonlocal depth
+            depth -= 1
+            if depth == 0:
+                DOING.info("")
+
+    event.register("numba:compile", Compiling())
 
 
 def retrying(compute: Callable[[], Result]) -> Result:

@@ -52,6 +52,7 @@ def confirm(
     velocities = posterior.velocities(member)
     tissue = make_tissue(heart, velocities, tissue_settings, dt_ms=settings.dt_ms, progress=part(progress, 0.0, 0.2))
     beat = _sinus_beat(tissue, posterior, member, settings.site_radius_mm)
+    progress(0.2, "fields of the electrodes")
     activation = simulate(
         tissue,
         Protocol(beat, settings.duration_ms),

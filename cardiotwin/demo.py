@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cardiotwin import durable, presets
+from cardiotwin import compiled, durable, presets
 from cardiotwin.errors import SettingsError
-from cardiotwin.progress import PLAN, Progress, announced, part, silent
+from cardiotwin.progress import PLAN, Progress, announced, named, part, silent
 from cardiotwin.twin import Twin
 
 if TYPE_CHECKING:
@@ -66,12 +66,12 @@ def run_demo(out: Path | str, seed: int = 1, progress: Progress = silent) -> Dem
         PLAN.info("%s: going on with the demo that is there; what is finished is not computed again", out)
     else:
         twin = Twin.create(out, presets.settings_text(presets.preset("demo"), TITLE))
-    phantom = _phantom(out / "phantom", seed, part(progress, 0.0, 0.15))
+    phantom = _phantom(out / "phantom", seed, part(progress, 0.0, 0.1))
     twin.add([phantom / "lge", phantom / "ecg.dcm", phantom / "electrodes.csv"])
-    twin.run(progress=part(progress, 0.15, 0.95))
+    twin.run(progress=part(progress, 0.1, 0.98))
     study = twin.study()
     with announced("ParaView files"):
-        write_study(out / "exports" / "paraview", study, part(progress, 0.95, 0.99))
+        write_study(out / "exports" / "paraview", study, part(progress, 0.98, 1.0))
     truth = judge(twin, phantom)
     durable.write_file(out / "report" / "truth.json", durable.readable(truth))
     progress(1.0, "done")
@@ -102,8 +102,9 @@ def _phantom(folder: Path, seed: int, progress: Progress) -> Path:
 
     truth = folder / "truth.json"
     if not truth.exists():
+        compiled.say_when_compiling()
         with announced("phantom patient"):
-            return make_phantom(folder, seed, progress)
+            return make_phantom(folder, seed, named("phantom patient", progress))
     found = json.loads(truth.read_bytes())["seed"]
     if found != seed:
         raise SettingsError(

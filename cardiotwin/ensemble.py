@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import re
@@ -17,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from cardiotwin import store
+from cardiotwin.compiled import say_when_compiling
 from cardiotwin.errors import CardioTwinError, IntegrityError, ResourceLimit, stopped
-from cardiotwin.progress import Progress, silent
+from cardiotwin.progress import DOING, Progress, silent
 
 ATTEMPTS = 3
 """How often a task may lose its worker before it is given up."""
@@ -63,14 +65,19 @@ def run_tasks(
     """
     results = {} if folder is None else _kept(folder, tasks, kind)
     missing = {name: task for name, task in tasks.items() if name not in results}
-    count = min(workers or cores(), len(missing))
+    count, kept = min(workers or cores(), len(missing)), len(results)
+
+    def report() -> None:
+        # Of what is computed now: what an earlier run left took no time.
+        progress((len(results) - kept) / max(len(missing), 1), f"{len(results)} of {len(tasks)}")
 
     def finished(name: str, result: Any) -> None:
         if folder is not None:
             store.save(folder / name, result)
         results[name] = result
-        progress(len(results) / len(tasks), f"{len(results)} of {len(tasks)}")
+        report()
 
+    report()
     try:
         if count > 1:
             _Pool(function, context, missing).run(count, finished)
@@ -124,7 +131,7 @@ class _Worker:
             self.pipe.send(task)
 
     def hear(self) -> tuple[str, Any] | None:
-        """``("ready" | "done" | "failed", what)``; None when the process is dead."""
+        """``("ready" | "doing" | "done" | "failed", what)``; None when the process is dead."""
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
@@ -175,6 +182,8 @@ class _Pool:
         what, result = heard
         if what == "failed":
             raise result
+        if what == "doing":
+            return DOING.info("%s", result)
         name, worker.task, worker.ready = worker.task, None, True
         if name is not None:
             finished(name, result)
@@ -214,6 +223,9 @@ def _serve(pipe: connection.Connection, function: Function, context: Any) -> Non
     """What a worker process does until its pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    DOING.addHandler(_Telling(pipe))
+    DOING.setLevel(logging.INFO)
+    say_when_compiling()
     pipe.send(("ready", None))
     while True:
         try:
@@ -227,6 +239,18 @@ def _serve(pipe: connection.Connection, function: Function, context: Any) -> Non
         except Exception as error:
             # A traceback does not travel between processes; its text does.
             pipe.send(("failed", RuntimeError("in a worker process:\n" + "".join(traceback.format_exception(error)))))
+
+
+class _Telling(logging.Handler):
+    """Passes on what a worker process is doing to the one that shows it."""
+
+    def __init__(self, pipe: connection.Connection) -> None:
+        super().__init__()
+        self.pipe = pipe
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):  # nobody is there any more: `_serve` finds out
+            self.pipe.send(("doing", record.getMessage()))
 
 
 def _die_with_parent() -> None:

@@ -19,7 +19,7 @@ from cardiotwin.ensemble import run_tasks
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BASE, BORDER_ZONE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.monodomain import Solver
-from cardiotwin.progress import Progress, silent
+from cardiotwin.progress import Progress, doing, silent
 from cardiotwin.reentry import Circuit, Neighbours, neighbours, same_circuit
 from cardiotwin.settings import InduceSettings, TissueSettings
 from cardiotwin.stimulation import Electrode, Paced, Stimulator
@@ -281,6 +281,7 @@ def _prepared(context: _Context, plan: str, member: int, profile: str) -> tuple[
         lesions=context.lesions.get(plan),
         profile=profile,
         cell_model=settings.cell_model,
+        progress=doing,
     )
     mesh = context.heart.mesh
     return Solver(tissue, dt_ms=settings.dt_ms, threads=1), neighbours(mesh.points, mesh.tets[tissue.conducting])
@@ -291,4 +292,5 @@ def _pace(context: _Context, task: _Task) -> Paced:
     electrode = Electrode.at(task.site_node, tissue, context.settings.electrode_radius_mm)
     if electrode is None:
         return Paced((), None, "site ablated")
+    doing(0.0, f"pacing member {task.member}{f', {task.plan}' if task.plan else ''}")
     return Stimulator(context.settings, solver, tissue, electrode).paced()

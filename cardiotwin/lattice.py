@@ -35,6 +35,7 @@ from cardiotwin.kernels.diffusion import EDGES
 from cardiotwin.medium import Medium, membrane
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.reference.slab import lattice_wave
+from cardiotwin.progress import DOING
 from cardiotwin.velocity import timed
 
 NEIGHBOURS = 0.5 * np.array([*product((-1, 1), repeat=3), *(s * 2 * axis for axis in np.eye(3) for s in (-1, 1))])
@@ -308,7 +309,11 @@ def _run(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Moments and velocities of the waves that arrive, and the relative error of every one."""
     wanted = waves.wanted(fibres, _unit(directions))
-    velocity = np.array([_velocity(waves, *one) for one in zip(directions, sigma, kappa, wanted, strict=True)])
+    velocity = np.zeros(len(wanted))
+    for k, one in enumerate(zip(directions, sigma, kappa, wanted, strict=True)):
+        if k % 20 == 0:
+            DOING.info("tuning, wave %d of %d", k, len(wanted))
+        velocity[k] = _velocity(waves, *one)
     there = velocity > 0.0
     moments = _moments(_couplings(sigma, kappa), _powers(_unit(directions), waves.edge_mm))
     return moments[there], velocity[there], velocity / wanted - 1.0

@@ -14,10 +14,17 @@ PLAN = logging.getLogger("cardiotwin.run")
 """What a run is going to do, in a line; silent unless somebody listens at level INFO."""
 STAGES = logging.getLogger("cardiotwin.run.stages")
 """Start and end of every stage."""
+DOING = logging.getLogger("cardiotwin.run.doing")
+"""What is being done within what a `Progress` last said, such as compiling; "" when it is over."""
 
 
 def silent(fraction: float, what: str) -> None:
     """Tell nobody."""
+
+
+def doing(fraction: float, what: str) -> None:
+    """A listener for a process that others wait for: its words are passed on, how far the whole is they do not say."""
+    DOING.info("%s", what)
 
 
 def part(progress: Progress, start: float, stop: float) -> Progress:
@@ -25,6 +32,15 @@ def part(progress: Progress, start: float, stop: float) -> Progress:
 
     def report(fraction: float, what: str) -> None:
         progress(start + (stop - start) * fraction, what)
+
+    return report
+
+
+def named(stage: str, progress: Progress) -> Progress:
+    """The same listener, told the name of the stage too."""
+
+    def report(fraction: float, what: str) -> None:
+        progress(fraction, f"{stage}: {what}")
 
     return report
 

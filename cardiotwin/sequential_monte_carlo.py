@@ -81,6 +81,7 @@ def temper(
     kept_fraction : float
         Effective sample size after each reweighting, of that before.
     """
+    progress(0.0, "first guesses")
     log_from, log_to = evaluate(particles)
     lineage = np.arange(len(particles))
     exponents, scales, acceptance, effective = [0.0], np.ones(len(moves)), np.zeros(len(moves)), 0.0
@@ -94,7 +95,9 @@ def temper(
         particles, log_from, log_to, lineage = (x[chosen] for x in (particles, log_from, log_to, lineage))
         weights = np.full(size, 1.0 / size)
         n_tries = len(moves) * (n_sweeps if exponents[-1] < 1.0 else 3 * n_sweeps)
-        for k in (t % len(moves) for t in range(n_tries)):
+        for t in range(n_tries):
+            k = t % len(moves)
+            progress(_share_done(exponents, t / n_tries), f"weight of the data {exponents[-1]:.2g}")
             tried, log_ratio = moves[k](particles, scales[k], rng)
             tried_from, tried_to = evaluate(tried)
             rise = (1.0 - exponents[-1]) * (tried_from - log_from) + exponents[-1] * (tried_to - log_to)
@@ -103,8 +106,22 @@ def temper(
             log_from, log_to = np.where(accepted, tried_from, log_from), np.where(accepted, tried_to, log_to)
             acceptance[k] = accepted.mean()
             scales[k] = np.clip(scales[k] * np.exp(acceptance[k] - _WANTED_ACCEPTANCE), 0.02, 2.0)
-        progress(exponents[-1], f"exponent {exponents[-1]:.3f}")
+    progress(1.0, "fitted")
     return Run(particles, np.array(exponents[1:]), float(acceptance.mean()), effective, len(np.unique(lineage)))
+
+
+def _share_done(exponents: Sequence[float], tried: float) -> float:
+    """About what share of all moves is done, with a share `tried` of the last exponent's.
+
+    Exponents grow by much the same factor in every step, taken for 4 as long as there is one; the moves after the last
+    step count three times.
+    """
+    before, last = len(exponents) - 2, exponents[-1]
+    if last >= 1.0:
+        return (before + 3.0 * tried) / (before + 3.0)
+    growth = (last / exponents[1]) ** (1.0 / before) if before else 4.0
+    to_come = max(np.log(1.0 / last) / np.log(growth), 1.0) + 2.0
+    return float((before + tried) / (before + 1.0 + to_come))
 
 
 def effective_size(weights: np.ndarray) -> float:

@@ -151,9 +151,10 @@ def site_library(
     sites = nodes[chosen]
     for entry, speed in enumerate(speeds):
         for start in range(0, len(sites), _BATCH):
+            done = (entry + start / len(sites)) / len(speeds)
+            progress(done, "table of sites")
             batch = sites[start : start + _BATCH, None]
             fields[start : start + _BATCH, entry] = solve(mesh, [speed] * len(batch), batch, np.zeros(batch.shape))
-        progress((entry + 1) / len(speeds), "tabulating activation from candidate sites")
     spacing = float(np.median(cKDTree(positions[chosen]).query(positions[chosen], k=2)[0][:, 1]))
     near, far = (_within(positions, radius) for radius in (spacing / 3.0, spacing))
     stencils = _stencils(positions, surface, chosen)

@@ -93,7 +93,7 @@ class Step:
     waits_for : str
         What is missing for this step and how to add it; "" when nothing is.
     share : float
-        Of the time of a whole run, until a run has been measured.
+        Of the time of a whole run: a fifth of its seconds in the demo.
     into : str
         Folder of the twin that the function fills, in place of a result; "" for most.
     """
@@ -106,7 +106,7 @@ class Step:
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
     waits_for: str = ""
-    share: float = 1.0
+    share: float = 0.4
     into: str = ""
 
     @property
@@ -154,7 +154,7 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
     posterior = chain[-1].name
     return (
         _segmentation(observed),
-        Step("mesh", "mesh", build_heart, {"segmentation": "segment"}, ("mesh",), share=3),
+        Step("mesh", "mesh", build_heart, {"segmentation": "segment"}, ("mesh",), share=0.8),
         *_own_plans(observed["plan"]),
         _electrodes(observed["electrodes"]),
         Step(
@@ -164,9 +164,9 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
         *chain,
         Step(
             "simulate", "simulate", confirm,
-            {"heart": "mesh", "posterior": posterior, "electrodes": "electrodes"}, ("simulate", "tissue"), share=10,
+            {"heart": "mesh", "posterior": posterior, "electrodes": "electrodes"}, ("simulate", "tissue"), share=3,
         ),
-        Step("induce", "induce", induce, {"heart": "mesh", "posterior": posterior}, ("induce", "tissue"), share=40),
+        Step("induce", "induce", induce, {"heart": "mesh", "posterior": posterior}, ("induce", "tissue"), share=26),
         Step(
             "plan", "plan", gather_plans,
             {"heart": "mesh", "arrhythmias": "induce"} | ({"own": "own plans"} if observed["plan"] else {}), ("plan",),
@@ -174,7 +174,7 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
         Step(
             "compare", "compare", compare,
             {"heart": "mesh", "posterior": posterior, "plans": "plan", "arrhythmias": "induce"},
-            ("compare", "induce", "tissue"), share=40,
+            ("compare", "induce", "tissue"), share=55,
         ),
         _report(observed, posterior),
     )  # fmt: skip
@@ -184,7 +184,7 @@ def _segmentation(observed: dict[str, list[str]]) -> Step:
     if observed["label_map"]:
         return Step("segment", "segment", take_label_map, {"label_map": observed["label_map"][-1]})
     if observed["image"]:
-        return Step("segment", "segment", segment_image, {"image": observed["image"][-1]}, ("segment",), share=2)
+        return Step("segment", "segment", segment_image, {"image": observed["image"][-1]}, ("segment",), share=0.3)
     return Step("segment", "segment", segment_image, waits_for=NO_IMAGING)
 
 
@@ -228,7 +228,7 @@ def _report(observed: dict[str, list[str]], posterior: str) -> Step:
 
     return Step(
         "report", "report", write_report, inputs, tuple(Settings.model_fields), {"ecgs": tuple(observed["ecg"])},
-        optional, share=4, into="report",
+        optional, share=3, into="report",
     )  # fmt: skip
 
 

@@ -9,13 +9,15 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from cardiotwin.errors import CardioTwinError, stopped
-from cardiotwin.progress import PLAN, Progress, silent
+from cardiotwin.progress import DOING, PLAN, Progress, silent
+from cardiotwin.standing import Standing
 
 RESEARCH_ONLY = "CardioTwin is research software, not a medical device: not for diagnosis or treatment."
 
@@ -88,45 +90,57 @@ def progress_bar(quiet: bool) -> Iterator[Progress]:
     if quiet:
         yield silent
         return
+    standing = Standing()
     if not is_terminal():
-        with _heard(_on_stderr):
-            yield _sign_of_life()
+        log = _Log(standing)
+        with _heard(log.tell, standing), log.watched():
+            yield standing.report
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
+    from rich.table import Column
 
-    left = TimeRemainingColumn(elapsed_when_finished=True)
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     columns = (
-        BarColumn(bar_width=30),
+        SpinnerColumn("line"),
+        BarColumn(bar_width=12),
         TextColumn("{task.percentage:3.0f}%"),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        left,
+        TextColumn("{task.fields[standing].left:10}", markup=False),
+        TextColumn("{task.fields[standing].words}", markup=False, table_column=rest),
     )
     console = Console(stderr=True)
     with (
-        Bar(*columns, TextColumn("{task.description}", markup=False), console=console, transient=True) as bar,
-        _heard(lambda text: console.print(text, markup=False, highlight=False), only=PLAN.name),
+        Bar(*columns, console=console, transient=True, expand=True) as bar,
+        _heard(lambda text: console.print(text, markup=False, highlight=False), standing, only=PLAN.name),
     ):
-        task = bar.add_task("", total=1.0)
-        yield lambda fraction, what: bar.update(task, completed=fraction, description=one_line(what)[:60])
+        task = bar.add_task("", total=1.0, standing=standing)
+
+        def report(fraction: float, what: str) -> None:
+            standing.report(fraction, one_line(what))
+            bar.update(task, completed=standing.fraction)
+
+        yield report
 
 
 class _Handler(logging.Handler):
-    def __init__(self, tell: Callable[[str], object], only: str) -> None:
+    def __init__(self, tell: Callable[[str], object], standing: Standing, only: str) -> None:
         super().__init__()
-        self.tell, self.only = tell, only
+        self.tell, self.standing, self.only = tell, standing, only
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self.only in ("", record.name):
-            self.tell(one_line(record.getMessage()))
+        text = one_line(record.getMessage())
+        if record.name == DOING.name:
+            self.standing.detail(text)
+        elif self.only in ("", record.name):
+            self.tell(text)
 
 
 @contextmanager
-def _heard(tell: Callable[[str], object], only: str = "") -> Iterator[None]:
+def _heard(tell: Callable[[str], object], standing: Standing, only: str = "") -> Iterator[None]:
     """Hand on what a run says of itself; `only` of that logger."""
-    handler, before = _Handler(tell, only), PLAN.level
+    handler, before = _Handler(tell, standing, only), PLAN.level
     PLAN.addHandler(handler)
     PLAN.setLevel(logging.INFO)
     try:
@@ -141,17 +155,38 @@ def _on_stderr(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _sign_of_life(every_s: float = 300.0) -> Progress:
-    """A line now and then while one stage takes long: a log of a night's run shows where it is."""
-    last = time.monotonic()
+class _Log:
+    """Lines on standard error; one now and then of its own while nothing else is said.
 
-    def report(fraction: float, what: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= every_s:
-            last = time.monotonic()
-            _on_stderr(f"{one_line(what)} ({100 * fraction:.0f} % of the run)")
+    A thread writes these, for what takes long may say nothing for long. They become rarer as a run goes on: one each 30
+    s at first, some eighty more in ten hours.
+    """
 
-    return report
+    def __init__(self, standing: Standing, every_s: float = 30.0) -> None:
+        self.standing, self.every_s, self.last = standing, every_s, time.monotonic()
+
+    def tell(self, text: str) -> None:
+        self.last = time.monotonic()
+        _on_stderr(text)
+
+    def is_due(self) -> bool:
+        return time.monotonic() - self.last >= max(self.every_s, 0.05 * self.standing.elapsed_s)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        stop = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(stop,), daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            watch.join()
+
+    def _watch(self, stop: threading.Event) -> None:
+        while not stop.wait(min(1.0, self.every_s)):
+            if self.is_due():
+                self.tell(one_line(self.standing.line))
 
 
 @contextmanager

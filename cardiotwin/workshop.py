@@ -11,7 +11,7 @@ from cardiotwin import compiled, durable, stages, store
 from cardiotwin.errors import IntegrityError, Interrupted, stopped
 from cardiotwin.ledger import Ledger
 from cardiotwin.planning import Planned, is_observation, readable
-from cardiotwin.progress import Progress, announced, part
+from cardiotwin.progress import Progress, announced, named, part
 from cardiotwin.provenance import Provenance
 from cardiotwin.settings import Settings
 from cardiotwin.stages import Work
@@ -61,12 +61,14 @@ class Workshop:
                 todo += [one] if one.recipe else []
             elif not one.step.into and self.ledger.content_of(one.key) is None:
                 self._record(one, 0.0)  # killed between storing and recording it
+        if todo:
+            compiled.say_when_compiling()
         total, done = sum(one.step.share for one in todo), 0.0
         for one in todo:
             mine = part(progress, done / total, (done + one.step.share) / total)
             with announced(one.step.name):
                 try:
-                    self._compute_one(one, _naming(one.step.name, mine))
+                    self._compute_one(one, named(one.step.name, mine))
                 except (KeyboardInterrupt, Interrupted) as error:
                     raise self._stopped(one, error) from error
             done += one.step.share
@@ -142,10 +144,3 @@ class Workshop:
             kind = stages.kind_of(stages.OBSERVED[self._kinds[sha256]])
             self._loaded[name] = store.load(self.folder / "observations" / sha256, kind)
         return self._loaded[name]
-
-
-def _naming(step: str, progress: Progress) -> Progress:
-    def report(fraction: float, what: str) -> None:
-        progress(fraction, f"{step}: {what}")
-
-    return report

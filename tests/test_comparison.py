@@ -86,6 +86,17 @@ def test_probabilities_of_being_best_sum_to_one():
     assert sum(plan.probability_best for plan in comparison.plans) == pytest.approx(1.0)
 
 
+def test_equal_plans_share_the_probability_evenly_and_it_adds_up():
+    """Three alike leave a third each of what four draws out of four give, 31/32; the rest is no ablation's."""
+    comparison = ranked(*(outcome(name, [0, 0, 0, 0], volume) for name, volume in (("a", 1.0), ("b", 1.1), ("c", 1.0))))
+    plans = by_name(comparison)
+    for name in "abc":
+        assert plans[name].probability_best == pytest.approx(31 / 32 / 3, abs=1e-6)
+        assert plans[name].rank == 1
+    assert plans["no ablation"].probability_best == pytest.approx(1 / 32, abs=1e-6)
+    assert sum(plan.probability_best for plan in comparison.plans) == pytest.approx(1.0)
+
+
 def test_one_draw_that_a_plan_wins_is_not_proof_that_it_beats_no_ablation():
     """One success of one under a uniform prior, P(theta > 1/2) = 3/4, however many sites of the draw agree."""
     none = outcome("no ablation", [4, 0, 0, 0], 0.0)

@@ -1,5 +1,6 @@
 """Many computations: each once, in order, whatever dies."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from cardiotwin.ensemble import run_tasks
 from cardiotwin.errors import InputRejected, Interrupted, ResourceLimit
+from cardiotwin.progress import DOING, doing
 
 TASKS = {f"task{i}": i for i in (5, 3, 8, 1)}
 
@@ -110,6 +112,26 @@ def test_a_task_that_kills_three_workers_is_given_up_after_the_others_are_kept(t
         run_tasks(always_dies_on_three, tmp_path, TASKS, workers=2, folder=kept, kind=Square)
     assert {path.name for path in kept.iterdir()} == {"task5", "task8", "task1"}
     assert calls(tmp_path)[3] == 3
+
+
+def says_what_it_does(context: Path, task: int) -> Square:
+    doing(0.0, f"squaring {task}")
+    return square(context, task)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_worker_does_is_heard_here(tmp_path, caplog, workers):
+    caplog.set_level(logging.INFO, DOING.name)
+    results = run_tasks(says_what_it_does, tmp_path, TASKS, workers=workers)
+    assert [result.value for result in results.values()] == [25.0, 9.0, 64.0, 1.0]
+    assert sorted(caplog.messages) == ["squaring 1", "squaring 3", "squaring 5", "squaring 8"]
+
+
+def test_progress_starts_at_once_and_counts_what_is_computed_now(tmp_path):
+    kept, told = tmp_path / "kept", []
+    run_tasks(square, tmp_path, {"task5": 5, "task3": 3}, workers=1, folder=kept, kind=Square)
+    run_tasks(square, tmp_path, TASKS, workers=1, folder=kept, kind=Square, progress=lambda *heard: told.append(heard))
+    assert told == [(0.0, "2 of 4"), (0.5, "3 of 4"), (1.0, "4 of 4")]
 
 
 @pytest.mark.parametrize("workers", [1, 2])

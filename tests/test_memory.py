@@ -10,6 +10,8 @@ from cardiotwin import memory
 from cardiotwin import solver as solver_module
 from cardiotwin.errors import ResourceLimit
 from cardiotwin.kernels.ionic import cell_model, width
+from cardiotwin.medium import Medium
+from cardiotwin.meshes.reference.slab import lattice_bar
 from cardiotwin.monodomain import Protocol, Solver, Stimulus
 from cardiotwin.solver import bytes_needed
 
@@ -58,11 +60,28 @@ def test_more_than_there_is_is_refused_in_one_line(monkeypatch):
     with pytest.raises(ResourceLimit) as caught:
         Solver(MEDIUM, 0.02)
     said = str(caught.value)
-    assert said.startswith("simulation of 15625 nodes: needs about ")
+    assert said.startswith(f"simulation of 15625 nodes and {len(MEDIUM.tets)} tetrahedra: needs about ")
     assert "mesh.edge_mm" in said
     assert "\n" not in said
     monkeypatch.setattr(memory, "available_bytes", lambda: 10_000_000_000)
     Solver(MEDIUM, 0.02)
+
+
+def test_it_is_refused_before_the_nodes_are_ordered(monkeypatch):
+    """Ordering them takes time and memory too: a mesh that does not fit is not ordered first."""
+    monkeypatch.setattr(solver_module, "_places", lambda _: pytest.fail("ordered"))
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10_000_000)
+    with pytest.raises(ResourceLimit):
+        Solver(MEDIUM, 0.02)
+
+
+def test_what_is_counted_is_what_is_ordered():
+    """Also where some points conduct nothing and others are one and the same."""
+    bar = lattice_bar(8, 1.0)
+    points = np.concatenate([bar.points, np.full((3, 3), 99.0)])
+    same = np.append(bar.same_as, len(bar.points) + np.arange(3))
+    medium = Medium(points, bar.tets, np.tile(0.1 * np.eye(3), (len(bar.tets), 1, 1)), "mitchell_schaeffer", {}, same)
+    assert Solver(medium, 0.1).n_unknowns == solver_module._places(medium).max() + 1 < len(points)
 
 
 def test_snapshots_are_counted_before_the_run(monkeypatch):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from small_study import ANTERIOR, AXIS, SEPTAL, small_heart, to_patient
+from small_study import ANTERIOR, AXIS, SEPTAL, small_heart, small_study, to_patient
 
 from cardiotwin.locations import left_ventricle
-from cardiotwin.pictures import camera, palette
+from cardiotwin.pictures import camera, drawing, palette
+from cardiotwin.pictures.content import Marker, pictures
 from cardiotwin.pictures.render import render
 from cardiotwin.pictures.skin import Plane, boundary, outside, section
 
@@ -112,3 +113,22 @@ def test_a_rendered_section_has_the_area_it_shows(heart):
         expected = triangles[heart.tissue_class[face.element] == tissue].sum()
         colour = panel.rgb[..., channel] - np.delete(panel.rgb, channel, axis=2).max(axis=2)
         assert (colour > 0.3).sum() / scale**2 == pytest.approx(expected, rel=0.12)
+
+
+def test_a_picture_says_why_a_marker_is_hollow_and_which_are_left_out():
+    one, many = np.zeros((1, 3)), np.zeros((drawing.MANY + 1, 3))
+    letters = "The patient's A front, P back, L left, R right, S head, I feet."
+    star, diamond = Marker("exit", one, "#101010", "*"), Marker("isthmus", one, "#ffffff", "D")
+    assert drawing._legend(()) == letters
+    both = f"Diamonds and stars are filled on what a view shows, hollow where it hides them. {letters}"
+    assert drawing._legend((diamond, star)) == both
+    cloud = Marker("sites", many, "#ffffff")
+    assert "Stars are filled" in drawing._legend((cloud, star))
+    assert "; circles are left out where it does." in drawing._legend((cloud, star))
+
+
+def test_every_marker_that_is_drawn_has_a_word():
+    study = small_study(4.0)
+    shapes = {marker.shape for picture in pictures(study) for marker in picture.markers}
+    assert len(shapes) == 3
+    assert shapes <= set(drawing._PLURALS)

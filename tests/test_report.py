@@ -138,6 +138,15 @@ def test_no_ablation_stands_below_the_plans_although_it_shares_a_rank(study, tmp
     assert [plan["name"] for plan in facts["plans"]] == ["isthmus", "homogenise", "wrong", "no ablation"]
 
 
+def test_each_model_s_correlation_with_the_ecg_is_named_and_explained(folder, study):
+    text = " ".join(Page(folder / "report.html").text.split())
+    low, median, high = study.posterior.interval(study.posterior.correlation)
+    assert f"eikonal ensemble {median:.2f} ({low:.2f} to {high:.2f})" in text
+    assert re.search(r"confirming monodomain run \d\.\d\d\.", text)
+    own = study.posterior.correlation[study.confirmation.member]
+    assert f"the eikonal fit of that member reaches {own:.2f}" in text
+
+
 def test_the_comparison_for_machines_is_the_comparison(folder, study):
     read = without_numbers_that_do_not_exist((folder / "comparison.json").read_text())
     assert read == json.loads(json.dumps(asdict(study.comparison)))

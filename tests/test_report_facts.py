@@ -157,7 +157,7 @@ def test_a_large_tuning_error_and_a_poor_fit_are_said(study):
     silent = replace(study.confirmation, site_delay_ms=np.array([4.0, 76.0, np.inf]))
     assert said(replace(study, confirmation=silent), "activation site 2, 3 of 3 started no wave")
     posterior = replace(study.posterior, correlation=np.full(24, 0.62))
-    assert said(replace(study, posterior=posterior), "median correlation 0.62")
+    assert said(replace(study, posterior=posterior), "median correlation of the eikonal ensemble 0.62")
 
 
 def test_the_answer_says_how_many_draws_it_rests_on_and_how_well_the_ecg_is_explained(study):
@@ -172,7 +172,7 @@ def test_the_answer_says_how_many_draws_it_rests_on_and_how_well_the_ecg_is_expl
     weak = replace(study, arrhythmias=replace(study.arrhythmias, inductions=inductions), posterior=posterior)
     assert answer(weak)["caveats"] == [
         "2 of 3 draws could be induced; with so few the probability rests on the prior.",
-        "The ECG is not explained well: median correlation 0.81, expected 0.90 or more.",
+        "The ECG is not explained well: median correlation of the eikonal ensemble 0.81, expected 0.90 or more.",
     ]
 
 
@@ -254,6 +254,36 @@ def test_every_number_of_segmentation_and_calibration_is_explained():
     assert set(notes) <= set(CALIBRATION)
     unknown = explained({"odd": 1.0}, CALIBRATION)
     assert unknown == [{"name": "odd", "value": 1.0, "meaning": "", "good": ""}]
+
+
+def test_slices_are_counted_alike_in_the_table_and_above_the_pictures(monkeypatch):
+    from cardiotwin.report import figures
+    from cardiotwin.segmentation import segment
+
+    drawn, figure = [], figures._figure
+    monkeypatch.setattr(figures, "_figure", lambda *size: drawn.append(figure(*size)) or drawn[-1])
+    found = segment(image(scar=scar_mask(70, range(2, 5))))
+    figures.slices(None, found)
+    shown = zip(_with_wall(found), drawn[0].axes, strict=False)
+    named = [axes.get_title().removeprefix("slice ") for k, axes in shown if (found.labels[k] == 1).any()]
+    assert found.confidence["slices"] == f"{named[0].split()[0]} to {named[-1]}"
+
+
+def _with_wall(found):
+    """Slices that are drawn, in their order: those in which there is wall, a cap without a cavity at the apex too."""
+    return np.flatnonzero(np.isin(found.labels, (2, 4, 5)).any(axis=(1, 2)))
+
+
+def test_a_setting_is_listed_once_with_the_stages_that_read_it(study):
+    same, other = {"tissue.cell_model": "tor_ord_2019", "mesh.edge_mm": "1.0"}, {"mesh.edge_mm": "0.8"}
+    first, *_ = study.provenance.stages
+    stages = [replace(first, stage=s, settings=t) for s, t in (("mesh", same), ("induce", same), ("compare", other))]
+    listed = report_facts(replace(study, provenance=replace(study.provenance, stages=tuple(stages))))["settings"]
+    assert [tuple(one.values()) for one in listed] == [
+        ("tissue.cell_model", "tor_ord_2019", ["mesh", "induce"]),
+        ("mesh.edge_mm", "1.0", ["mesh", "induce"]),
+        ("mesh.edge_mm", "0.8", ["compare"]),
+    ]
 
 
 def test_a_number_that_is_not_known_is_null():

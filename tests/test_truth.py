@@ -137,9 +137,9 @@ def test_a_shifted_and_scaled_qrs_is_recognised():
     true = np.stack([np.exp(-0.5 * ((time - at) / 10) ** 2) for at in (120.0, 140.0)])
     later = 3.0 * np.stack([np.interp(np.arange(0.0, 400.0, 2.0) - 17.0, time, lead) for lead in true])
     answer = best_correlation(true, 1.0, later, 2.0)
-    assert answer["confirmed_shift_ms"] == 17.0
-    assert answer["confirmed_correlation"] > 0.999
-    assert best_correlation(true, 1.0, -later, 2.0)["confirmed_correlation"] < 0.5
+    assert answer["confirming_run_shift_ms"] == 17.0
+    assert answer["confirming_run_correlation"] > 0.999
+    assert best_correlation(true, 1.0, -later, 2.0)["confirming_run_correlation"] < 0.5
 
 
 def test_no_truth_is_said_in_one_line(tmp_path):

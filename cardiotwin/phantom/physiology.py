@@ -110,19 +110,20 @@ class Beat:
 
 def heartbeat(anatomy: Anatomy, physiology: Physiology, electrodes: Electrodes, progress: Progress = silent) -> Beat:
     """Mesh the anatomy, tune its conductivities, and let it beat once."""
-    heart = true_heart(anatomy, physiology.edge_mm, part(progress, 0.0, 0.3))
-    tissue = _tissue(heart, physiology, part(progress, 0.3, 0.4))
+    heart = true_heart(anatomy, physiology.edge_mm, part(progress, 0.0, 0.5))
+    tissue = _tissue(heart, physiology, part(progress, 0.5, 0.7))
     positions = np.array([endocardial_point(anatomy, s.ventricle, s.angle_deg, s.apicobasal) for s in physiology.sites])
     stimuli = tuple(
         Stimulus(_nodes_at(heart, site, position, physiology.site_radius_mm), site.time_ms)
         for site, position in zip(physiology.sites, positions, strict=True)
     )
+    progress(0.7, "fields of the electrodes")
     activation = simulate(
         tissue,
         Protocol(stimuli, physiology.duration_ms),
         dt_ms=physiology.dt_ms,
         electrode_weights=electrode_weights(heart, electrodes, tissue.sigma, tissue.conducting),
-        progress=part(progress, 0.4, 1.0),
+        progress=part(progress, 0.8, 1.0),
     )
     return Beat(tissue, activation, positions)
 

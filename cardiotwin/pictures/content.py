@@ -142,8 +142,8 @@ def _activation(study: Study, time: np.ndarray) -> Picture:
         share = posterior.weights / posterior.weights.max()
         all_sites = posterior.site_positions.reshape(-1, 3)
         sizes = np.repeat(4 + 26 * share, posterior.site_positions.shape[1])
-        markers.append(Marker("activation sites of all admissible twins", all_sites, "#ffffff", "o", sizes))
-        markers.append(Marker("activation sites of this run", posterior.site_positions[member], "#101010", "*", 170.0))
+        markers.append(Marker("sites of all twins: larger, likelier", all_sites, "#ffffff", "o", sizes))
+        markers.append(Marker("sites of this run", posterior.site_positions[member], "#101010", "*", 170.0))
     caption = "Activation times of the confirming monodomain run; lines join tissue activated at the same time."
     values: Callable[[Skin], np.ndarray] = lambda s: s.at_corners(time)  # noqa: E731
     return Picture("activation", "Activation", caption, palette, values, infarct_centre(study.heart), tuple(markers))
@@ -155,8 +155,8 @@ def _circuit(study: Study, number: int) -> Picture:
     cycle_ms = circuit.cycle_length_ms
     palette = bands("activation in the cycle, ms", 0.0, cycle_ms, "not activated in the cycle", period=cycle_ms)
     markers = (
-        Marker("isthmus", circuit.isthmus_mm[None], "#ffffff", "D"),
-        Marker("exit", circuit.exit_mm[None], "#101010", "*", 190.0),
+        Marker("middle of the isthmus", circuit.isthmus_mm[None], "#ffffff", "D"),
+        Marker("where the wave exits", circuit.exit_mm[None], "#101010", "*", 190.0),
     )
     title = f"Circuit {number}: cycle length {circuit.cycle_length_ms:.0f} ms"
     caption = (
@@ -175,7 +175,7 @@ def _plan(study: Study, plan: ablation.Plan, number: int) -> Picture | None:
     palette = categories("tissue", (*TISSUE, "ablated"), (*TISSUE_COLOURS, ABLATED_COLOUR))
     circuits = study.arrhythmias.circuits if study.arrhythmias else ()
     places = np.array([circuit.isthmus_mm for circuit in circuits]).reshape(-1, 3)
-    markers = (Marker("isthmus of a circuit", places, "#ffffff", "D", 60.0),) if len(places) else ()
+    markers = (Marker("middle of the isthmus of a circuit", places, "#ffffff", "D", 60.0),) if len(places) else ()
     target = np.average(heart.mesh.centroids[lesions], axis=0, weights=heart.mesh.volumes[lesions])
     title = f"Plan: {one_line(plan.name, 60)}"
     caption = f"{title}{' (control)' if plan.control else ''}. Tissue ablated, on the substrate."

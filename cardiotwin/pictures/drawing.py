@@ -19,6 +19,8 @@ SIZE_PX = (2010, 560)
 """Width and height of every picture."""
 _DPI = 100
 _STROKE_MM = 2.2
+MANY = 20
+"""Markers of one kind beyond which those that are hidden are left out."""
 
 
 def draw(heart: Heart, skin: Skin, picture: Picture) -> bytes:
@@ -29,6 +31,7 @@ def draw(heart: Heart, skin: Skin, picture: Picture) -> bytes:
     figure = Figure(figsize=(SIZE_PX[0] / _DPI, SIZE_PX[1] / _DPI), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     figure.text(0.01, 0.93, picture.title, fontsize=19, weight="bold", color=INK, parse_math=False)
+    figure.text(0.01, 0.882, _legend(picture.markers), fontsize=13, color=INK)
     views = views_of(heart, picture.target)
     scale = fitting_scale(heart, views)
     width, height = PANEL_PX / SIZE_PX[0], PANEL_PX / SIZE_PX[1]
@@ -46,6 +49,22 @@ def draw(heart: Heart, skin: Skin, picture: Picture) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": "CardioTwin"})
     return buffer.getvalue()
+
+
+_PLURALS = {"*": "stars", "D": "diamonds", "o": "circles"}
+
+
+def _legend(markers: Sequence[Marker]) -> str:
+    """What the key has no place for: why the same marker is filled here and hollow there, and the letters."""
+    hollow, absent = (
+        " and ".join(_PLURALS[marker.shape] for marker in markers if (len(marker.positions) > MANY) == many)
+        for many in (False, True)
+    )
+    told = [f"{hollow} are filled on what a view shows, hollow where it hides them" if hollow else ""]
+    told += [f"{absent} are left out where it does" if absent else ""]
+    sentences = "; ".join(part for part in told if part)
+    start = f"{sentences[0].upper()}{sentences[1:]}. " if sentences else ""
+    return start + "The patient's A front, P back, L left, R right, S head, I feet."
 
 
 def _show(axes: Any, panel: Panel) -> None:
@@ -91,7 +110,7 @@ def _mark(axes: Any, panel: Panel, markers: Sequence[Marker]) -> None:
         cut = panel.camera.view.cut
         gone = np.zeros(len(place), bool) if cut is None else cut.beyond(marker.positions) > 2.0
         edge = "#ffffff" if marker.colour == "#101010" else "#202020"
-        if len(place) > 20:
+        if len(place) > MANY:
             gone |= ~seen
         for which, style in (
             (seen & ~gone, {"c": marker.colour, "edgecolors": edge, "linewidths": 1.0}),
@@ -142,5 +161,5 @@ def _key(figure: Any, picture: Picture) -> None:
         )
 
 
-def _wrapped(text: str, width: int = 22) -> str:
+def _wrapped(text: str, width: int = 20) -> str:
     return "\n".join(textwrap.wrap(text, width))

@@ -16,6 +16,7 @@ from cardiotwin.locations import wall
 from cardiotwin.meshes.quality import quality
 from cardiotwin.pictures.content import first_activation_ms
 from cardiotwin.plan_results import REFERENCE, against_reference, in_order, verdict
+from cardiotwin.provenance import Provenance
 from cardiotwin.report.agreement import Span, activation_span, aligned, fitted_correlation
 from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
 from cardiotwin.report.missing import what_is_missing
@@ -55,6 +56,7 @@ def report_facts(study: Study) -> dict[str, Any]:
         "uncertain": what_is_uncertain(study),
         "missing": what_is_missing(study),
         "provenance": asdict(study.provenance),
+        "settings": _settings(study.provenance),
     }
     strict: dict[str, Any] = strict_json(facts)
     return strict
@@ -160,6 +162,16 @@ def _induction(arrhythmias: Arrhythmias) -> dict[str, Any]:
     }
 
 
+def _settings(provenance: Provenance) -> list[dict[str, Any]]:
+    """Each setting once, with the stages that read it; again only where a stage was computed with another value."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in provenance.stages:
+        for name, value in one.settings.items():
+            row = rows.setdefault((name, value), {"name": name, "value": value, "stages": []})
+            row["stages"].append(one.stage)
+    return list(rows.values())
+
+
 def _substrate(study: Study) -> dict[str, Any]:
     heart, volumes = study.heart, study.heart.mesh.volumes
     left = heart.ventricle == LEFT
@@ -205,6 +217,7 @@ def _confirmation(study: Study) -> dict[str, Any] | None:
         "span": _span(span) if span is not None else None,
         "shift_ms": agreement.shift_ms if agreement is not None else None,
         "member": confirmation.member,
+        "member_correlation": study.posterior.correlation[confirmation.member] if study.posterior else None,
         "velocities_m_per_s": asdict(confirmation.velocities),
         "tuning_error": confirmation.tuning_error,
         "earliest_activation_ms": float(np.nanmin(first)) if first is not None else None,

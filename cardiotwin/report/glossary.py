@@ -22,7 +22,11 @@ CONFIDENCE = {
         "share of the slices that show the left ventricle",
         "no scale: a stack reaches beyond the heart",
     ),
-    "slices": ("which slices show the left ventricle, counted from 0", "compare with the contours above"),
+    "slices": (
+        "which slices show the left cavity, counted from 1 in the order of the stack, as above the pictures; at the "
+        "apex, wall alone is added in one more",
+        "compare with the contours above",
+    ),
     "right_ventricle": (
         "share of those slices in which right-ventricular blood was found",
         "1, or all but the most apical",

@@ -159,7 +159,8 @@ def _of_posterior(posterior: Posterior) -> Iterator[Caveat]:
     typical = posterior.interval(posterior.correlation)[1]
     if typical < POOR_CORRELATION:
         poor = (
-            f"The ECG is not explained well: median correlation {typical:.2f}, expected {POOR_CORRELATION:.2f} or more."
+            f"The ECG is not explained well: median correlation of the eikonal ensemble {typical:.2f}, expected "
+            f"{POOR_CORRELATION:.2f} or more."
         )
         yield Caveat(poor, poor)
     if len(posterior.leads) < 8:

@@ -112,7 +112,7 @@ def _check_found(wall: Wall, found: np.ndarray) -> float:
         raise QualityGate("image: no left ventricle found (no bright cavity ringed by a dark wall); is it short axis?")
     if len(found) < FEWEST_SLICES:
         raise QualityGate(
-            f"image: left ventricle seen in {len(found)} slices ({found[0]} to {found[-1]}); "
+            f"image: left ventricle seen in {len(found)} slices ({found[0] + 1} to {found[-1] + 1}); "
             f"expected at least {FEWEST_SLICES}; acquire a full short-axis stack"
         )
     blood, muscle = wall.blood[found], wall.myocardium[found]
@@ -176,6 +176,6 @@ def _confidence(wall: Wall, found: np.ndarray, contrast: float, right: np.ndarra
         "ring": round(float(ring_evidence(wall)[found].mean()), 3),
         "smoothness": round(float(np.exp(-jump / 2.0)), 3),
         "slices_found": round(len(found) / len(wall.blood), 3),
-        "slices": f"{found[0]} to {found[-1]} of 0 to {len(wall.blood) - 1}",
+        "slices": f"{found[0] + 1} to {found[-1] + 1} of {len(wall.blood)}",
         "right_ventricle": round(float(right[found].any(axis=(1, 2)).mean()), 3),
     }

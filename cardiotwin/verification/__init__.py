@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
+from cardiotwin.compiled import say_when_compiling
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.verification.cells import cell_rows
 from cardiotwin.verification.exact import order_rows
@@ -76,6 +77,7 @@ def verify(quick: bool = False, progress: Progress = silent) -> list[Row]:
     list of dict
         name, value, unit, bar, ok, note.
     """
+    say_when_compiling()
     jobs = [job for job in JOBS if not (quick and job.long)]
     whole, done = sum(job.seconds for job in jobs), 0.0
     rows: list[Row] = []
