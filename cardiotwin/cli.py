@@ -288,13 +288,15 @@ def import_cell(
     _print_rows(made.rows, machine(), json)
     gates, others = len(made.gates), len(made.states) - 1 - len(made.gates) - len(made.stiff)
     terminal.say(
-        f"{len(made.states)} state variables: {gates} gates by Rush-Larsen, {len(made.stiff)} fast ones by "
-        f"linearly implicit, {others} by forward Euler steps; left out: {', '.join(made.stimulus) or 'nothing'}"
+        f"{len(made.states)} state variables: the potential; by Rush-Larsen steps (gates) {gates}, by linearly "
+        f"implicit steps (fast ones) {len(made.stiff)}, by forward Euler steps {others}"
     )
-    terminal.say(f"parameters of a node: {', '.join(made.parameters) or 'none'}")
+    terminal.say(f"left out: {', '.join(made.stimulus) or 'nothing'}; stimuli are given to Solver.run")
+    terminal.say(f"parameters that a node may have its own value of: {', '.join(made.parameters) or 'none'}")
     for note in made.notes:
         terminal.say(f"note: {terminal.one_line(note)}")
-    terminal.say(f"written: {made.path}; use it as Medium(..., cell_model={str(made.path)!r})")
+    solver = ', in Solver(..., precision="double") only' if made.needs_double else ""
+    terminal.say(f"written: {made.path}; use it as Medium(..., cell_model={str(made.path)!r}){solver}")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -427,6 +429,8 @@ def _print_groups(rows: list[dict[str, Any]], titles: dict[str, str], machine: s
 
 def _row_cells(row: dict[str, Any]) -> tuple[str, ...]:
     value = row["value"]
+    if value is None:
+        value = "none"
     if isinstance(value, float):
         value = f"{value:.4g}" if value == value else "none"
     return row["name"], str(value), row["unit"], row["bar"], _MARKS[row["ok"]], row["note"]

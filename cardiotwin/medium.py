@@ -8,7 +8,7 @@ from types import ModuleType
 
 import numpy as np
 
-from cardiotwin.errors import InputRejected
+from cardiotwin.errors import InputRejected, SettingsError
 from cardiotwin.kernels.ionic import CONTRACT, MODELS, cell_model
 from cardiotwin.units import C_M_UF_PER_MM2, CHI_PER_MM
 
@@ -86,6 +86,26 @@ def check(medium: Medium, cell: ModuleType) -> None:
                 raise InputRejected(f"{what}: {medium.cell_model} has no {name!r}, but {', '.join(known)}")
             if np.shape(value) not in ((), (n_points,)) or np.asarray(value).dtype.kind not in "fiu":
                 raise InputRejected(f"{what}: {name} must be a number, or one for each of {n_points} points")
+
+
+def check_step(name: str, cell: ModuleType, dt_ms: float, precision: str) -> None:
+    """Refuse a time step or a precision in which the cell model is known not to work, before the first step.
+
+    Raises
+    ------
+    SettingsError
+    """
+    if precision == "single" and getattr(cell, "NEEDS_DOUBLE", False):
+        raise SettingsError(
+            f"precision: the cell model {name} does not work in single precision, the default; "
+            'use Solver(..., precision="double")'
+        )
+    longest = getattr(cell, "LONGEST_DT_MS", np.inf)
+    if dt_ms > longest * (1.0 + 1e-9):
+        raise SettingsError(
+            f"dt_ms: found {dt_ms:g}, expected at most {longest:g}, the longest time step with which the cell model "
+            f"{name} has its action potential"
+        )
 
 
 def _conducts(sigma: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from cardiotwin.kernels.ionic import width
 from cardiotwin.kernels.lanes import LANES
 from cardiotwin.kernels.monodomain import Plan, Tiles, resting_tiles
 from cardiotwin.kernels.stabilised import StabilisedPlan
-from cardiotwin.medium import Medium, check, membrane
+from cardiotwin.medium import Medium, check, check_step, membrane
 from cardiotwin.memory import require
 from cardiotwin.progress import Progress, silent
 from cardiotwin.protocol import Activation, Protocol, checked
@@ -95,15 +95,17 @@ class Solver:
     InputRejected
         Nothing conducts.
     SettingsError
-        A number out of range, or a scheme that cannot be had with the order or the mass matrix.
+        A number out of range, a time step or a precision that the cell model does not bear (LONGEST_DT_MS and
+        NEEDS_DOUBLE in `cardiotwin.kernels.ionic`), or a scheme that cannot be had with the order or the mass matrix.
     ResourceLimit
         It would take more than 80 % of the memory that is free.
 
     Notes
     -----
-    Diffusion is stable for any ``dt_ms``, by Gershgorin's bound (cells are not: ten Tusscher-Panfilov's bear 0.1 ms and
-    not 0.2): explicit diffusion takes substeps in the tiles where it is too fast (slivers, a fast layer), a stabilised
-    step takes as many stages as the fastest node needs, an implicit one is stable anyway.
+    Diffusion is stable for any ``dt_ms``, by Gershgorin's bound (cells are not: one cell of a model bears its
+    LONGEST_DT_MS, 0.2 ms for ten Tusscher-Panfilov's, in tissue it may be less): explicit diffusion takes substeps in
+    the tiles where it is too fast (slivers, a fast layer), a stabilised step takes as many stages as the fastest node
+    needs, an implicit one is stable anyway.
 
     Examples
     --------
@@ -138,6 +140,7 @@ class Solver:
         one_of("order", order, (2, 1))
         self.precision = precision
         self._model, self._cell = membrane(medium.cell_model)
+        check_step(medium.cell_model, self._cell, dt_ms, precision)
         check(medium, self._cell)
         self.n_unknowns, real = _count(medium), REAL[precision]
         self._threads = _threads(threads, self.n_unknowns)

@@ -16,6 +16,7 @@ from scipy.integrate import solve_ivp
 from cardiotwin import cli
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.kernels.ionic import cell_model
+from cardiotwin.longest_step import longest_dt_ms
 from cardiotwin.monodomain import Protocol, Solver, Stimulus
 
 pytest.importorskip("myokit", reason="Myokit is not installed: pip install cardiotwin[cellml]")
@@ -36,7 +37,7 @@ def module(path: Path, fastest: float = 0.0):
     """Generated source without a trial, as a module of plain functions; and the text."""
     membrane = read_membrane(path)
     scheme = equations.scheme(membrane, dict.fromkeys(membrane.states, fastest))
-    text = source.source(membrane, scheme, source.Constants(-85.0, -70.0, 0.1), "A test.")
+    text = source.source(membrane, scheme, source.Constants(-85.0, -70.0, 0.1, 1.0, False), "A test.")
     draft = path.with_suffix(".py")
     draft.write_text(text)
     return cell_model(str(draft)), text
@@ -102,9 +103,9 @@ def test_a_beat_of_the_import_is_a_beat_of_the_paper(imported, truth, precision)
     assert run.snapshots[:, 0].max() > 20.0
     rows = {row["name"]: row["value"] for row in imported.rows}
     apd = trial.measured(ms, mv, rows["resting potential"]).apd90_ms
-    assert rows["APD90"] == pytest.approx(apd, abs=0.3)
-    assert rows[f"APD90 at 0.02 ms, {precision}"] == pytest.approx(apd, abs=0.3)
-    assert rows[f"largest difference at 0.02 ms, {precision}"] < 0.1
+    assert rows["APD90 of the equations"] == pytest.approx(apd, abs=0.3)
+    assert rows[f"APD90, {precision} precision"] == pytest.approx(apd, abs=0.3)
+    assert rows[f"difference of V, {precision} precision"] < 0.1
 
 
 def test_what_is_gate_state_parameter_and_stimulus_is_found(imported):
@@ -118,6 +119,8 @@ def test_what_is_gate_state_parameter_and_stimulus_is_found(imported):
     assert beeler_reuter()["initial"] == model.STATE  # to the last digit
     assert pytest.approx(-84.5, abs=0.5) == model.REST_MV
     assert model.LONGEST_STEP_MS >= 0.1
+    assert model.LONGEST_DT_MS == imported.longest_dt_ms == longest_dt_ms(str(imported.path))
+    assert model.NEEDS_DOUBLE is imported.needs_double is False
 
 
 def test_a_wave_crosses_a_block_of_it_and_a_parameter_of_a_node_matters(imported):
@@ -274,8 +277,8 @@ def test_a_stiff_variable_takes_linearly_implicit_steps(tmp_path):
     made = import_cell_model(stiff(tmp_path / "stiff.cellml"), folder=tmp_path)
     assert made.stiff == ("B",)
     rows = {row["name"]: row["value"] for row in made.rows}
-    assert rows["longest step that works"] >= 0.1
-    assert rows["largest difference at 0.02 ms, single"] < 0.2
+    assert rows["longest time step"] == made.longest_dt_ms >= 0.1
+    assert rows["difference of V, single precision"] < 0.2
 
 
 def test_a_model_that_bears_no_step_of_0_02_ms_is_refused_with_the_step_it_bears(tmp_path, monkeypatch):
@@ -358,7 +361,10 @@ def test_a_constant_stimulus_is_left_out_too(tmp_path):
     assert (
         "i_stim"
         not in source.source(
-            membrane, equations.scheme(membrane, dict.fromkeys(membrane.states, 0.0)), source.Constants(0, 0, 0), ""
+            membrane,
+            equations.scheme(membrane, dict.fromkeys(membrane.states, 0.0)),
+            source.Constants(0, 0, 0, 0, False),
+            "",
         ).split('"""', 2)[2]
     )
 
@@ -389,16 +395,50 @@ def test_the_command_tells_machines_and_people_the_same(imported, tmp_path, caps
     told = json.loads(capsys.readouterr().out)
     assert told["path"] == str(tmp_path / "br.py")
     rows = {row["name"]: row for row in told["rows"]}
-    assert rows["APD90"]["unit"] == "ms"
-    assert rows["longest step that works"]["ok"] is True
+    assert rows["APD90, single precision"]["unit"] == "ms"
+    assert rows["APD90, single precision"]["ok"] is rows["longest time step"]["ok"] is True
+    assert told["needs_double"] is False
     assert cli.execute([*given, "br"]) == 0
     shown = capsys.readouterr().out
     assert f"cell_model='{tmp_path / 'br.py'}'" in shown
-    printed = re.search(r"APD90 +([\d.]+) +ms", shown)
+    printed = re.search(r"APD90 of the equations +([\d.]+) +ms", shown)
     assert printed
-    assert float(printed[1]) == pytest.approx(rows["APD90"]["value"], rel=1e-3)
+    assert float(printed[1]) == pytest.approx(rows["APD90 of the equations"]["value"], rel=1e-3)
     assert cli.execute(["cell", "import", str(tmp_path / "nothing.cellml"), "--json"]) == 3
     assert json.loads(capsys.readouterr().out)["error"]["code"] == 3
-    for name in ("Big", "1st", "a/b", "x.py"):
-        assert cli.execute([*given, name]) == 2
-        assert "small letters" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        *((name, "expected a Python identifier of small letters") for name in ("Big", "1st", "a/b", "x.py", "lambda")),
+        ("ten_tusscher_2006", "a built-in cell model; give another --name, say my_ten_tusscher_2006"),
+        ("pathmanathan_gray", "a built-in cell model"),
+    ],
+)
+def test_a_name_that_cannot_be_had_is_refused_in_one_line(tmp_path, capsys, name, reason):
+    path = written(tmp_path / "lambda.cellml", **beeler_reuter())
+    assert cli.execute(["cell", "import", str(path), "--output", str(tmp_path), "--name", name]) == 2
+    said = capsys.readouterr().err
+    assert f"--name: found {name!r}" in said
+    assert reason in said
+    assert said.count("\n") == 1
+    with pytest.raises(SettingsError, match=r"^lambda.cellml: makes the name 'lambda'"):
+        import_cell_model(path, folder=tmp_path)
+    assert [left.name for left in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_model_that_works_in_double_precision_only_says_so_and_is_refused_in_single(tmp_path, capsys):
+    """A large pool that takes up what is let go, of which single precision loses the change."""
+    model = beeler_reuter(i_K1="0.35 * 0.2 * (V + 23) / (1 - exp(-0.04 * (V + 23))) + 0.05 * (pool - 1e9 + 84.6)")
+    model["initial"]["pool"] = 1e9 - 84.6
+    model["rates"]["pool"] = "1e9 + V - pool"
+    path = written(tmp_path / "pool.cellml", **model)
+    assert cli.execute(["cell", "import", str(path), "--output", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"APD90, single precision .* needs double precision: this beat fails in single", shown)
+    assert 'in Solver(..., precision="double") only' in shown
+    medium = block((1.0, 1.0, 1.0), 1.0, str(tmp_path / "pool.py"))
+    with pytest.raises(SettingsError, match=r'^precision: .*pool.py .* use Solver\(..., precision="double"\)$'):
+        Solver(medium, 0.02)
+    Solver(medium, 0.02, precision="double")

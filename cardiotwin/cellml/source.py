@@ -22,7 +22,8 @@ FUNCTIONS = ("abs", "apart", "exp", "floor", "log", "power", "rush_larsen", "sqr
 CONDUCTANCE = re.compile(r"[gGpP](_|bar|[A-Z])")
 RESERVED = {
     *keyword.kwlist, *keyword.softkwlist, *dir(builtins), *FUNCTIONS, "cell", "lane", "V", "dt", "rows", "gates",
-    "ionic_current", "STATE", "PARAMETERS", "REST_MV", "REPOLARISED_MV", "LONGEST_STEP_MS",
+    "ionic_current", "STATE", "PARAMETERS", "REST_MV", "REPOLARISED_MV", "LONGEST_STEP_MS", "LONGEST_DT_MS",
+    "NEEDS_DOUBLE",
 }  # fmt: skip
 
 
@@ -33,6 +34,8 @@ class Constants:
     rest_mv: float
     repolarised_mv: float
     longest_step_ms: float
+    longest_dt_ms: float
+    needs_double: bool
 
 
 def source(membrane: Membrane, scheme: Scheme, constants: Constants, title: str) -> str:
@@ -89,6 +92,8 @@ class _Source:
             f"REST_MV = {constants.rest_mv!r}",
             f"REPOLARISED_MV = {constants.repolarised_mv!r}",
             f"LONGEST_STEP_MS = {constants.longest_step_ms!r}",
+            f"LONGEST_DT_MS = {constants.longest_dt_ms!r}",
+            f"NEEDS_DOUBLE = {constants.needs_double!r}",
             "",
             *self._table("STATE", self.membrane.states, lambda v: v.initial_value(as_float=True)),
             *self._table("PARAMETERS", self.parameters, lambda v: v.rhs().eval()),

@@ -16,7 +16,7 @@ from cardiotwin.cellml.reading import Membrane, Variable
 from cardiotwin.errors import QualityGate
 from cardiotwin.kernels.ionic import cell_model
 from cardiotwin.kernels.monodomain import REARMED_MV
-from cardiotwin.medium import Medium
+from cardiotwin.longest_step import APD_ERROR, HIGHEST_MV, longest_dt_ms, single_cell
 from cardiotwin.protocol import Protocol, Stimulus
 from cardiotwin.simulation import QUIET_MV
 from cardiotwin.solver import Solver
@@ -26,15 +26,13 @@ STRENGTHS_MV_PER_MS = (20.0, 35.0)
 """Of the stimulus; the second where the first starts no beat. Alone even that lifts a resting cell to -15 mV only."""
 STEP_MS = 0.02
 """The step every model must bear, that of `simulate` and `induce`."""
-STEPS_MS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
+SHORTER_STEPS_MS = (0.01, 0.005, 0.002, 0.001)
+"""Tried to tell what a model bears that is refused."""
 QUIET_STEPS_MS = (0.4, 0.2, 0.1, 0.04)
-APD_ERROR = 0.02
-"""Relative error of the action potential of a step that works."""
 QUIET_ERROR_MV = 1.0
 """How much the long steps of quiet tissue may change a beat."""
 MOST_EVALUATIONS = 400_000
 """Of the equations in a beat; a beat of O'Hara-Rudy takes 10,000."""
-CONDUCTING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,8 +195,10 @@ class Trial:
     error_mv : dict of str to float
         Largest difference at 0.02 ms away from the upstroke, by precision.
     apd90_ms : dict of str to float
-    longest_step_ms : float
-        That works: everywhere, and without long steps.
+    needs_double : bool
+        The beat in single precision is not finite, or not that of the equations.
+    longest_dt_ms : float
+        As `cardiotwin.longest_step` has it; at least 0.02 ms, which was compared with the equations.
     quiet_step_ms : float
         Longest step of quiet tissue that changes a beat at 0.02 ms by less than 1 mV.
     compile_s : float
@@ -207,7 +207,8 @@ class Trial:
 
     error_mv: dict[str, float]
     apd90_ms: dict[str, float]
-    longest_step_ms: float
+    needs_double: bool
+    longest_dt_ms: float
     quiet_step_ms: float
     compile_s: float
 
@@ -226,13 +227,14 @@ def trial(path: Path, known: Reference) -> Trial:
     beats: dict[str, Beat | None] = {"double": _beat(path, known, STEP_MS, "double")}
     seconds = time.perf_counter() - began
     if not _works(beats["double"], known):
-        works = [dt for dt in STEPS_MS if dt < STEP_MS and _works(_beat(path, known, dt, "double"), known)]
+        works = [dt for dt in SHORTER_STEPS_MS if _works(_beat(path, known, dt, "double"), known)]
         raise QualityGate(
             f"cannot be stepped at {STEP_MS:g} ms; the longest step that works is "
-            + (f"{works[0]:g} ms" if works else f"below {STEPS_MS[-1]:g} ms")
+            + (f"{works[0]:g} ms" if works else f"below {SHORTER_STEPS_MS[-1]:g} ms")
         )
     beats["single"] = _beat(path, known, STEP_MS, "single")
-    step = next(dt for dt in STEPS_MS if dt <= STEP_MS or _works(_beat(path, known, dt, "double"), known))
+    needs_double = not _works(beats["single"], known)
+    longest_dt = max(longest_dt_ms(str(path), "double" if needs_double else "single"), STEP_MS)
     quiet = STEP_MS
     for candidate in QUIET_STEPS_MS:
         cell.LONGEST_STEP_MS = candidate
@@ -244,7 +246,8 @@ def trial(path: Path, known: Reference) -> Trial:
     return Trial(
         {name: _difference(beat, known.beat) for name, beat in beats.items()},
         {name: float("nan") if beat is None else beat.apd90_ms for name, beat in beats.items()},
-        step,
+        needs_double,
+        longest_dt,
         quiet,
         seconds,
     )
@@ -252,11 +255,7 @@ def trial(path: Path, known: Reference) -> Trial:
 
 def _beat(path: Path, known: Reference, dt_ms: float, precision: str, tolerance_mv: float = 0.0) -> Beat | None:
     """A beat by the solver; None when it is not finite."""
-    points = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
-    tets, sigma = np.array([[0, 1, 2, 3]], np.int32), CONDUCTING * np.eye(3)[None]
-    solver = Solver(
-        Medium(points, tets, sigma, str(path), {}), dt_ms, precision=precision, tolerance_mv=tolerance_mv, threads=1
-    )
+    solver = Solver(single_cell(str(path)), dt_ms, precision=precision, tolerance_mv=tolerance_mv, threads=1)
     stimulus = Stimulus(np.arange(4), START_MS, DURATION_MS, known.strength_mv_per_ms)
     try:
         run = solver.run(Protocol((stimulus,), END_MS), snapshot_every_ms=1.0, stop_when_quiet=False)[0]
@@ -267,10 +266,10 @@ def _beat(path: Path, known: Reference, dt_ms: float, precision: str, tolerance_
 
 
 def _works(beat: Beat | None, known: Reference) -> bool:
-    return beat is not None and bool(np.abs(beat.mv).max() < 250.0) and sound(beat.apd90_ms, known)
+    return beat is not None and bool(np.abs(beat.mv).max() < HIGHEST_MV) and _sound(beat.apd90_ms, known)
 
 
-def sound(apd90_ms: float, known: Reference) -> bool:
+def _sound(apd90_ms: float, known: Reference) -> bool:
     """Whether an action potential is that of the equations, to 2 %; of a cell that beats by itself any will do."""
     if np.isfinite(known.cycle_ms) or not np.isfinite(known.beat.apd90_ms):
         return True

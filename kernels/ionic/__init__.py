@@ -9,6 +9,9 @@ A module here holds
 - `RATES`, if any: state variables whose last rate of change the model keeps, to extrapolate them within a step;
 - `LONGEST_STEP_MS`: the longest step its explicit parts bear away from the upstroke;
 - `LONGEST_RESTING_STEP_MS`, if any: the longest below `REPOLARISED_MV`;
+- `LONGEST_DT_MS`, if any: the longest time step it bears everywhere, the upstroke included
+  (`cardiotwin.longest_step`); a solver refuses a longer one;
+- `NEEDS_DOUBLE`, if any: True for one that does not work in single precision, which a solver then refuses;
 - `REST_MV`, `REPOLARISED_MV`: resting potential, and the potential below which a beat is over;
 - `gates(cell, lane, V, dt)`: takes the gates of one cell a step of dt at the potential V, in place;
 - `ionic_current(cell, lane, V, dt)`: I_ion over C_m at the potential V, mV/ms, with the gates as they are; takes the

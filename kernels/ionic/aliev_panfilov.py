@@ -20,6 +20,7 @@ REST_MV = -80.0
 REPOLARISED_MV = -70.0  # 10 % of the amplitude
 AMPLITUDE_MV = 100.0
 LONGEST_STEP_MS = 1.0
+LONGEST_DT_MS = 1.0
 UNIT_MS = 12.9
 
 STATE = {"V": REST_MV, "v": 0.0}

@@ -19,6 +19,7 @@ from cardiotwin.kernels.lanes import exp, linoid, log, rush_larsen, sigmoid, sqr
 REST_MV = -84.5478
 REPOLARISED_MV = -72.0  # 10 % of the amplitude
 LONGEST_STEP_MS = 0.2
+LONGEST_DT_MS = 0.2
 
 STATE = {
     "V": REST_MV, "m": 0.001666272, "h": 0.983305, "j": 0.9895236, "d": 0.002977253, "f": 0.9999812, "X": 0.005643048,

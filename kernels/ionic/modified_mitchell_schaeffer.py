@@ -14,6 +14,7 @@ from cardiotwin.kernels.ionic import mitchell_schaeffer, rows
 REST_MV, REPOLARISED_MV = mitchell_schaeffer.REST_MV, mitchell_schaeffer.REPOLARISED_MV
 AMPLITUDE_MV = mitchell_schaeffer.AMPLITUDE_MV
 LONGEST_STEP_MS = 2.0
+LONGEST_DT_MS = 0.5
 
 STATE, PARAMETERS = mitchell_schaeffer.STATE, mitchell_schaeffer.PARAMETERS
 V, H, TAU_IN, TAU_OUT, TAU_OPEN, TAU_CLOSE, V_GATE = rows(STATE, PARAMETERS)

@@ -1,0 +1,78 @@
+"""The longest time step of a cell model: beats of one cell, in steps that get longer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cardiotwin.errors import QualityGate
+from cardiotwin.kernels.ionic import cell_model
+from cardiotwin.medium import Medium
+from cardiotwin.protocol import Protocol, Stimulus
+from cardiotwin.solver import Solver
+
+FINE_MS = 0.005
+STEPS_MS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+APD_ERROR = 0.02
+"""Relative error of the action potential of a step that works."""
+STIMULI = ((2.0, 20.0), (1.0, 50.0), (2.0, 50.0))
+"""Duration, ms, and strength, mV/ms: near threshold, as in most papers, as `Stimulus` has it. Most models bear a longer
+step after one of them than after the others."""
+START_MS, END_MS = 10.0, 1000.0
+HIGHEST_MV = 250.0
+"""No cell gets there, one that is stepped too far does."""
+CONDUCTING = 1e-12
+
+
+def single_cell(model: str) -> Medium:
+    """Four nodes that hardly conduct: one cell, four times."""
+    points = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    return Medium(points, np.array([[0, 1, 2, 3]], np.int32), CONDUCTING * np.eye(3)[None], model, {})
+
+
+def longest_dt_ms(model: str, precision: str = "single") -> float:
+    """The longest of `STEPS_MS` that works, as do all shorter ones; 0 where none does.
+
+    A step works when a beat of one cell stays finite and its action potential, from 0 mV to REPOLARISED_MV, is that in
+    steps of `FINE_MS` to `APD_ERROR`, after each of `STIMULI`. Where there is no action potential in those
+    either (a cell that beats by itself may have none that is over), it is enough that it stays finite.
+
+    Parameters
+    ----------
+    model : str
+        As the ``cell_model`` of a `Medium`. What it says of itself as LONGEST_DT_MS does not matter.
+    """
+    cell: Any = cell_model(model)
+    stated = getattr(cell, "LONGEST_DT_MS", STEPS_MS[-1])
+    cell.LONGEST_DT_MS = STEPS_MS[-1]
+    try:
+        exact = [apd_ms(model, FINE_MS, precision, *stimulus) for stimulus in STIMULI]
+        longest = 0.0
+        for dt_ms in STEPS_MS:
+            found = (apd_ms(model, dt_ms, precision, *stimulus) for stimulus in STIMULI)
+            if not all(_close(*pair) for pair in zip(found, exact, strict=True)):
+                break
+            longest = dt_ms
+    finally:
+        cell.LONGEST_DT_MS = stated
+    return longest
+
+
+def apd_ms(model: str, dt_ms: float, precision: str, duration_ms: float, strength: float) -> float | None:
+    """The first action potential of one cell, every equation in every step; NaN without one, None when V runs away."""
+    solver = Solver(single_cell(model), dt_ms, precision=precision, tolerance_mv=0.0, threads=1)
+    stimulus = Stimulus(np.arange(4), START_MS, duration_ms, strength)
+    try:
+        run = solver.run(Protocol((stimulus,), END_MS), snapshot_every_ms=1.0)[0]
+    except QualityGate:
+        return None
+    if np.abs(run.snapshots).max() > HIGHEST_MV:
+        return None
+    return float(run.repolarisation_ms[0, 0] - run.activation_ms[0, 0])
+
+
+def _close(found: float | None, exact: float | None) -> bool:
+    if found is None or exact is None or np.isnan(exact):
+        return found is not None
+    return abs(found - exact) <= APD_ERROR * exact
