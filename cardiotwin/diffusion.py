@@ -1,7 +1,8 @@
 """How diffusion is stepped: three schemes behind one name, and the choice among them.
 
-- explicit: each tile when it changes, of second order while a step is at most 0.45 times what forward Euler bears. From
-  there it falls to first order, and beyond 1 it takes substeps (`cardiotwin.kernels.monodomain`).
+- explicit: each tile when it changes, of second order while a step is at most 0.45 times what forward Euler bears (less
+  in long steps, of which cells need their share). From there it falls to first order, and beyond 0.9 it takes substeps
+  (`cardiotwin.kernels.monodomain`).
 - stabilised: of second order whatever dt, by the stages of Runge, Kutta and Legendre's method. Their number, for the
   whole mesh, grows with the square root of the largest leak (`cardiotwin.kernels.stabilised`).
 - implicit: of second order whatever dt, by conjugate gradients. Their number grows with the square root of the leak of
@@ -23,8 +24,10 @@ from cardiotwin.kernels.monodomain import Plan
 from cardiotwin.kernels.stabilised import StabilisedPlan
 
 SCHEMES = ("explicit", "stabilised", "implicit")
-REACTION_SHARE = 0.9
-"""Of the largest stable step, what explicit diffusion may use."""
+MOST_SHARE, LEAST_SHARE = 0.9, 0.25
+"""Of the largest stable step, what explicit diffusion may use, where cells leave it."""
+USUAL_STEEPEST_PER_MS = 5.0
+"""Of a cell model that does not say."""
 FEW = 0.1
 """Share of the tiles that may take substeps before another scheme is looked for."""
 RESIDUAL_MV = {4: 1e-3, 8: 1e-8}
@@ -66,6 +69,16 @@ def bulk(ratio: np.ndarray) -> float:
     return float(np.quantile(ratio, 1.0 - FEW))
 
 
+def explicit_share(cell: ModuleType, dt_ms: float) -> float:
+    """What the cells leave to explicit diffusion of the largest step it bears by itself.
+
+    A potential that alternates from step to step is driven back by diffusion and by the ionic current, which is
+    extrapolated by half a step; together they may not drive it farther than it was.
+    """
+    steepest = getattr(cell, "STEEPEST_PER_MS", USUAL_STEEPEST_PER_MS)
+    return float(np.clip(1.0 - dt_ms * steepest, LEAST_SHARE, MOST_SHARE))
+
+
 def longest_steps(cell: ModuleType, dt_ms: float, tolerance_mv: float) -> tuple[int, int]:
     """Steps that a quiet tile may take as one, and the same where all its nodes are repolarised."""
     if tolerance_mv == 0:
@@ -74,17 +87,19 @@ def longest_steps(cell: ModuleType, dt_ms: float, tolerance_mv: float) -> tuple[
     return max(int(cell.LONGEST_STEP_MS / dt_ms + 1e-9), 1), max(int(resting_ms / dt_ms + 1e-9), 1)
 
 
-def expected_work(ratio: np.ndarray, dt_ms: float, symmetric: bool, real: type) -> dict[str, Work]:
+def expected_work(ratio: np.ndarray, share: float, dt_ms: float, symmetric: bool, real: type) -> dict[str, Work]:
     """By scheme, for those that can be had.
 
     Parameters
     ----------
     ratio : (n_tiles,) float64
         dt over the explicit step that each tile bears.
+    share : float
+        See `explicit_share`.
     symmetric : bool
         Whether the mass matrix is lumped.
     """
-    substeps = float(np.mean(np.maximum(np.ceil(ratio - 1e-9), 1.0)))
+    substeps = float(np.mean(np.maximum(np.ceil(ratio / share - 1e-9), 1.0)))
     stages = stabilised.stages_for(float(ratio.max()))
     work = {"explicit": _work(substeps, EXPLICIT_NS), "stabilised": _work(stages, STAGES_NS)}
     if symmetric:
@@ -107,14 +122,14 @@ def expected_iterations(ratio: np.ndarray, dt_ms: float, real: type) -> float:
     return max(FEWEST_ITERATIONS, 0.5 * float(np.sqrt(condition) * np.log(max(error, 1.0))))
 
 
-def chosen(wanted: str, ratio: np.ndarray, work: dict[str, Work], order: int) -> str:
+def chosen(wanted: str, ratio: np.ndarray, share: float, work: dict[str, Work], order: int) -> str:
     """The scheme: the one wanted, or by itself the one of least work.
 
     Explicit steps are left out where more than a tenth of the tiles would take substeps.
 
     Parameters
     ----------
-    ratio, work
+    ratio, share, work
         As in `expected_work`, and what that returns.
 
     Raises
@@ -134,7 +149,7 @@ def chosen(wanted: str, ratio: np.ndarray, work: dict[str, Work], order: int) ->
         return wanted
     if order == 1:
         return "explicit"
-    able = [scheme for scheme in work if scheme != "explicit" or bulk(ratio) <= 1.0]
+    able = [scheme for scheme in work if scheme != "explicit" or bulk(ratio) <= share]
     return min(able, key=lambda scheme: work[scheme].ns)
 
 
@@ -153,10 +168,11 @@ def plan(
         inverse = (1.0 / (1.0 + implicit_ms * _diagonal(operator))).astype(real)
         residual_mv = RESIDUAL_MV[real.itemsize]
         return ImplicitPlan(*pace, repolarised_mv, implicit_ms, residual_mv, MOST_ITERATIONS, inverse, operator.mass)
-    substeps = np.maximum(np.ceil(ratio - 1e-9), 1).astype(np.int64)
+    share = explicit_share(cell, dt_ms)
+    substeps = np.maximum(np.ceil(ratio / share - 1e-9), 1).astype(np.int64)
     # The fastest mode decays at twice the leak; extrapolated by a share a of the last step it is stable for dt times
-    # that rate up to 2/(1 + 2 a). A tenth is left to the cells, which decay too.
-    room = np.where((substeps > 1) | (order == 1), 0.0, REACTION_SHARE / np.maximum(ratio, 1e-300))
+    # that rate up to 2/(1 + 2 a), of which the cells, which decay too, take theirs.
+    room = np.where((substeps > 1) | (order == 1), 0.0, share / np.maximum(ratio, 1e-300))
     return Plan(
         *pace, np.flatnonzero(substeps > 1), substeps, int(substeps.max()), room, float(order == 1), repolarised_mv
     )

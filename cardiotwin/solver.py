@@ -164,8 +164,9 @@ class Solver:
         ratio, lumped = self.dt_ms * schemes.fastest(self._operator), self._operator.mass.size > 0
         if diffusion == "auto" and medium is not tissue:
             diffusion = "explicit"  # tuning makes up for its error in time
-        self.work = schemes.expected_work(ratio, self.dt_ms, lumped, real)
-        self.diffusion = schemes.chosen(diffusion, ratio, self.work, order)
+        share = schemes.explicit_share(self._cell, self.dt_ms)
+        self.work = schemes.expected_work(ratio, share, self.dt_ms, lumped, real)
+        self.diffusion = schemes.chosen(diffusion, ratio, share, self.work, order)
         self._plan = schemes.plan(self.diffusion, self._operator, self._cell, self.dt_ms, tolerance_mv, order)
         given = {**medium.initial, **medium.parameters}
         self._given = {name: self._gathered(value) for name, value in given.items()}

@@ -10,6 +10,8 @@ from test_diffusion import dense, jiggled
 from cardiotwin import diffusion as schemes
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.kernels.implicit import THETA
+from cardiotwin.kernels.ionic import MODELS, cell_model, width
+from cardiotwin.kernels.lanes import LANES
 from cardiotwin.kernels.stabilised import bears, stages_for
 from cardiotwin.meshes.reference.slab import lattice_bar
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus
@@ -252,3 +254,34 @@ def test_what_cannot_be_had_is_refused():
     assert Solver(consistent, 0.05).diffusion == "stabilised"
     end = Solver(consistent, 0.05).run(Protocol((Stimulus(left_end(small, 0.5), 0.0),), 5.0))[1]
     assert np.isfinite(end.tiles.cells).all()
+
+
+@pytest.mark.parametrize("model", ["mitchell_schaeffer", "fenton_karma", "bueno_orovio_2008"])
+def test_cells_have_their_share_of_a_long_explicit_step(model):
+    """Diffusion and the ionic current, each stable by itself, made such waves beat 4 to 16 times, or run away."""
+    medium = block((12.0, 2.0, 2.0), 0.5, model, sigma=(0.15, 0.15, 0.15))
+    times = {}
+    for dt_ms in (0.02, 0.2):
+        solver = Solver(medium, dt_ms, threads=1, diffusion="explicit")
+        activation, _ = solver.run(Protocol((Stimulus(left_end(medium), 0.0),), 150.0))
+        assert activation.activation_ms.shape[0] == 1
+        times[dt_ms] = activation.activation_ms[0].max()
+    assert times[0.2] == pytest.approx(times[0.02], rel=0.2)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_steepest_slope_of_the_ionic_current_is_what_a_model_says(model):
+    """Found by differences in a beat stepped in the interpreter, gates first."""
+    cell, dt_ms, found = cell_model(model), 0.02, 0.0
+    row = np.zeros(LANES * width(cell))
+    given = [*cell.STATE.values(), *cell.PARAMETERS.values()]
+    row[: LANES * len(given) : LANES] = given
+    with np.errstate(all="ignore"):
+        for step in range(round((30.0 if len(cell.STATE) < 5 else 6.0) / dt_ms)):
+            v = row[0]
+            cell.gates(row, 0, v, dt_ms)
+            slope = cell.ionic_current(row.copy(), 0, v + 0.5, 0.0) - cell.ionic_current(row.copy(), 0, v - 0.5, 0.0)
+            found = max(found, slope)
+            stimulus = 50.0 if 2.0 <= step * dt_ms < 3.0 else 0.0
+            row[0] = v + dt_ms * (stimulus - cell.ionic_current(row, 0, v, dt_ms))
+    assert found <= cell.STEEPEST_PER_MS <= 1.2 * found

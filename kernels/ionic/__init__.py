@@ -11,6 +11,8 @@ A module here holds
 - `LONGEST_RESTING_STEP_MS`, if any: the longest below `REPOLARISED_MV`;
 - `LONGEST_DT_MS`, if any: the longest time step it bears everywhere, the upstroke included
   (`cardiotwin.longest_step`); a solver refuses a longer one;
+- `STEEPEST_PER_MS`, if any: the largest slope of `ionic_current` over the potential in a beat, with the gates as they
+  are: how fast a potential off its course returns. Diffusion has to leave so much room in a time step;
 - `NEEDS_DOUBLE`, if any: True for one that does not work in single precision, which a solver then refuses;
 - `REST_MV`, `REPOLARISED_MV`: resting potential, and the potential below which a beat is over;
 - `gates(cell, lane, V, dt)`: takes the gates of one cell a step of dt at the potential V, in place;

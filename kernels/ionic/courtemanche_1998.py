@@ -22,6 +22,7 @@ REST_MV = -81.18
 REPOLARISED_MV = -70.0
 LONGEST_STEP_MS = 0.2
 LONGEST_DT_MS = 0.1
+STEEPEST_PER_MS = 2.8
 
 STATE = {
     "V": REST_MV, "m": 2.908e-3, "h": 0.9649, "j": 0.9775, "o_a": 3.043e-2, "o_i": 0.9992, "u_a": 4.966e-3,

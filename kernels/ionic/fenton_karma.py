@@ -26,6 +26,7 @@ V_fi = 15.0
 REPOLARISED_MV = -75.0  # 10 % of the amplitude
 LONGEST_STEP_MS = 1.0
 LONGEST_DT_MS = 0.2
+STEEPEST_PER_MS = 4.5
 
 CELL_TYPES = {
     "BR": {

@@ -14,6 +14,7 @@ REPOLARISED_MV = -70.0  # 10 % of the amplitude
 AMPLITUDE_MV = 100.0
 LONGEST_STEP_MS = 1.0
 LONGEST_DT_MS = 0.5
+STEEPEST_PER_MS = 2.8
 
 STATE = {"V": REST_MV, "h": 1.0}
 PARAMETERS = {"tau_in": 0.3, "tau_out": 6.0, "tau_open": 120.0, "tau_close": 150.0, "v_gate": 0.13}  # ms; v_gate none

@@ -15,6 +15,7 @@ REST_MV, REPOLARISED_MV = mitchell_schaeffer.REST_MV, mitchell_schaeffer.REPOLAR
 AMPLITUDE_MV = mitchell_schaeffer.AMPLITUDE_MV
 LONGEST_STEP_MS = 2.0
 LONGEST_DT_MS = 0.5
+STEEPEST_PER_MS = 2.9
 
 STATE, PARAMETERS = mitchell_schaeffer.STATE, mitchell_schaeffer.PARAMETERS
 V, H, TAU_IN, TAU_OUT, TAU_OPEN, TAU_CLOSE, V_GATE = rows(STATE, PARAMETERS)
