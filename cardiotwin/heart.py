@@ -28,6 +28,7 @@ from cardiotwin.meshes.surfaces import (
 )
 from cardiotwin.meshes.tetrahedra import oriented, stuff
 from cardiotwin.meshes.ventricles import ventricles
+from cardiotwin.meshes.ventricular import VentricularCoordinates, ventricular_coordinates
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.segmentation import Segmentation, labels
 from cardiotwin.settings import MeshSettings
@@ -79,6 +80,8 @@ class Heart:
         Lattice constant the mesh was built with; velocities are tuned on the same lattice.
     scar_assessable : bool
         As in the segmentation.
+    coordinates : VentricularCoordinates or None
+        As in Cobiveco: depth halved in the septum, distances along lines. None where the shape admits none.
     """
 
     mesh: Mesh
@@ -93,6 +96,7 @@ class Heart:
     surface: np.ndarray
     edge_mm: float
     scar_assessable: bool
+    coordinates: VentricularCoordinates | None = None
 
     def __repr__(self) -> str:
         ml = {c: 1e-3 * self.mesh.volumes[self.tissue_class == c].sum() for c in (BORDER_ZONE, CORE)}
@@ -225,9 +229,21 @@ def _with_rules(
         surface=surface,
         edge_mm=settings.edge_mm,
         scar_assessable=scar_assessable,
+        coordinates=_coordinates(mesh, faces, surface, f.sides),
     )
     progress(1.0, "heart built")
     return heart
+
+
+def _coordinates(
+    mesh: Mesh, faces: np.ndarray, surface: np.ndarray, sides: np.ndarray
+) -> VentricularCoordinates | None:
+    """None, and a line in the log, for a shape without them: simulations do not need them."""
+    try:
+        return ventricular_coordinates(mesh, faces, surface, sides)
+    except MeshError as error:
+        _log.warning("no ventricular coordinates, hence no segments and no mapping: %s", error)
+        return None
 
 
 def heart_from_mesh(
