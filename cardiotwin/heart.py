@@ -189,7 +189,7 @@ def _tissue_class(mesh: Mesh, drawn: LabelledStack) -> np.ndarray:
     scar = np.ones(len(tissue), bool)
     for mask, tag in ((core | (drawn.labels == labels.BORDER_ZONE), BORDER_ZONE), (core, CORE)):
         if mask.any():
-            scar = drawn_region(mesh, mask, drawn.spacing_mm, within=scar)
+            scar = drawn_region(mesh, mask, drawn.muscle & ~mask, drawn.spacing_mm, within=scar)
             tissue[scar] = tag
     return tissue
 

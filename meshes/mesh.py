@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from cardiotwin.errors import MeshError
+from cardiotwin.meshes.adjacency import BOUNDARY, FACES, face_neighbours
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,21 +48,27 @@ class Mesh:
     @property
     def centroids(self) -> np.ndarray:
         """(n_tets, 3) mm."""
-        return self.points[self.tets].mean(axis=1)
+        a, b, c, d = self.tets.T
+        return 0.25 * ((self.points[a] + self.points[b]) + (self.points[c] + self.points[d]))
 
     def boundary_faces(self) -> np.ndarray:
         """(n_faces, 3) int32, each face that only one tetrahedron has, its normal outward."""
-        # Opposite nodes 0, 1, 2, 3; wound so that the normal leaves the tetrahedron.
-        faces = self.tets[:, [[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]]].reshape(-1, 3)
-        key = np.sort(faces, axis=1)
-        _, first, count = np.unique(key, axis=0, return_index=True, return_counts=True)
-        return np.ascontiguousarray(faces[first[count == 1]])
+        alone = face_neighbours(self.tets, len(self.points)) == BOUNDARY
+        tets, opposite = np.nonzero(alone)
+        return np.take_along_axis(self.tets[tets], FACES[opposite], axis=1)
 
 
-def signed_volumes(points: np.ndarray, tets: np.ndarray) -> np.ndarray:
-    """(n_tets,) signed volumes, mm³."""
-    a, b, c, d = (points[tets[:, k]] for k in range(4))
-    return np.einsum("ij,ij->i", np.cross(b - a, c - a), d - a) / 6.0
+@njit(cache=True)
+def signed_volumes(points, tets):
+    """(n_tets,) signed volumes, mm³; one after the other, because arrays of corners would take 20 times the memory."""
+    volumes = np.empty(tets.shape[0])
+    for e in range(tets.shape[0]):
+        a, b, c, d = points[tets[e, 0]], points[tets[e, 1]], points[tets[e, 2]], points[tets[e, 3]]
+        u0, u1, u2 = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+        v0, v1, v2 = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+        w0, w1, w2 = d[0] - a[0], d[1] - a[1], d[2] - a[2]
+        volumes[e] = ((u1 * v2 - u2 * v1) * w0 + (u2 * v0 - u0 * v2) * w1 + (u0 * v1 - u1 * v0) * w2) / 6.0
+    return volumes
 
 
 def check(points: np.ndarray, tets: np.ndarray) -> None:

@@ -8,17 +8,23 @@ from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.shapes import continued_before, stack
 
 
-def drawn_region(mesh: Mesh, mask: np.ndarray, spacing_mm: np.ndarray, within: np.ndarray) -> np.ndarray:
-    """(n_tets,) bool, the tetrahedra of a region, with the volume the region was drawn with.
+def drawn_region(
+    mesh: Mesh, mask: np.ndarray, rest: np.ndarray, spacing_mm: np.ndarray, within: np.ndarray
+) -> np.ndarray:
+    """(n_tets,) bool, the tetrahedra of a region of the muscle, with the volume the region was drawn with.
 
-    The level of the interpolated distance is not zero but what gives that volume: a scar of a few voxels would shrink
-    with the rounding of its ends, and a heart without its scar is worse than one with a scar of blurred outline.
+    Between slices both the region and the rest of the muscle are interpolated, and a tetrahedron belongs where it lies
+    deeper. The region's own outline would not do: where the wall leans, a transmural scar on one slice overlaps that on
+    the next by part of the wall only, and half-way it would leave sheets of healthy muscle on both sides that nobody
+    drew. What then is missing of the volume moves the outline: a scar of a few voxels would shrink with the rounding of
+    its ends, and a heart without its scar is worse than one with a scar of blurred outline.
 
     Parameters
     ----------
     mesh : Mesh
         In the frame of the stack, see `shapes.Stack`.
-    mask : (n_slices, n_rows, n_columns) bool
+    mask, rest : (n_slices, n_rows, n_columns) bool
+        The region, and what of the muscle it is not.
     spacing_mm : (3,) between slices, rows, columns.
     within : (n_tets,) bool
         Only these are taken, and none more than a pixel outside of the contour: where the muscle is thinner than it
@@ -26,9 +32,15 @@ def drawn_region(mesh: Mesh, mask: np.ndarray, spacing_mm: np.ndarray, within: n
     """
     volume_mm3 = float(mask.sum() * np.prod(spacing_mm))
     pixel_mm = float(spacing_mm[1:].mean())
-    region = continued_before(stack(mask, spacing_mm, clip_mm=2.0 * pixel_mm))
-    level = np.where(within, region(mesh.centroids), -np.inf)
+    region, other = (continued_before(stack(m, spacing_mm, clip_mm=2.0 * pixel_mm)) for m in (mask, rest))
+    near = np.flatnonzero(within)
+    centres = mesh.centroids[near]
+    depth = region(centres)
+    reached = depth > -1.99 * pixel_mm  # elsewhere neither may have been drawn: muscle added by rule
+    near, depth, centres = near[reached], depth[reached], centres[reached]
+    level = 0.5 * (depth - other(centres))
     order = np.argsort(-level, kind="stable")
-    chosen = np.zeros(len(level), bool)
-    chosen[order[: np.searchsorted(np.cumsum(mesh.volumes[order]), volume_mm3)]] = True
-    return chosen & (level > -pixel_mm)
+    chosen = order[: np.searchsorted(np.cumsum(mesh.volumes[near[order]]), volume_mm3)]
+    found = np.zeros(len(mesh.tets), bool)
+    found[near[chosen[level[chosen] > -pixel_mm]]] = True
+    return found

@@ -7,6 +7,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from cardiotwin.errors import MeshError
+from cardiotwin.meshes.adjacency import face_neighbours, parts
 from cardiotwin.meshes.mesh import Mesh
 
 EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM, BASE = 1, 2, 3, 4
@@ -87,10 +88,7 @@ def largest_part(mesh: Mesh) -> tuple[Mesh, int]:
 
     Parts that touch in a node or an edge only are separate: hardly any current would pass.
     """
-    pairs = _neighbours(mesh.tets)
-    n_tets = len(mesh.tets)
-    graph = coo_matrix((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n_tets, n_tets))
-    n_parts, part = connected_components(graph, directed=False)
+    part, n_parts = parts(face_neighbours(mesh.tets, len(mesh.points)))
     if n_parts == 1:
         return mesh, 0
     kept = part == np.bincount(part).argmax()
@@ -131,11 +129,3 @@ def face_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(n_faces, 3) outward normals, as long as the face is large (mm²)."""
     a, b, c = (points[faces[:, k]] for k in range(3))
     return 0.5 * np.cross(b - a, c - a)
-
-
-def _neighbours(tets: np.ndarray) -> np.ndarray:
-    """(n, 2) pairs of tetrahedra that share a face."""
-    faces = np.sort(tets[:, [[1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1]]].reshape(-1, 3), axis=1)
-    order = np.lexsort(faces.T)
-    same = (faces[order[1:]] == faces[order[:-1]]).all(axis=1)
-    return np.stack([order[:-1][same] // 4, order[1:][same] // 4], axis=1)

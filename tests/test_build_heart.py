@@ -69,8 +69,16 @@ def heart(segmentation):
 
 
 def test_left_ventricle_has_the_volume_that_was_drawn(segmentation, heart):
-    """Within 6 %: the first slice stands for a slab that is cut at 4 mm, the apex is rounded off."""
-    assert volume_ml(heart, heart.ventricle == LEFT) == pytest.approx(labelled_ml(segmentation, 2, 4, 5), rel=0.06)
+    """Within 3 %: where the right wall, added by rule, meets the left one is a rule too."""
+    assert volume_ml(heart, heart.ventricle == LEFT) == pytest.approx(labelled_ml(segmentation, 2, 4, 5), rel=0.03)
+
+
+@pytest.mark.parametrize("slice_mm", [5.0, 10.0])
+def test_both_ventricles_have_the_volume_that_was_drawn(slice_mm):
+    """The right wall as drawn too, in pixels, with nothing added by rule."""
+    segmentation = drawn(slice_mm=slice_mm, right_wall=True)
+    heart = build_heart(segmentation, MeshSettings(edge_mm=2.0), rv_wall_mm=0.0)
+    assert heart.mesh.volumes.sum() == pytest.approx(1e3 * labelled_ml(segmentation, 2), rel=0.01)
 
 
 def test_scar_keeps_its_volume(segmentation, heart):
@@ -88,12 +96,19 @@ def test_scar_lies_where_it_was_drawn(segmentation, heart):
     assert np.linalg.norm(found_at - drawn_at) < 3.0
 
 
+def middle_of(heart, surface):
+    """Centre of a surface by area: that of its nodes depends on where the lattice happens to be finer."""
+    corners = heart.mesh.points[heart.faces[heart.surface == surface]]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    return np.average(corners.mean(axis=1), axis=0, weights=area)
+
+
 def test_the_other_slice_order_gives_the_same_heart(heart):
     other = build_heart(drawn(slices_from_base=False, scar=True), SETTINGS)
     assert other.mesh.volumes.sum() == pytest.approx(heart.mesh.volumes.sum(), rel=2e-3)
     for surface in (EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM, BASE):
-        ours, theirs = (h.mesh.points[h.surface_nodes(surface)].mean(axis=0) for h in (heart, other))
-        assert np.linalg.norm(ours - theirs) < 1.0
+        ours, theirs = (middle_of(h, surface) for h in (heart, other))
+        assert np.linalg.norm(ours - theirs) < 0.5
 
 
 def test_a_right_ventricular_wall_is_put_where_none_was_drawn(segmentation, heart):
@@ -216,5 +231,5 @@ def test_the_real_label_map_gives_a_heart():
 
     path = real_data("lge_cmr_nifti", "labels_with_scar4.nii.gz")
     heart = build_heart(from_label_map(*read_label_map(path)), MeshSettings(edge_mm=2.5))
-    assert volume_ml(heart, heart.ventricle == LEFT) == pytest.approx(163.3, rel=0.05)
+    assert volume_ml(heart, heart.ventricle == LEFT) == pytest.approx(163.3, rel=0.01)
     assert volume_ml(heart, heart.tissue_class == CORE) == pytest.approx(5.27, rel=0.02)
