@@ -11,6 +11,7 @@ import numpy as np
 from cardiotwin.errors import CardioTwinError, InputRejected, QualityGate, ResourceLimit
 from cardiotwin.imaging import Image
 from cardiotwin.ingest.dicom_file import quiet
+from cardiotwin.ingest.guard import check_unchanged
 from cardiotwin.ingest.pixels import PixelSource
 from cardiotwin.ingest.slices import Slice
 from cardiotwin.ingest.stacks import (
@@ -97,6 +98,8 @@ def read_dicom(
         Two patients, burned-in annotation, secondary capture. Exit code 7.
     ResourceLimit
         The decoded volume would exceed 4 GiB. Exit code 5.
+    IntegrityError
+        A file changed while it was read. Exit code 6.
     """
     if kind is not None and kind not in KINDS:
         raise InputRejected(f"kind={kind!r}: expected one of {', '.join(KINDS)}")
@@ -220,6 +223,8 @@ def _load(stack: Stack, kind: str, notes: Sequence[str], progress: Progress) -> 
     grid = make_grid(stack.slices, ONE_SERIES_PER_SLICE if gathered else ONE_SERIES, one_frame=kind == "lge")
     notes = [*notes, *_remarks(stack, grid, gathered)]
     values, motion = _volumes(grid, kind, progress)
+    for one in (file for group in stack.series for file in group.instances):
+        check_unchanged(one.path, one.name, one.stamp)
     thickness = np.array([one.thickness_mm for one in stack.slices])
     known = thickness[np.isfinite(thickness) & (thickness > 0)]
     return Image(

@@ -14,6 +14,7 @@ import numpy as np
 from cardiotwin.errors import CardioTwinError, InputRejected, PolicyRefusal
 from cardiotwin.ingest.dicom_file import is_dicom, quiet, read_dataset, text
 from cardiotwin.ingest.folders import common_root, regular_files
+from cardiotwin.ingest.guard import Stamp, stamp
 from cardiotwin.ingest.slices import Slice, slices_of
 from cardiotwin.ingest.stacks import positions_of
 from cardiotwin.ingest.wording import name_of, refusal, shown, tagged
@@ -45,11 +46,14 @@ class Instance:
         `name` is what a refusal calls the file.
     header : Dataset
         As read.
+    stamp : Stamp
+        Of the file when its header was read.
     """
 
     path: Path
     name: str
     header: Dataset
+    stamp: Stamp
 
     @property
     def person(self) -> tuple[str, str, str]:
@@ -144,9 +148,10 @@ def survey(path: str | Path | Iterable[str | Path], *, progress: Progress = sile
         if _skip(file, asked):
             others.append(name)
             continue
+        before = stamp(file)
         header = read_dataset(file, name, pixels=False)
         if text(header.file_meta, "MediaStorageSOPClassUID") != DICOMDIR:
-            instances.append(Instance(file, name, header))
+            instances.append(Instance(file, name, header, before))
             _check_essentials(instances[-1])
     if not instances:
         raise InputRejected(f"{files[0].parent.name if files else path}: no DICOM file; expected an exported series")
