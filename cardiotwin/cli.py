@@ -71,21 +71,28 @@ def new(case: Case, *, preset: Literal["default", "demo", "full"] = "default", j
 @app.command
 def add(
     case: Case,
-    paths: Annotated[tuple[Path, ...], Parameter(help="DICOM folder, label map, ECG, electrodes or plan")],
+    paths: Annotated[
+        tuple[Path, ...], Parameter(help="DICOM folder, ZIP or DICOMDIR; label map, ECG, electrodes or plan")
+    ],
     *,
     at: Annotated[str, Parameter(help="when it was recorded, ISO 8601, for files that do not say")] = "",
+    series: Annotated[str | None, Parameter(help="image series to take: UID, number or description")] = None,
+    kind: Annotated[Literal["lge", "cine"] | None, Parameter(help="what the image series is")] = None,
+    skip_bad: Annotated[bool, Parameter(negative="", help="leave out damaged DICOM files, with a note each")] = False,
+    accept_burned_in: Annotated[bool, Parameter(negative="", help="take pixels that may show a name")] = False,
     json: Json = False,
 ) -> None:
     """Put in imaging, a label map, an ECG, electrode positions or a plan; the kind is recognised.
 
     Example: cardiotwin add case07 export/ isthmus.toml
     """
+    from cardiotwin.ingest import Wanted
     from cardiotwin.twin import Twin
 
     if not paths:
         raise SettingsError("add: no path given; example: cardiotwin add case07 export/")
     with terminal.progress_bar(json) as progress:
-        added = Twin(case).add(paths, at=at, progress=progress)
+        added = Twin(case).add(paths, at=at, wanted=Wanted(series, kind, skip_bad, accept_burned_in), progress=progress)
     if json:
         terminal.say_json({"added": added.observations, "notes": added.notes})
         return

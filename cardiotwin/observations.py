@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from cardiotwin.errors import InputRejected, SettingsError
 from cardiotwin.ingest.dicom_file import read_dataset, text
+from cardiotwin.ingest.dicomdir import is_dicomdir
 from cardiotwin.ingest.wording import name_of, shown
 from cardiotwin.progress import Progress, silent
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+    from cardiotwin.ingest import Wanted
 
 FROM_FOLDERS = ("dicom_image", "dicom_ecg", "wfdb_ecg")
 """Kinds that are taken from a folder without being named themselves."""
@@ -45,6 +48,8 @@ class Found:
         DICOM files it was read from, of which the twin keeps de-identified copies.
     file : str
         Its name, for messages; the twin does not keep it.
+    notes : tuple of str
+        Which series was taken, which were left out, and why; the twin does not keep them.
     """
 
     kind: str
@@ -56,13 +61,16 @@ class Found:
     recorded: str = ""
     dicom: tuple[Path, ...] = ()
     file: str = ""
+    notes: tuple[str, ...] = ()
 
 
-def find(path: Path, *, salt: str = "", at: str = "", progress: Progress = silent) -> list[Found]:
+def find(
+    path: Path, *, salt: str = "", at: str = "", wanted: Wanted | None = None, progress: Progress = silent
+) -> list[Found]:
     """Recognise and read what lies at a path.
 
-    A folder gives its LGE or cine stack and its ECGs in DICOM or WFDB. Label maps, CSV files and plans are only taken
-    when they are named themselves: a study folder may hold such files for other reasons.
+    A folder or a DICOMDIR gives its LGE or cine stack and its ECGs in DICOM or WFDB. Label maps, CSV files and plans
+    are only taken when they are named themselves: a study folder may hold such files for other reasons.
 
     Parameters
     ----------
@@ -71,6 +79,8 @@ def find(path: Path, *, salt: str = "", at: str = "", progress: Progress = silen
         Of the twin, for the hashes of identity.
     at : str
         ISO 8601: when it was recorded, for files that do not say.
+    wanted : Wanted
+        Which image series to take.
     progress : Progress
 
     Raises
@@ -87,9 +97,9 @@ def find(path: Path, *, salt: str = "", at: str = "", progress: Progress = silen
     at = _checked_time(at)
     if not path.exists():
         raise InputRejected(f"{shown(path.name)}: no such file or folder; check the path")
-    if path.is_dir():
-        return _in_folder(path, salt, at, progress)
-    return [_one_file(path, salt, at, progress)]
+    if path.is_dir() or is_dicomdir(path):
+        return _in_folder(path, salt, at, wanted, progress)
+    return [_one_file(path, salt, at, wanted, progress)]
 
 
 def age(effective: str) -> str:
@@ -102,11 +112,11 @@ def age(effective: str) -> str:
     return f"{max((datetime.now(UTC) - then).days, 0)} d"
 
 
-def _in_folder(folder: Path, salt: str, at: str, progress: Progress) -> list[Found]:
+def _in_folder(folder: Path, salt: str, at: str, wanted: Wanted | None, progress: Progress) -> list[Found]:
     from cardiotwin.ingest import recognise_all
 
     inputs = recognise_all(folder)
-    found = [_read(kind, folder, files, salt, at, progress) for kind, files in inputs if kind in FROM_FOLDERS]
+    found = [_read(kind, folder, files, salt, at, wanted, progress) for kind, files in inputs if kind in FROM_FOLDERS]
     if not found:
         count = sum(len(files) for _, files in inputs)
         raise InputRejected(
@@ -116,7 +126,7 @@ def _in_folder(folder: Path, salt: str, at: str, progress: Progress) -> list[Fou
     return found
 
 
-def _one_file(path: Path, salt: str, at: str, progress: Progress) -> Found:
+def _one_file(path: Path, salt: str, at: str, wanted: Wanted | None, progress: Progress) -> Found:
     from cardiotwin.ingest import explain
 
     kind, why = explain(path)
@@ -125,30 +135,33 @@ def _one_file(path: Path, salt: str, at: str, progress: Progress) -> Found:
             f"{shown(path.name)}: {why}; expected DICOM, a label map (.nii, .nii.gz, .nrrd), an ECG (DICOM, .hea, "
             ".csv), electrodes (.csv) or a plan (.toml)"
         )
-    return _read(kind, path, (path,), salt, at, progress)
+    return _read(kind, path, (path,), salt, at, wanted, progress)
 
 
-def _read(kind: str, path: Path, files: tuple[Path, ...], salt: str, at: str, progress: Progress) -> Found:
+def _read(
+    kind: str, path: Path, files: tuple[Path, ...], salt: str, at: str, wanted: Wanted | None, progress: Progress
+) -> Found:
     """Read one input of a known kind; `path` is what the user named, the input's one file but for an image series."""
-    return replace(_value(kind, path, files, salt, at, progress), file=name_of(files[0], path))
+    return replace(_value(kind, path, files, salt, at, wanted, progress), file=name_of(files[0], path))
 
 
-def _value(kind: str, path: Path, files: tuple[Path, ...], salt: str, at: str, progress: Progress) -> Found:
+def _value(
+    kind: str, path: Path, files: tuple[Path, ...], salt: str, at: str, wanted: Wanted | None, progress: Progress
+) -> Found:
     if kind == "dicom_image":
-        return _image(path, salt, progress)
+        return _image(path, salt, wanted, progress)
     if kind == "dicom_ecg":
         return _dicom_ecg(files[0], salt, at)
     read = {"wfdb_ecg": _wfdb, "csv_ecg": _csv_ecg, "electrodes": _electrodes, "label_map": _label_map, "plan": _plan}
     return read[kind](files[0], at)
 
 
-def _image(path: Path, salt: str, progress: Progress) -> Found:
-    from cardiotwin.ingest import identity, image_files, read_dicom
+def _image(path: Path, salt: str, wanted: Wanted | None, progress: Progress) -> Found:
+    from cardiotwin.ingest import identity, take_dicom
 
-    files = image_files(path)
-    # Of these files alone: what else the folder held is no part of the image, and must not change its address.
-    image = read_dicom(files, progress=progress)
-    header = read_dataset(files[0], shown(files[0].name), pixels=False)
+    # The image speaks of its own files alone: what else the folder held must not change its address.
+    taken = take_dicom(path, wanted, progress=progress)
+    image, files, header = taken.image, taken.files, taken.header
     slices, rows, columns = image.values.shape
     return Found(
         kind="image",
@@ -157,7 +170,8 @@ def _image(path: Path, salt: str, progress: Progress) -> Found:
         identity=identity(header, salt=salt.encode()),
         effective=_time(header, _EFFECTIVE),
         recorded=_time(header, _RECORDED),
-        dicom=tuple(files),
+        dicom=files,
+        notes=taken.choice,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from cardiotwin.workshop import Workshop
 
 if TYPE_CHECKING:
     from cardiotwin.heart import Heart
+    from cardiotwin.ingest import Wanted
     from cardiotwin.observations import Found
     from cardiotwin.study import Study
 
@@ -79,7 +80,14 @@ class Twin:
         """The HTML report; there once the report stage has run."""
         return self.folder / "report" / "report.html"
 
-    def add(self, paths: Iterable[Path | str], *, at: str = "", progress: Progress = silent) -> Added:
+    def add(
+        self,
+        paths: Iterable[Path | str],
+        *,
+        at: str = "",
+        wanted: Wanted | None = None,
+        progress: Progress = silent,
+    ) -> Added:
         """Put in imaging, label maps, ECGs, electrode positions or plans; their kind is recognised.
 
         All are read before any is kept: when one is refused, the twin is unchanged. What is there already is left as it
@@ -90,6 +98,8 @@ class Twin:
         paths : iterable of Path
         at : str
             ISO 8601: when it was recorded, for files that do not say.
+        wanted : Wanted
+            Which image series to take from a folder that has several.
         progress : Progress
 
         Raises
@@ -99,17 +109,20 @@ class Twin:
         PolicyRefusal
             Two patients.
         """
-        from cardiotwin.ingest import write_deidentified
+        from cardiotwin.ingest import opened, write_deidentified
         from cardiotwin.observations import find
         from cardiotwin.repeats import without_repeats
 
-        with self._locked():
+        with self._locked(), ExitStack() as archives:
             salt = self.ledger.salt()
-            found = [one for path in paths for one in find(Path(path), salt=salt, at=at, progress=progress)]
+            places = [archives.enter_context(opened(Path(path), self.folder, progress)) for path in paths]
+            options: dict[str, Any] = {"salt": salt, "at": at, "wanted": wanted, "progress": progress}
+            found = [one for place in places for one in find(place, **options)]
             people = self.ledger.identities()
             for one in found:
                 _refuse_other_person(people, one)
-            found, notes = without_repeats(found)
+            found, repeats = without_repeats(found)
+            notes = [*(note for one in found for note in one.notes), *repeats]
             before = self.ledger.observations()
             new = self._new_observations(found)
             notes += _of_unnamed_patients(new, people, before)

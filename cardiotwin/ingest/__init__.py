@@ -1,8 +1,9 @@
 """The door: files of any origin in, observations in patient coordinates out, or one line that says why not."""
 
 from cardiotwin.ingest.anatomy import check_not_mirrored
+from cardiotwin.ingest.archives import opened
 from cardiotwin.ingest.deidentify import deidentify, identity, same_person, write_deidentified
-from cardiotwin.ingest.dicom_image import image_files, read_dicom
+from cardiotwin.ingest.dicom_image import Wanted, image_files, read_dicom, take_dicom
 from cardiotwin.ingest.ecg_csv import read_electrodes
 from cardiotwin.ingest.ecg_files import read_ecg
 from cardiotwin.ingest.labels import read_label_map
@@ -12,11 +13,13 @@ from cardiotwin.ingest.study import Series, Study, read_header, survey
 __all__ = [
     "Series",
     "Study",
+    "Wanted",
     "check_not_mirrored",
     "deidentify",
     "explain",
     "identity",
     "image_files",
+    "opened",
     "read_dicom",
     "read_ecg",
     "read_electrodes",
@@ -26,5 +29,6 @@ __all__ = [
     "recognise_all",
     "same_person",
     "survey",
+    "take_dicom",
     "write_deidentified",
 ]

@@ -1,7 +1,8 @@
 """One DICOM file, read as if it had been written by an enemy.
 
 pydicom is lenient on purpose: it accepts truncated files, inflates without limit and raises more than seven kinds of
-exception on damage. Everything that reads a DICOM file in CardioTwin goes through :func:`read_dataset`.
+exception on damage. Everything that reads a DICOM file in CardioTwin goes through :func:`read_dataset`, which lets
+another process try first (:mod:`cardiotwin.ingest.guard`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cardiotwin.errors import CardioTwinError, InputRejected
+from cardiotwin.ingest.guard import GUARD
 from cardiotwin.ingest.wording import refusal, shown, tagged
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ RATIO_ALLOWANCE_BYTES = 64 << 20
 MOST_INFLATION = 100
 MOST_DEPTH = 64
 MOST_ELEMENTS = 200_000
+PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 DEFLATED = "1.2.840.10008.1.2.1.99"
 EXPORT_AGAIN = "Export the file again"
 
@@ -52,10 +55,21 @@ def read_dataset(path: Path, name: str, *, pixels: bool) -> Dataset:
     Raises
     ------
     InputRejected
-        Not DICOM, truncated, larger than 1 GiB, inflating beyond 2 GiB or 100 to 1, or nested deeper than 64.
+        Not DICOM, truncated, larger than 1 GiB, inflating beyond 2 GiB or 100 to 1, or nested deeper than 64; the
+        process that parsed it first died of it, or wanted more than 2 GiB or 120 s.
     """
-    import pydicom
+    check_part_10(path, name)
+    GUARD.check(path, name)
+    return parse(path, name, pixels=pixels)
 
+
+def check_part_10(path: Path, name: str) -> None:
+    """Refuse what is no DICOM file, or too long for one.
+
+    Raises
+    ------
+    InputRejected
+    """
     size = path.stat().st_size
     if size == 0:
         raise refusal(name, "an empty file", "a DICOM file", EXPORT_AGAIN)
@@ -63,11 +77,31 @@ def read_dataset(path: Path, name: str, *, pixels: bool) -> Dataset:
         raise refusal(name, f"{size} bytes", f"at most {MOST_BYTES}", "Export one series per file set")
     if not is_dicom(path):
         raise refusal(name, f"{size} bytes without the mark DICM at byte 128", "DICOM Part 10", EXPORT_AGAIN)
+
+
+def parse(path: Path, name: str, *, pixels: bool) -> Dataset:
+    """The data set of one Part 10 file, parsed in this very process: see `read_dataset`, which is what to call."""
+    from pydicom.filereader import read_partial
+
     with refusing(name, "the header cannot be read"):
         _check_inflation(path, name)
-        dataset = pydicom.dcmread(path, stop_before_pixels=not pixels)
+        with path.open("rb") as file:
+            dataset = read_partial(file, _Stop(name, pixels))
         _check_size(dataset, name)
     return dataset
+
+
+class _Stop:
+    """Told of every element before it is read: says when to stop, and refuses too many while they are still few."""
+
+    def __init__(self, name: str, pixels: bool) -> None:
+        self._name, self._pixels, self._count = name, pixels, 0
+
+    def __call__(self, tag: int, vr: str | None, length: int) -> bool:
+        self._count += 1
+        if self._count > MOST_ELEMENTS:
+            raise refusal(self._name, f"more than {MOST_ELEMENTS} elements", "fewer", EXPORT_AGAIN)
+        return not self._pixels and tag in PIXEL_DATA
 
 
 @contextmanager
@@ -95,6 +129,8 @@ def refusing(name: str, what: str) -> Iterator[None]:
             yield
     except CardioTwinError:
         raise
+    except MemoryError:
+        raise refusal(name, "more bytes to hold than there is memory for", "fewer", "Export fewer frames") from None
     except RecursionError:
         raise refusal(name, "sequences nested without end", f"at most {MOST_DEPTH} levels", EXPORT_AGAIN) from None
     except Exception as error:  # seven types were seen in 5,000 random mutations; none of them is a bug of ours

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cardiotwin.errors import CardioTwinError, InputRejected, QualityGate, ResourceLimit
 from cardiotwin.imaging import Image
+from cardiotwin.ingest.archives import opened
 from cardiotwin.ingest.dicom_file import quiet
+from cardiotwin.ingest.guard import check_unchanged
 from cardiotwin.ingest.pixels import PixelSource
 from cardiotwin.ingest.slices import Slice
 from cardiotwin.ingest.stacks import (
@@ -23,6 +28,9 @@ from cardiotwin.ingest.stacks import (
 )
 from cardiotwin.ingest.study import Series, Study, survey
 from cardiotwin.progress import Progress, part, silent
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 FEWEST_POSITIONS = 3
 MOST_VOLUME_BYTES = 4 << 30
@@ -59,15 +67,79 @@ class Stack:
         return f"{len(self.series)} single-slice series ({numbers}): {self.kind or 'undecided'}"
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What the user says about an export.
+
+    Attributes
+    ----------
+    series : str, sequence of str, optional
+        Series Instance UID, series number or description: needed where there is more than one candidate.
+    kind : {"lge", "cine"}, optional
+        Needed where the header does not say.
+    skip_bad : bool
+        Leave out damaged files, with a note each, instead of refusing all.
+    accept_burned_in : bool
+        Take pixels that may show a name: somebody has looked at them.
+    """
+
+    series: str | Sequence[str] | None = None
+    kind: str | None = None
+    skip_bad: bool = False
+    accept_burned_in: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """One stack out of an export.
+
+    Attributes
+    ----------
+    image : Image
+    files : tuple of Path
+        What it was read from.
+    header : Dataset
+        Of the first of them.
+    choice : tuple of str
+        One line for the series that was taken and why, one for each that was left out and why.
+    """
+
+    image: Image
+    files: tuple[Path, ...]
+    header: Dataset
+    choice: tuple[str, ...]
+
+
 @quiet()
+def take_dicom(
+    path: str | Path | Iterable[str | Path], wanted: Wanted | None = None, *, progress: Progress = silent
+) -> Taken:
+    """The stack that `read_dicom` reads, with its files and the reasons; see there."""
+    wanted = wanted or Wanted()
+    if wanted.kind is not None and wanted.kind not in KINDS:
+        raise InputRejected(f"kind={wanted.kind!r}: expected one of {', '.join(KINDS)}")
+    study = survey(
+        path,
+        skip_bad=wanted.skip_bad,
+        accept_burned_in=wanted.accept_burned_in,
+        progress=part(progress, 0.0, 0.5),
+    )
+    stack, notes = choose(study, series=wanted.series, kind=wanted.kind)
+    image = _load(stack, wanted.kind or stack.kind, study.skipped, part(progress, 0.5, 1.0))
+    files = tuple(one.path for group in stack.series for one in group.instances)
+    return Taken(image, files, stack.series[0].instances[0].header, (*notes, *study.notes))
+
+
 def read_dicom(
     path: str | Path | Iterable[str | Path],
     *,
     series: str | Sequence[str] | None = None,
     kind: str | None = None,
+    skip_bad: bool = False,
+    accept_burned_in: bool = False,
     progress: Progress = silent,
 ) -> Image:
-    """Read a short-axis LGE or cine stack.
+    """Read a short-axis LGE or cine stack from a folder, a DICOMDIR or a ZIP archive.
 
     Series are found and slices sorted by geometry (orientation x position), never by file name or instance number.
     Parallel single-slice series in one frame of reference are gathered into one stack, as many scanners export a cine.
@@ -75,11 +147,13 @@ def read_dicom(
 
     Parameters
     ----------
-    path : folder (searched with its subfolders), file, or several of them
+    path : folder (searched with its subfolders), DICOMDIR, ZIP archive, file, or several files and folders
     series : str or several, optional
         Series Instance UID, series number or description: needed where a folder holds more than one candidate.
     kind : {"lge", "cine"}, optional
         Needed where the header does not say.
+    skip_bad, accept_burned_in : bool
+        See `Wanted`.
     progress : Progress, optional
 
     Returns
@@ -97,12 +171,14 @@ def read_dicom(
         Two patients, burned-in annotation, secondary capture. Exit code 7.
     ResourceLimit
         The decoded volume would exceed 4 GiB. Exit code 5.
+    IntegrityError
+        A file changed while it was read. Exit code 6.
     """
-    if kind is not None and kind not in KINDS:
-        raise InputRejected(f"kind={kind!r}: expected one of {', '.join(KINDS)}")
-    study = survey(path, progress=part(progress, 0.0, 0.5))
-    stack, notes = choose(study, series=series, kind=kind)
-    return _load(stack, kind or stack.kind, (*study.notes, *notes), part(progress, 0.5, 1.0))
+    wanted = Wanted(series, kind, skip_bad, accept_burned_in)
+    one = isinstance(path, str | os.PathLike)
+    with opened(Path(path)) if one else nullcontext(path) as found:  # type: ignore[arg-type]
+        taken = take_dicom(found, wanted, progress=progress)
+    return replace(taken.image, notes=(*taken.choice[1:], *taken.image.notes))
 
 
 def image_files(
@@ -119,7 +195,7 @@ def image_files(
 def choose(
     study: Study, *, series: str | Sequence[str] | None = None, kind: str | None = None
 ) -> tuple[Stack, list[str]]:
-    """The one stack to read, and a line for each series that was left out.
+    """The one stack to read, a line that says why, and one for each series that was left out, with the reason.
 
     Raises
     ------
@@ -142,11 +218,27 @@ def choose(
         )
     stack = _one_of(candidates, kind)
     used = set(map(id, stack.series))
-    return stack, [f"left out {one}" for one in study.series if id(one) not in used]
+    others = [one for one in study.series if id(one) not in used]
+    chosen = set(map(id, wanted))
+    lines = [f"took {stack}: {stack.series[0].because}{'; named by the user' if series is not None else ''}"]
+    return stack, lines + [f"left out {one}: {_why_left_out(one, stack, id(one) in chosen)}" for one in others]
+
+
+def _why_left_out(one: Series, stack: Stack, asked_for: bool) -> str:
+    if not asked_for:
+        return "another was named"
+    if one.problem is not None and one.kind != "other":
+        return "it cannot be read"
+    if one.kind == "other":
+        return one.because
+    if one.kind != stack.kind:
+        preferred = ", because only late enhancement shows scar" * (stack.kind == "lge")
+        return f"{one.kind or 'undecided'} ({one.because}); {stack.kind or 'another'} was preferred{preferred}"
+    return "it lies in another plane, or has too few positions"
 
 
 def _with_advice(problem: CardioTwinError) -> CardioTwinError:
-    return type(problem)(f"{problem}. Or choose another series with series=")
+    return type(problem)(f"{problem}. Or choose another series with series= (--series)")
 
 
 def _selected(found: Sequence[Series], wanted: str | Sequence[str] | None) -> list[Series]:
@@ -198,7 +290,7 @@ def _one_of(candidates: list[Stack], kind: str | None) -> Stack:
         if len(matching) > 1:
             raise InputRejected(
                 f"{len(matching)} candidate series in one folder: {_listed(matching)}; expected one. "
-                "Choose with series= (UID, number or description)"
+                "Choose with series= (--series): UID, number or description"
             )
         if matching and (preferred or kind):
             return matching[0]
@@ -210,7 +302,7 @@ def _one_of(candidates: list[Stack], kind: str | None) -> Stack:
     )
 
 
-def _load(stack: Stack, kind: str, notes: Sequence[str], progress: Progress) -> Image:
+def _load(stack: Stack, kind: str, skipped: Sequence[str], progress: Progress) -> Image:
     if len({series.frame_of_reference for series in stack.series}) > 1:
         raise InputRejected(
             f"{stack}: FrameOfReferenceUID (0020,0052) differs between parallel series; expected one. "
@@ -218,8 +310,10 @@ def _load(stack: Stack, kind: str, notes: Sequence[str], progress: Progress) -> 
         )
     gathered = len(stack.series) > 1
     grid = make_grid(stack.slices, ONE_SERIES_PER_SLICE if gathered else ONE_SERIES, one_frame=kind == "lge")
-    notes = [*notes, *_remarks(stack, grid, gathered)]
+    notes = [*skipped, *_remarks(stack, grid, gathered)]
     values, motion = _volumes(grid, kind, progress)
+    for one in (file for group in stack.series for file in group.instances):
+        check_unchanged(one.path, one.name, one.stamp)
     thickness = np.array([one.thickness_mm for one in stack.slices])
     known = thickness[np.isfinite(thickness) & (thickness > 0)]
     return Image(

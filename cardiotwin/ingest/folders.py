@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cardiotwin.errors import InputRejected
+from cardiotwin.ingest.dicomdir import is_dicomdir, named_files
+from cardiotwin.ingest.wording import shown
 
 MOST_FILES = 10_000
 
@@ -16,7 +18,8 @@ def regular_files(path: str | Path | Iterable[str | Path]) -> tuple[list[Path], 
     """Every regular file under `path`, sorted, and a line for each thing that was left out.
 
     Links, pipes, sockets and devices inside a folder are left out, so that a loop ends and nothing blocks.
-    A link named by the user is followed once. Hidden files are left out silently.
+    A link named by the user is followed once. Hidden files are left out silently. A DICOMDIR named by the user stands
+    for the files that it names.
 
     Parameters
     ----------
@@ -33,7 +36,11 @@ def regular_files(path: str | Path | Iterable[str | Path]) -> tuple[list[Path], 
     for root in roots:
         if not root.exists():
             raise InputRejected(f"{root.name}: no such file or folder; check the path")
-        for entry in _walk(root) if root.is_dir() else [root]:
+        entries: Iterable[Path] = _walk(root) if root.is_dir() else [root]
+        if is_dicomdir(root):
+            entries, missing = named_files(root)
+            notes += [f"{root.name} names {shown(one)}, which is not there" for one in missing]
+        for entry in entries:
             kind = _kind(entry, follow=entry == root)
             if kind == "file":
                 files.append(entry)
@@ -47,8 +54,13 @@ def regular_files(path: str | Path | Iterable[str | Path]) -> tuple[list[Path], 
 
 
 def common_root(path: str | Path | Iterable[str | Path]) -> Path | None:
-    """The folder the user gave, for naming files inside it."""
-    return Path(path) if isinstance(path, str | os.PathLike) and Path(path).is_dir() else None
+    """The folder the user gave, or that of a DICOMDIR, for naming files inside it."""
+    if not isinstance(path, str | os.PathLike):
+        return None
+    root = Path(path)
+    if root.is_dir():
+        return root
+    return root.parent if is_dicomdir(root) else None
 
 
 def _walk(root: Path) -> Iterator[Path]:

@@ -9,12 +9,13 @@ import numpy as np
 
 from cardiotwin.errors import CardioTwinError
 from cardiotwin.ingest.dicom_file import is_dicom, read_dataset, text
+from cardiotwin.ingest.dicomdir import DICOMDIR, is_dicomdir
 from cardiotwin.ingest.ecg_csv import first_row, is_number, lead_of
 from cardiotwin.ingest.ecg_dicom import ECG_CLASSES
 from cardiotwin.ingest.ecg_wfdb import signal_files
 from cardiotwin.ingest.folders import regular_files
 from cardiotwin.ingest.labels import read_volume
-from cardiotwin.ingest.study import DICOM_ENDINGS, DICOMDIR
+from cardiotwin.ingest.study import DICOM_ENDINGS
 from cardiotwin.ingest.wording import name_of, shown
 
 KINDS = ("dicom_image", "dicom_ecg", "wfdb_ecg", "csv_ecg", "electrodes", "label_map", "plan", "unknown")
@@ -24,7 +25,7 @@ MOST_TOML_BYTES = 10 << 20
 
 
 def recognise(path: str | Path) -> str:
-    """One of `KINDS`. A folder is what it holds, when that is one kind; else ``"unknown"``."""
+    """One of `KINDS`. A folder or a DICOMDIR is what it holds, when that is one kind; else ``"unknown"``."""
     return explain(path)[0]
 
 
@@ -37,7 +38,7 @@ def explain(path: str | Path) -> tuple[str, str]:
         Nothing there.
     """
     path = Path(path)
-    if not path.is_dir():
+    if not path.is_dir() and not is_dicomdir(path):
         files, _ = regular_files(path)
         return _kind(files[0]) if files else ("unknown", "not a regular file")
     found = [kind for kind, _ in recognise_all(path) if kind != "unknown"]
@@ -102,7 +103,7 @@ def _dicom(file: Path) -> tuple[str, str]:
     if sop_class.startswith(ECG_CLASSES):
         return "dicom_ecg", "a DICOM ECG waveform"
     if sop_class == DICOMDIR:
-        return "unknown", "a DICOMDIR; give the folder of its files"
+        return "unknown", "a DICOMDIR; name it itself, or give the folder of its files"
     if "Rows" in header or file.name.lower().endswith(DICOM_ENDINGS):
         return "dicom_image", "a DICOM image"
     return "unknown", f"a DICOM object that is neither image nor ECG ({shown(sop_class)})"

@@ -13,7 +13,9 @@ import numpy as np
 
 from cardiotwin.errors import CardioTwinError, InputRejected, PolicyRefusal
 from cardiotwin.ingest.dicom_file import is_dicom, quiet, read_dataset, text
+from cardiotwin.ingest.dicomdir import DICOMDIR, named_files
 from cardiotwin.ingest.folders import common_root, regular_files
+from cardiotwin.ingest.guard import Stamp, stamp
 from cardiotwin.ingest.slices import Slice, slices_of
 from cardiotwin.ingest.stacks import positions_of
 from cardiotwin.ingest.wording import name_of, refusal, shown, tagged
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
-DICOMDIR = "1.2.840.10008.1.3.10"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 WAVEFORM = "1.2.840.10008.5.1.4.1.1.9."
 ESSENTIALS = ("SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID")
@@ -45,11 +46,14 @@ class Instance:
         `name` is what a refusal calls the file.
     header : Dataset
         As read.
+    stamp : Stamp
+        Of the file when its header was read.
     """
 
     path: Path
     name: str
     header: Dataset
+    stamp: Stamp
 
     @property
     def person(self) -> tuple[str, str, str]:
@@ -59,6 +63,10 @@ class Instance:
     @property
     def sop_class(self) -> str:
         return text(self.header, "SOPClassUID")
+
+    @property
+    def media_class(self) -> str:
+        return text(self.header.file_meta, "MediaStorageSOPClassUID")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +84,8 @@ class Series:
         Slice positions, and frames at most of them.
     kind : str
         ``"lge"``, ``"cine"``, ``""`` where the header does not decide, ``"other"`` where it is neither.
+    because : str
+        What decided the kind.
     frame_of_reference : str
     problem : CardioTwinError or None
         Why it cannot be read.
@@ -89,6 +99,7 @@ class Series:
     n_positions: int
     n_frames: int
     kind: str
+    because: str
     frame_of_reference: str
     problem: CardioTwinError | None
 
@@ -113,23 +124,42 @@ class Study:
     series : tuple of Series
     notes : tuple of str
         What was left out, and why.
+    skipped : tuple of str
+        One line for each damaged file that the user wanted to be passed over.
     """
 
     series: tuple[Series, ...]
     notes: tuple[str, ...]
+    skipped: tuple[str, ...]
 
     def __str__(self) -> str:
-        return "\n".join([*map(str, self.series), *self.notes])
+        return "\n".join([*map(str, self.series), *self.notes, *self.skipped])
 
 
 @quiet()
-def survey(path: str | Path | Iterable[str | Path], *, progress: Progress = silent) -> Study:
-    """What a folder, a file or several hold, without reading a pixel.
+def survey(
+    path: str | Path | Iterable[str | Path],
+    *,
+    skip_bad: bool = False,
+    accept_burned_in: bool = False,
+    progress: Progress = silent,
+) -> Study:
+    """What a folder, a file, a DICOMDIR or several of them hold, without reading a pixel.
+
+    Parameters
+    ----------
+    path : folder, file or several
+    skip_bad : bool
+        Leave out damaged files with a note each, instead of refusing all.
+    accept_burned_in : bool
+        Take series whose pixels may show a name.
+    progress : Progress, optional
 
     Raises
     ------
     InputRejected
-        No DICOM file; a file with a DICOM ending that is none; one SOP Instance UID on two different files.
+        No DICOM file; a file with a DICOM ending that is none; one SOP Instance UID on two different files; a DICOMDIR
+        that names files outside its folder.
     PolicyRefusal
         Two patients.
     """
@@ -138,18 +168,27 @@ def survey(path: str | Path | Iterable[str | Path], *, progress: Progress = sile
     asked = {Path(path)} if root is None and isinstance(path, str | Path) else set()
     instances: list[Instance] = []
     others: list[str] = []
+    skipped: list[str] = []
     for count, file in enumerate(files):
         progress(count / len(files), f"reading header {count + 1} of {len(files)}")
         name = name_of(file, root)
         if _skip(file, asked):
             others.append(name)
             continue
-        header = read_dataset(file, name, pixels=False)
-        if text(header.file_meta, "MediaStorageSOPClassUID") != DICOMDIR:
-            instances.append(Instance(file, name, header))
-            _check_essentials(instances[-1])
+        try:
+            one = _instance(file, name)
+        except InputRejected as refused:
+            if not skip_bad:
+                raise
+            skipped.append(f"skipped {refused}")
+            continue
+        if one.media_class == DICOMDIR:
+            notes += [f"{name} names {shown(missing)}, which is not there" for missing in named_files(file)[1]]
+        else:
+            instances.append(one)
     if not instances:
-        raise InputRejected(f"{files[0].parent.name if files else path}: no DICOM file; expected an exported series")
+        where = files[0].parent.name if files else " ".join(name_of(Path(one)) for one in asked) or "input"
+        raise InputRejected(f"{where}: no readable DICOM file among {len(files)}; expected an exported series")
     if others:
         notes.append(
             f"{len(others)} file(s) that are not DICOM left out ({others[0]}{' ...' if len(others) > 1 else ''})"
@@ -158,7 +197,15 @@ def survey(path: str | Path | Iterable[str | Path], *, progress: Progress = sile
     instances = _without_copies(instances, notes)
     images = [one for one in instances if _is_image(one)]
     notes += [f"{one.name}: DICOM, but no image, left out" for one in instances if not _is_image(one)]
-    return Study(tuple(map(_series, _by_series(images))), tuple(notes))
+    return Study(tuple(_series(group, accept_burned_in) for group in _by_series(images)), tuple(notes), tuple(skipped))
+
+
+def _instance(file: Path, name: str) -> Instance:
+    before = stamp(file)
+    one = Instance(file, name, read_dataset(file, name, pixels=False), before)
+    if one.media_class != DICOMDIR:
+        _check_essentials(one)
+    return one
 
 
 def read_header(path: str | Path) -> Dataset:
@@ -209,7 +256,7 @@ def _check_essentials(one: Instance) -> None:
             raise refusal(
                 f"{one.name}: {tagged(keyword)}", "nothing", "a value", "The file is cut short; export it again"
             )
-    announced = text(one.header.file_meta, "MediaStorageSOPClassUID")
+    announced = one.media_class
     if announced and announced != one.sop_class:
         where = f"{one.name}: {tagged('SOPClassUID')}"
         raise refusal(where, shown(one.sop_class), f"{shown(announced)} as in its file header", "Export it again")
@@ -251,21 +298,22 @@ def _by_series(instances: list[Instance]) -> list[list[Instance]]:
     return [groups[uid] for uid in sorted(groups)]
 
 
-def _series(instances: list[Instance]) -> Series:
+def _series(instances: list[Instance], accept_burned_in: bool) -> Series:
     header = instances[0].header
     slices: tuple[Slice, ...] = ()
     problem: CardioTwinError | None = None
     try:
-        _check_policy(instances)
+        if not accept_burned_in:
+            _check_policy(instances)
         slices = tuple(one for file in instances for one in slices_of(file.header, file.path, file.name))
         _check_one_frame_of_reference(instances)
     except CardioTwinError as refused:
         problem = refused
-    kind = _kind_by_words(header)
+    kind, because = _kind_by_words(header)
     groups = positions_of(slices) if slices else []
     n_frames = int(np.median([len(group) for group in groups])) if groups else 0
     if slices and not problem and kind != "other":
-        kind = _kind_by_frames(instances, n_frames, kind)
+        kind, because = _kind_by_frames(instances, n_frames, kind, because)
     return Series(
         uid=shown(text(header, "SeriesInstanceUID")),
         number=shown(text(header, "SeriesNumber")),
@@ -275,6 +323,7 @@ def _series(instances: list[Instance]) -> Series:
         n_positions=len(groups),
         n_frames=n_frames,
         kind=kind,
+        because=because,
         frame_of_reference=text(header, "FrameOfReferenceUID"),
         problem=problem,
     )
@@ -292,29 +341,31 @@ def kind_words(header: Dataset) -> list[str]:
     return sorted(words_of(header).intersection(f"{LGE_WORDS} {SCOUT_WORDS} {OTHER_WORDS}".split()))
 
 
-def _kind_by_words(header: Dataset) -> str:
-    """``"lge"``, ``"other"`` or ``""``."""
+def _kind_by_words(header: Dataset) -> tuple[str, str]:
+    """``"lge"``, ``"other"`` or ``""``, and what says so."""
     words = words_of(header)
-    if text(header, "Modality") != "MR" or words.intersection(SCOUT_WORDS.split()):
-        return "other"
-    if words.intersection(LGE_WORDS.split()):
-        return "lge"
-    if words.intersection(OTHER_WORDS.split()):
-        return "other"
-    contrast = text(header, "ContrastBolusAgent") or header.get("ContrastBolusAgentSequence")
-    return "lge" if contrast or _inversion(header) else ""
+    if text(header, "Modality") != "MR":
+        return "other", f"modality {shown(text(header, 'Modality'), 16)}, not MR"
+    for names, kind in ((SCOUT_WORDS, "other"), (LGE_WORDS, "lge"), (OTHER_WORDS, "other")):
+        if found := sorted(words.intersection(names.split())):
+            return kind, f"its names say {', '.join(found)}"
+    if text(header, "ContrastBolusAgent") or header.get("ContrastBolusAgentSequence"):
+        return "lge", f"{tagged('ContrastBolusAgent')} is given"
+    if _inversion(header):
+        return "lge", f"{tagged('InversionTime')} is given"
+    return "", "neither names nor tags say what it is"
 
 
-def _kind_by_frames(instances: Sequence[Instance], n_frames: int, by_words: str) -> str:
+def _kind_by_frames(instances: Sequence[Instance], n_frames: int, by_words: str, because: str) -> tuple[str, str]:
     """Several frames per position make a cine, unless it is one that waits for different inversion times.
 
     An LGE stack acquired twice has two frames per position and is refused later, so a few frames are not enough
     where the header speaks of contrast or inversion.
     """
     if len({_inversion(one.header) for one in instances}) > 1 and n_frames > 1:
-        return "other"
+        return "other", "several inversion times at each position"
     fewest = FEWEST_CINE_FRAMES if by_words == "lge" else 2
-    return "cine" if n_frames >= fewest else by_words
+    return ("cine", f"{n_frames} frames at each position") if n_frames >= fewest else (by_words, because)
 
 
 def _inversion(header: Dataset) -> str:
