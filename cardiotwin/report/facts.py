@@ -172,7 +172,6 @@ def _substrate(study: Study) -> dict[str, Any]:
     }
     segmentation = study.segmentation
     rows = sweep(segmentation, study.settings.segment) if segmentation is not None else ()
-    used = (study.settings.segment.border_zone_threshold, study.settings.segment.core_threshold)
     left_ml = float(volumes[left].sum()) or math.nan
     return {
         "scar_assessable": heart.scar_assessable,
@@ -182,9 +181,7 @@ def _substrate(study: Study) -> dict[str, Any]:
         "in_image_ml": volumes_ml(segmentation) if segmentation is not None else None,
         "confidence": explained(segmentation.confidence, CONFIDENCE) if segmentation is not None else [],
         "sweep": [
-            asdict(row)
-            | {"used": (row.border_zone_threshold, row.core_threshold) == used, "of_left": _share(row, left_ml)}
-            for row in rows
+            asdict(row) | {"used": number == 0, "of_left": _share(row, left_ml)} for number, row in enumerate(rows)
         ],
     }
 

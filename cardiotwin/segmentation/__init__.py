@@ -10,10 +10,20 @@ from cardiotwin.segmentation.labels import (
     RV_BLOOD,
     Segmentation,
     SweepRow,
+    delineated,
     from_label_map,
     relabel,
     sweep,
     volumes_ml,
+    with_scar,
+)
+from cardiotwin.segmentation.methods import (
+    FullWidthHalfMaximum,
+    OtsuDeviations,
+    PercentOfMaximum,
+    Scar,
+    Schmidt2007,
+    StandardDeviations,
 )
 
 __all__ = [
@@ -23,11 +33,19 @@ __all__ = [
     "LV_BLOOD",
     "MYOCARDIUM",
     "RV_BLOOD",
+    "FullWidthHalfMaximum",
+    "OtsuDeviations",
+    "PercentOfMaximum",
+    "Scar",
+    "Schmidt2007",
     "Segmentation",
+    "StandardDeviations",
     "SweepRow",
+    "delineated",
     "from_label_map",
     "relabel",
     "segment",
     "sweep",
     "volumes_ml",
+    "with_scar",
 ]
