@@ -1,6 +1,7 @@
 """From an image to labelled tissue."""
 
 from cardiotwin.segmentation.automatic import segment
+from cardiotwin.segmentation.corridors import Corridor, find_corridors
 from cardiotwin.segmentation.labels import (
     BACKGROUND,
     BORDER_ZONE,
@@ -25,6 +26,7 @@ from cardiotwin.segmentation.methods import (
     Schmidt2007,
     StandardDeviations,
 )
+from cardiotwin.segmentation.refined import refined
 
 __all__ = [
     "BACKGROUND",
@@ -33,6 +35,7 @@ __all__ = [
     "LV_BLOOD",
     "MYOCARDIUM",
     "RV_BLOOD",
+    "Corridor",
     "FullWidthHalfMaximum",
     "OtsuDeviations",
     "PercentOfMaximum",
@@ -42,7 +45,9 @@ __all__ = [
     "StandardDeviations",
     "SweepRow",
     "delineated",
+    "find_corridors",
     "from_label_map",
+    "refined",
     "relabel",
     "segment",
     "sweep",
