@@ -20,6 +20,7 @@ from cardiotwin.durable import write_file
 from cardiotwin.heart import CORE, Heart
 from cardiotwin.progress import Progress, silent
 from cardiotwin.reentry import Circuit
+from cardiotwin.segmentation import Corridor, find_corridors
 from cardiotwin.study import Study
 
 NEVER_MS = -1.0
@@ -47,6 +48,10 @@ FIELDS: dict[str, tuple[str, str]] = {
     "weight": ("point", "weight of the member of the posterior an activation site belongs to, no unit; else 1"),
     "time_ms": ("point", "when an activation site fires, ms; -1: does not apply"),
     "name": ("point", "in words"),
+    "corridor": ("line", "which one, from 1, the longest first"),
+    "length_mm": ("line", "from mouth to mouth, mm"),
+    "narrowest_mm": ("line", "shortest chord across it, mm"),
+    "depth": ("line", "of its middle, 0 endocardium to 1 epicardium; -1: not known"),
 }
 """Every field: what carries it, and its meaning with its unit."""
 
@@ -99,13 +104,18 @@ def _jobs(study: Study) -> dict[str, tuple[str, Callable[[], _File]]]:
         lesions = ablation.lesion_elements(study.heart, plan)
         if lesions.any():
             jobs[name] = f'elements that the plan "{_one_line(plan.name)}" ablates', partial(_lesions, study, lesions)
+    ways = find_corridors(study.segmentation) if study.segmentation is not None else ()
+    if ways:
+        jobs["corridors.vtp"] = "corridors through scar core, a line each", partial(corridor_file, ways)
     if len(_site_columns(study)["kind"]):
         jobs["sites.vtp"] = "activation sites, pacing sites, electrodes, circuits", partial(_sites, study)
     return jobs
 
 
 def _written_before(folder: Path) -> set[str]:
-    ours = re.compile(r"heart\.vtu|potential\.vtkhdf|circuit_\d+\.vtu|lesions_[a-z0-9-]+\.vtu|sites\.vtp")
+    ours = re.compile(
+        r"heart\.vtu|potential\.vtkhdf|circuit_\d+\.vtu|lesions_[a-z0-9-]+\.vtu|sites\.vtp|corridors\.vtp"
+    )
     return {path.name for path in folder.iterdir() if ours.fullmatch(path.name)}
 
 
@@ -227,6 +237,27 @@ def _sites(study: Study) -> _File:
     for name, values in columns.items():
         cloud.point_data[name] = values
     return _xml(vtkXMLPolyDataWriter(), cloud), tuple(columns)
+
+
+def corridor_file(ways: tuple[Corridor, ...]) -> _File:
+    """A polyline for each corridor, from mouth to mouth."""
+    import pyvista as pv
+    from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
+
+    starts = np.cumsum([0, *(len(one.points) for one in ways)])
+    cells = [
+        [len(one.points), *range(start, start + len(one.points))] for start, one in zip(starts, ways, strict=False)
+    ]
+    lines = pv.PolyData(np.concatenate([one.points for one in ways]), lines=np.concatenate(cells))
+    columns = {
+        "corridor": np.arange(1, len(ways) + 1, dtype=np.int32),
+        "length_mm": np.array([one.length_mm for one in ways], np.float32),
+        "narrowest_mm": np.array([one.narrowest_mm for one in ways], np.float32),
+        "depth": finite(np.array([one.depth for one in ways]), NEVER_MS),
+    }
+    for name, values in columns.items():
+        lines.cell_data[name] = values
+    return _xml(vtkXMLPolyDataWriter(), lines), tuple(columns)
 
 
 def _xml(writer: Any, data: Any) -> bytes:

@@ -23,8 +23,13 @@ class Section(BaseModel):
 class SegmentSettings(Section):
     """Thresholds are fractions of the brightest myocardial signal; the consensus is 40 % and 60 %."""
 
+    scar_method: Literal["percent_of_maximum", "fwhm", "n_sd", "otsu_sd", "schmidt_2007"] = Field(
+        "percent_of_maximum", description="how core and border zone are told apart; the report shows all of them"
+    )
     border_zone_threshold: float = Field(0.40, gt=0, lt=1)
     core_threshold: float = Field(0.60, gt=0, lt=1)
+    core_sd: float = Field(5.0, ge=1, le=10, description="method n_sd: core above remote by so many deviations")
+    border_zone_sd: float = Field(2.0, ge=0, le=10, description="method n_sd: the same for border zone; 0: none")
     sweep: tuple[tuple[float, float], ...] = ((0.35, 0.65), (0.40, 0.60), (0.45, 0.55), (0.30, 0.70))
     rv_wall_mm: float = Field(3.0, ge=1, le=10)
 
@@ -35,6 +40,11 @@ class SegmentSettings(Section):
                 f"border_zone_threshold {self.border_zone_threshold:g} must lie below "
                 f"core_threshold {self.core_threshold:g}"
             )
+        if self.border_zone_sd >= self.core_sd:
+            raise ValueError(f"border_zone_sd {self.border_zone_sd:g} must lie below core_sd {self.core_sd:g}")
+        for low, high in self.sweep:
+            if not 0 < low < high < 1:
+                raise ValueError(f"sweep: pair {low:g}, {high:g}; expected 0 < border zone < core < 1")
         return self
 
 

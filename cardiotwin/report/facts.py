@@ -21,7 +21,7 @@ from cardiotwin.report.agreement import Span, activation_span, aligned, fitted_c
 from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
 from cardiotwin.report.missing import what_is_missing
 from cardiotwin.report.uncertain import caveats, independent_members, what_is_uncertain
-from cardiotwin.segmentation import sweep, volumes_ml
+from cardiotwin.segmentation import find_corridors, sweep, volumes_ml
 from cardiotwin.study import Study
 from cardiotwin.units import cubic_mm_to_ml
 
@@ -184,7 +184,6 @@ def _substrate(study: Study) -> dict[str, Any]:
     }
     segmentation = study.segmentation
     rows = sweep(segmentation, study.settings.segment) if segmentation is not None else ()
-    used = (study.settings.segment.border_zone_threshold, study.settings.segment.core_threshold)
     left_ml = float(volumes[left].sum()) or math.nan
     return {
         "scar_assessable": heart.scar_assessable,
@@ -193,10 +192,21 @@ def _substrate(study: Study) -> dict[str, Any]:
         "scar_share_of_left": float(volumes[heart.tissue_class != HEALTHY].sum()) / left_ml,
         "in_image_ml": volumes_ml(segmentation) if segmentation is not None else None,
         "confidence": explained(segmentation.confidence, CONFIDENCE) if segmentation is not None else [],
+        "corridors": [
+            {
+                "length_mm": one.length_mm,
+                "narrowest_mm": one.narrowest_mm,
+                "location": wall(heart, one.narrowest_at_mm),
+                "depth": one.depth,
+                "depth_from": one.depth_from,
+                "depth_to": one.depth_to,
+                "border_zone_share": one.border_zone_share,
+                "narrowest_at_mm": one.narrowest_at_mm,
+            }
+            for one in (find_corridors(segmentation) if segmentation is not None else ())
+        ],
         "sweep": [
-            asdict(row)
-            | {"used": (row.border_zone_threshold, row.core_threshold) == used, "of_left": _share(row, left_ml)}
-            for row in rows
+            asdict(row) | {"used": number == 0, "of_left": _share(row, left_ml)} for number, row in enumerate(rows)
         ],
     }
 

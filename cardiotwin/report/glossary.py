@@ -43,6 +43,12 @@ CONFIDENCE = {
         "share of the wall above the lower threshold: border zone and core",
         "no scale: see the thresholds above",
     ),
+    "remote_mean_of_maximum": (
+        "signal of remote myocardium, found as the darkest third of the wall, as a share of the brightest",
+        "0.3 or less: nulled",
+    ),
+    "remote_sd_of_maximum": ("its standard deviation, in which the n-SD methods count", "0.1 or less"),
+    "remote_region": ("where it lies", "no scale: beside no scar"),
     "scar": ("whether scar can be seen", "late enhancement is needed"),
     "source": ("where the labels come from", "a label map is taken as it is"),
 }

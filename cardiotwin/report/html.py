@@ -19,6 +19,8 @@ from cardiotwin.report import figures
 from cardiotwin.report.agreement import aligned
 from cardiotwin.report.facts import report_facts, strict_json
 from cardiotwin.report.heart3d import heart_scene
+from cardiotwin.report.substrate import scar_methods
+from cardiotwin.segmentation import sweep
 from cardiotwin.study import Study
 
 
@@ -130,6 +132,9 @@ def _charts(study: Study) -> dict[str, str]:
     made: dict[str, str] = {}
     if study.segmentation is not None:
         made["slices"] = _photograph(figures.slices(study.image, study.segmentation))
+        rows = sweep(study.segmentation, study.settings.segment)
+        if rows:
+            made["scar_methods"] = _vector(scar_methods(rows))
     if study.comparison is not None:
         made["plans"] = _vector(figures.plan_chart(study.comparison))
     if study.ecgs:

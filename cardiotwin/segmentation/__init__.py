@@ -1,6 +1,7 @@
 """From an image to labelled tissue."""
 
 from cardiotwin.segmentation.automatic import segment
+from cardiotwin.segmentation.corridors import Corridor, find_corridors
 from cardiotwin.segmentation.labels import (
     BACKGROUND,
     BORDER_ZONE,
@@ -10,11 +11,22 @@ from cardiotwin.segmentation.labels import (
     RV_BLOOD,
     Segmentation,
     SweepRow,
+    delineated,
     from_label_map,
     relabel,
     sweep,
     volumes_ml,
+    with_scar,
 )
+from cardiotwin.segmentation.methods import (
+    FullWidthHalfMaximum,
+    OtsuDeviations,
+    PercentOfMaximum,
+    Scar,
+    Schmidt2007,
+    StandardDeviations,
+)
+from cardiotwin.segmentation.refined import refined
 
 __all__ = [
     "BACKGROUND",
@@ -23,11 +35,22 @@ __all__ = [
     "LV_BLOOD",
     "MYOCARDIUM",
     "RV_BLOOD",
+    "Corridor",
+    "FullWidthHalfMaximum",
+    "OtsuDeviations",
+    "PercentOfMaximum",
+    "Scar",
+    "Schmidt2007",
     "Segmentation",
+    "StandardDeviations",
     "SweepRow",
+    "delineated",
+    "find_corridors",
     "from_label_map",
+    "refined",
     "relabel",
     "segment",
     "sweep",
     "volumes_ml",
+    "with_scar",
 ]

@@ -8,8 +8,10 @@ from cardiotwin.errors import QualityGate
 from cardiotwin.imaging import Image
 from cardiotwin.progress import Progress, silent
 from cardiotwin.segmentation.contours import ANGLES, Wall, find_wall, longest_run, ring_evidence
-from cardiotwin.segmentation.labels import LV_BLOOD, MYOCARDIUM, RV_BLOOD, Segmentation, relabel
+from cardiotwin.segmentation.labels import LV_BLOOD, MYOCARDIUM, RV_BLOOD, Segmentation, seen, with_scar
 from cardiotwin.segmentation.locate import TOWARDS_APEX, locate
+from cardiotwin.segmentation.methods import chosen_method
+from cardiotwin.segmentation.remote import reported
 from cardiotwin.segmentation.right_ventricle import right_blood
 from cardiotwin.segmentation.scar import enhancement
 from cardiotwin.settings import SegmentSettings
@@ -35,7 +37,7 @@ def segment(image: Image, settings: SegmentSettings | None = None, progress: Pro
     image : Image
         LGE, or the first frame of a cine; at least 3 slices through the left ventricle.
     settings : SegmentSettings, optional
-        Thresholds as fractions of the brightest myocardial signal.
+        How core and border zone are told apart.
     progress : Progress
 
     Returns
@@ -72,8 +74,9 @@ def segment(image: Image, settings: SegmentSettings | None = None, progress: Pro
         "noise_of_maximum": round(min(scar.noise, 1.0), 3),
         "maximum_over_blood": round(min(scar.maximum_over_blood, 1.0), 3),
     }
-    plain = Segmentation(labels, image.affine, scar.signal, True, confidence)
-    result = relabel(plain, settings.border_zone_threshold, settings.core_threshold)
+    plain = Segmentation(labels, image.affine, scar.signal, True, confidence, scar.measured)
+    confidence |= reported(seen(plain).remote)
+    result = with_scar(plain, chosen_method(settings))
     confidence["myocardium_bright"] = round(float((result.labels > RV_BLOOD).sum() / (labels == MYOCARDIUM).sum()), 3)
     progress(1.0, "done")
     return result

@@ -8,7 +8,16 @@ import numpy as np
 
 from cardiotwin.errors import InputRejected, QualityGate
 from cardiotwin.imaging import check_affine
-from cardiotwin.segmentation.scar import thresholded
+from cardiotwin.segmentation.methods import (
+    AbstractMethod,
+    PercentOfMaximum,
+    Scar,
+    Signal,
+    chosen_method,
+    delineate,
+    standard_methods,
+)
+from cardiotwin.segmentation.remote import remote_region
 from cardiotwin.settings import SegmentSettings
 from cardiotwin.units import cubic_mm_to_ml
 
@@ -36,6 +45,9 @@ class Segmentation:
         False for a cine: that no scar is drawn then means nothing.
     confidence : dict
         Numbers in [0, 1] and short reasons, by name.
+    measured : (n_slices, n_rows, n_columns) float32 or None
+        As `signal`, with noise and partial volume as they were imaged: on it the thresholds are measured. None: on
+        `signal` itself.
     """
 
     labels: np.ndarray
@@ -43,6 +55,7 @@ class Segmentation:
     signal: np.ndarray | None
     scar_assessable: bool
     confidence: dict[str, float | str]
+    measured: np.ndarray | None = None
 
     def __repr__(self) -> str:
         slices, rows, columns = self.labels.shape
@@ -53,12 +66,15 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class SweepRow:
-    """Scar at one pair of thresholds."""
+    """Scar by one method; thresholds are fractions of the brightest myocardial signal, masses at 1.05 g/mL."""
 
+    method: str
     border_zone_threshold: float
     core_threshold: float
     core_ml: float
     border_zone_ml: float
+    core_g: float
+    border_zone_g: float
 
 
 def from_label_map(
@@ -130,30 +146,67 @@ def volumes_ml(segmentation: Segmentation) -> dict[str, float]:
 
 
 def relabel(segmentation: Segmentation, border_zone_threshold: float, core_threshold: float) -> Segmentation:
-    """The same contours, other thresholds.
+    """The same contours, scar by other shares of the maximum; see `delineated`."""
+    return with_scar(segmentation, PercentOfMaximum(border_zone_threshold, core_threshold))
+
+
+def with_scar(segmentation: Segmentation, method: AbstractMethod) -> Segmentation:
+    """The same contours, scar by another method; see `delineated`."""
+    scar = delineated(segmentation, method)
+    labels = np.where(np.isin(segmentation.labels, MUSCLE), MYOCARDIUM, segmentation.labels).astype(np.uint8)
+    labels[scar.border_zone] = BORDER_ZONE
+    labels[scar.core] = CORE
+    return replace(segmentation, labels=labels)
+
+
+def delineated(segmentation: Segmentation, method: AbstractMethod) -> Scar:
+    """Core and border zone in a segmentation by one method.
 
     Raises
     ------
     QualityGate
         There is no signal to threshold: a cine, or scar that was drawn by hand.
     """
+    return delineate(method, seen(segmentation), _spacing_mm(segmentation), applied_to=segmentation.signal)
+
+
+def seen(segmentation: Segmentation) -> Signal:
+    """The signal that scar methods measure on, with its remote region; raises as `delineated`."""
     if segmentation.signal is None:
         raise QualityGate(
             "scar thresholds: this segmentation keeps no signal (a cine or a label map); use an LGE image"
         )
-    border_zone, core = thresholded(segmentation.signal, border_zone_threshold, core_threshold)
-    labels = np.where(np.isin(segmentation.labels, MUSCLE), MYOCARDIUM, segmentation.labels).astype(np.uint8)
-    labels[border_zone] = BORDER_ZONE
-    labels[core] = CORE
-    return replace(segmentation, labels=labels)
+    muscle = np.isin(segmentation.labels, MUSCLE)
+    measured = segmentation.signal if segmentation.measured is None else segmentation.measured
+    values = np.where(muscle, measured, 0.0).astype(np.float64)
+    return Signal(values, muscle, 1.0, remote_region(values, muscle))
 
 
 def sweep(segmentation: Segmentation, settings: SegmentSettings) -> tuple[SweepRow, ...]:
-    """Scar volumes for every pair of thresholds in `settings.sweep`; empty where there is no signal."""
+    """Scar by every method: the one in use first, then those of `standard_methods`; empty where there is no signal."""
     if segmentation.signal is None:
         return ()
+    signal, spacing_mm = seen(segmentation), _spacing_mm(segmentation)
+    used = chosen_method(settings)
+    methods = (used, *(one for one in standard_methods(settings.sweep) if one.name != used.name))
+    voxel_ml = cubic_mm_to_ml(float(np.prod(spacing_mm)))
     rows = []
-    for low, high in settings.sweep:
-        volumes = volumes_ml(relabel(segmentation, low, high))
-        rows.append(SweepRow(low, high, volumes["core"], volumes["border_zone"]))
+    for method in methods:
+        scar = delineate(method, signal, spacing_mm, applied_to=segmentation.signal)
+        rows.append(
+            SweepRow(
+                method.name,
+                scar.border_zone_threshold,
+                scar.core_threshold,
+                float(scar.core.sum() * voxel_ml),
+                float(scar.border_zone.sum() * voxel_ml),
+                scar.core_g,
+                scar.border_zone_g,
+            )
+        )
     return tuple(rows)
+
+
+def _spacing_mm(segmentation: Segmentation) -> np.ndarray:
+    """(3,) between columns, rows, slices."""
+    return np.linalg.norm(segmentation.affine[:3, :3], axis=0)

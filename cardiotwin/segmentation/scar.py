@@ -1,4 +1,4 @@
-"""Myocardial signal as a fraction of its maximum, and the thresholds on it (ADAS consensus, 40 % and 60 %)."""
+"""Myocardial signal as a fraction of its maximum: shading, noise and partial volume undone before any threshold."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from cardiotwin.imaging import Image
+from cardiotwin.segmentation.methods import local_maximum
 
 LEAST_SCAR_OVER_BLOOD = 0.6
 """Scar takes up contrast until it is about as bright as blood. A maximum below this share of blood is no scar."""
@@ -23,7 +24,9 @@ class Enhancement:
     Attributes
     ----------
     signal : (n_slices, n_rows, n_columns) float32
-        Fraction of the maximum, NaN outside the myocardium.
+        Fraction of the maximum, NaN outside the myocardium; noise reduced, partial volume at the edges undone.
+    measured : (n_slices, n_rows, n_columns) float32
+        The same with nothing but the coil's shading removed, not cut off at the maximum.
     noise : float
         Standard deviation of the noise, fraction of the same maximum.
     maximum_over_blood : float
@@ -31,6 +34,7 @@ class Enhancement:
     """
 
     signal: np.ndarray
+    measured: np.ndarray
     noise: float
     maximum_over_blood: float
 
@@ -38,6 +42,7 @@ class Enhancement:
 def enhancement(image: Image, myocardium: np.ndarray, left_blood: np.ndarray, right_blood: np.ndarray) -> Enhancement:
     """Shading removed, noise reduced where there is any, partial volume at the edges undone, maximum found."""
     even = image.values / coil_shading(image, left_blood | right_blood)
+    measured = even
     blood = float(np.median(even[left_blood]))
     sigma = noise_level(even, left_blood)
     remote = float(np.quantile(even[myocardium], 0.25))
@@ -45,11 +50,11 @@ def enhancement(image: Image, myocardium: np.ndarray, left_blood: np.ndarray, ri
         even = bilateral(even, myocardium, sigma)
     even = rim_from_within(even, myocardium)
     even = without_specks(even, myocardium, remote, blood, image.spacing_mm)
-    brightest = _local_maximum(even, myocardium, image.spacing_mm)
+    brightest = local_maximum(even, myocardium, image.spacing_mm)
     maximum = max(brightest, LEAST_SCAR_OVER_BLOOD * blood)
-    signal = np.full(even.shape, np.nan, dtype=np.float32)
-    signal[myocardium] = np.clip(even[myocardium] / maximum, 0, 1)
-    return Enhancement(signal, sigma / maximum, brightest / blood)
+    signal = np.where(myocardium, np.clip(even / maximum, 0, 1), np.nan).astype(np.float32)
+    as_measured = np.where(myocardium, measured / maximum, np.nan).astype(np.float32)
+    return Enhancement(signal, as_measured, sigma / maximum, brightest / blood)
 
 
 def coil_shading(image: Image, blood: np.ndarray) -> np.ndarray:
@@ -123,19 +128,3 @@ def without_specks(
     size = np.bincount(pieces.ravel(), minlength=count + 1) * np.prod(spacing_mm)
     speck = (size < LEAST_SCAR_MM3)[pieces] & (pieces > 0)
     return np.where(speck, remote, values)
-
-
-def _local_maximum(values: np.ndarray, myocardium: np.ndarray, spacing_mm: np.ndarray) -> float:
-    """The brightest place, as the mean over about 5 mm: the maximum of noise grows with the number of pixels."""
-    column_mm, row_mm, _ = spacing_mm
-    width = (0, 2.0 / row_mm, 2.0 / column_mm)
-    share = ndimage.gaussian_filter(myocardium.astype(np.float64), width)
-    mean = ndimage.gaussian_filter(np.where(myocardium, values, 0.0), width) / np.maximum(share, 1e-6)
-    return float(np.quantile(mean[myocardium], 0.998))
-
-
-def thresholded(signal: np.ndarray, border_zone_threshold: float, core_threshold: float) -> tuple:
-    """Masks of border zone and core: from the first threshold up to the second, and above."""
-    known = np.nan_to_num(signal, nan=-1.0)
-    core = known > core_threshold
-    return (known > border_zone_threshold) & ~core, core
