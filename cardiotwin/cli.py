@@ -178,21 +178,32 @@ def status(case: Case, *, json: Json = False) -> None:
 
 
 @app.command
-def export(case: Case, out: Path, *, to: Literal["paraview"] = "paraview", json: Json = False) -> None:
-    """Write what is up to date as files for other programs.
+def export(
+    case: Case, out: Path, *, to: Literal["paraview", "nifti", "dicom-seg"] = "paraview", json: Json = False
+) -> None:
+    """Write what is up to date as files for other programs: the study for ParaView, the segmentation for others.
 
     Example: cardiotwin export case07 --to paraview case07/exports/paraview
     """
-    from cardiotwin.paraview import write_study
     from cardiotwin.twin import Twin
 
-    study = Twin(case).study()
-    with terminal.progress_bar(json) as progress:
-        written = write_study(out, study, progress)
+    twin = Twin(case)
+    if to == "paraview":
+        from cardiotwin.paraview import write_study
+
+        study = twin.study()
+        with terminal.progress_bar(json) as progress:
+            written = write_study(out, study, progress)
+        told = f"{len(written)} files for ParaView in {out}; start with README.txt"
+    else:
+        from cardiotwin.label_export import export_segmentation
+
+        written = export_segmentation(twin, to, out)
+        told = f"written: {', '.join(str(path) for path in written)}"
     if json:
         terminal.say_json({"files": list(written)})
     else:
-        terminal.say(f"{len(written)} files for ParaView in {out}; start with README.txt")
+        terminal.say(told)
 
 
 @app.command

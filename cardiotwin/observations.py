@@ -216,14 +216,12 @@ def _ecg(ecg: Any, form: str, effective: str) -> Found:
 
 
 def _label_map(path: Path, at: str) -> Found:
-    from cardiotwin.ingest import check_not_mirrored, read_label_map
-    from cardiotwin.segmentation import from_label_map
+    from cardiotwin.ingest.labels import read_segments
 
-    labels, affine = read_label_map(path)
-    check_not_mirrored(labels, affine)
-    slices, rows, columns = labels.shape
+    label_map = read_segments(path)
+    slices, rows, columns = label_map.codes.shape
     source = f"label map, {slices} slices of {rows} x {columns}"
-    return Found("label_map", from_label_map(labels, affine), source, effective=at)
+    return Found("label_map", label_map, source, effective=at)
 
 
 def _plan(path: Path, at: str) -> Found:

@@ -48,6 +48,31 @@ class SegmentSettings(Section):
         return self
 
 
+class LabelSettings(Section):
+    """Which code or segment name of a label map is which region: myocardium = [2, "Septum"]. All empty: guessed."""
+
+    lv_blood: tuple[int | str, ...] = ()
+    myocardium: tuple[int | str, ...] = ()
+    rv_blood: tuple[int | str, ...] = ()
+    core: tuple[int | str, ...] = ()
+    border_zone: tuple[int | str, ...] = ()
+    background: tuple[int | str, ...] = Field((), description="labels to leave out; 0 always is")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> LabelSettings:
+        entries = [str(entry).strip().casefold() for part in self.told().values() for entry in part]
+        twice = next((entry for entry in entries if entries.count(entry) > 1), None)
+        if twice is not None:
+            raise ValueError(f"found {twice!r} in two places, expected every label in one region")
+        if entries and not (self.lv_blood and self.myocardium):
+            raise ValueError("found no label for lv_blood or for myocardium; expected both, or no label at all")
+        return self
+
+    def told(self) -> dict[str, tuple[int | str, ...]]:
+        """Region to labels, for those that are given."""
+        return {region: getattr(self, region) for region in type(self).model_fields if getattr(self, region)}
+
+
 class MeshSettings(Section):
     """Angles in degrees from the circumferential direction, rule-based fibres after Bayer et al. 2012."""
 
@@ -151,6 +176,7 @@ class CompareSettings(Section):
 class Settings(Section):
     """Everything in `twin.toml`, one section a stage."""
 
+    labels: LabelSettings = LabelSettings()
     segment: SegmentSettings = SegmentSettings()
     mesh: MeshSettings = MeshSettings()
     tissue: TissueSettings = TissueSettings()

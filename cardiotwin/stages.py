@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from cardiotwin.imaging import Image
     from cardiotwin.induction import Arrhythmias
     from cardiotwin.segmentation import Segmentation
+    from cardiotwin.segmentation.label_map import LabelMap
     from cardiotwin.study import Confirmation, Study
 
 STAGES = ("segment", "mesh", "calibrate", "simulate", "induce", "plan", "compare", "report")
 """What the user can ask for, in order."""
 
-OBSERVED = {"image": "Image", "label_map": "Segmentation", "ecg": "Ecg", "electrodes": "Electrodes", "plan": "Plan"}
+OBSERVED = {"image": "Image", "label_map": "LabelMap", "ecg": "Ecg", "electrodes": "Electrodes", "plan": "Plan"}
 """Type of each kind of observation."""
 
 _HOME = {
@@ -43,6 +44,7 @@ _HOME = {
     "Electrodes": "ecg",
     "Heart": "heart",
     "Image": "imaging",
+    "LabelMap": "segmentation.label_map",
     "Plan": "ablation",
     "Posterior": "calibration",
     "Segmentation": "segmentation",
@@ -182,7 +184,7 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
 
 def _segmentation(observed: dict[str, list[str]]) -> Step:
     if observed["label_map"]:
-        return Step("segment", "segment", take_label_map, {"label_map": observed["label_map"][-1]})
+        return Step("segment", "segment", take_label_map, {"label_map": observed["label_map"][-1]}, ("labels",))
     if observed["image"]:
         return Step("segment", "segment", segment_image, {"image": observed["image"][-1]}, ("segment",), share=0.3)
     return Step("segment", "segment", segment_image, waits_for=NO_IMAGING)
@@ -232,9 +234,11 @@ def _report(observed: dict[str, list[str]], posterior: str) -> Step:
     )  # fmt: skip
 
 
-def take_label_map(work: Work, label_map: Segmentation) -> Segmentation:
-    """The user's own segmentation is the segmentation."""
-    return label_map
+def take_label_map(work: Work, label_map: LabelMap) -> Segmentation:
+    """The user's own segmentation, each label in the region that the settings or anatomy say."""
+    from cardiotwin.given_labels import as_segmentation
+
+    return as_segmentation(label_map, work.settings.labels)[0]
 
 
 def segment_image(work: Work, image: Image) -> Segmentation:

@@ -126,6 +126,7 @@ class Twin:
             before = self.ledger.observations()
             new = self._new_observations(found)
             notes += _of_unnamed_patients(new, people, before)
+            notes += self._checked_label_maps(new.values())
             notes += self._checked_plans(new)
             for observation, one in new.items():
                 about: dict[str, Any] = {
@@ -142,6 +143,15 @@ class Twin:
             notes += self._changes_of_use(before, {artefact.digest(one.value) for one in found})
         progress(1.0, "done")
         return Added(tuple(new), tuple(notes))
+
+    def _checked_label_maps(self, new: Iterable[Found]) -> Iterator[str]:
+        """Refuse what the segmentation would refuse later; a line for each map whose coding was guessed."""
+        from cardiotwin.given_labels import as_segmentation
+
+        for one in new:
+            if one.kind == "label_map":
+                _, note = as_segmentation(one.value, self.settings.labels, one.file)
+                yield from [note] if note else []
 
     def _checked_plans(self, new: dict[Observation, Found]) -> list[str]:
         """Refuse what the comparison would refuse hours later; a line for each plan that cannot be checked yet."""
@@ -367,6 +377,12 @@ class Twin:
         if "heart" not in known:
             raise QualityGate(f"{self.folder.name} has no up-to-date heart; run `cardiotwin run {self.folder}`")
         return stages.as_study(planning.readable(self.settings, report.step.settings), self.provenance(), **known)
+
+    def image_sources(self) -> tuple[Path, ...]:
+        """The de-identified DICOM files of the image that is in use; none where there is none."""
+        images = [one for one in self.ledger.observations() if one.kind == "image"]
+        folder = self.folder / "observations" / images[-1].sha256 / store.SOURCES if images else None
+        return tuple(sorted(folder.glob("*.dcm"))) if folder else ()
 
     def provenance(self) -> Provenance:
         """Observations, stage records and gaps of the twin as it is now."""

@@ -1,9 +1,9 @@
 """How far it is to a surface along the lines of a direction field.
 
-The equation of Yezzi & Prince 2003 (doi 10.1109/TMI.2003.817775), direction · grad(distance) = 1, is solved by characteristics: from each node a straight step goes
-upstream to the opposite face of a tetrahedron, where the distance is interpolated. It is exact for linear fields, of
-first order else, needs no linear solver, and stays between what it is made from, where least squares (Schuler et al.
-2021) overshoot and want hundreds of iterations.
+The equation of Yezzi & Prince 2003 (doi 10.1109/TMI.2003.817775), direction · grad(distance) = 1, is solved by
+characteristics: from each node a straight step goes upstream to the opposite face of a tetrahedron, where the distance
+is interpolated. It is exact for linear fields, of first order else, needs no linear solver, and stays between what it
+is made from, where least squares (Schuler et al. 2021) overshoot and want hundreds of iterations.
 """
 
 from __future__ import annotations

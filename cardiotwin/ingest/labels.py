@@ -1,32 +1,48 @@
-"""A label map from NIfTI or NRRD, guarded before the native reader sees it."""
+"""A label map from NIfTI, NRRD, MetaImage or DICOM, guarded before a native reader sees it."""
 
 from __future__ import annotations
 
+import json
+import logging
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from cardiotwin.errors import QualityGate, ResourceLimit
+from cardiotwin.errors import InputRejected, QualityGate, ResourceLimit
 from cardiotwin.imaging import check_affine
-from cardiotwin.ingest.dicom_file import refusing
+from cardiotwin.ingest.dicom_file import is_dicom, refusing
+from cardiotwin.ingest.metaimage import read_metaimage
 from cardiotwin.ingest.volume_header import MOST_BYTES, VolumeHeader, read_volume_header
 from cardiotwin.ingest.wording import refusal, shown
 from cardiotwin.segmentation import BORDER_ZONE, CORE, MYOCARDIUM
+from cardiotwin.segmentation.coding import decode
+from cardiotwin.segmentation.label_map import MOST_SEGMENTS, LabelMap, Segment, layered, plain
+from cardiotwin.settings import LabelSettings
+
+_log = logging.getLogger(__name__)
 
 LABELS = "0 background, 1 LV blood, 2 myocardium, 3 RV blood, 4 scar core, 5 border zone"
+META_ENDINGS = (".mha", ".mhd")
+LABEL_ENDINGS = (".nii", ".nii.gz", ".nrrd", *META_ENDINGS)
 FEWEST_MYOCARDIUM_VOXELS = 100
+MITK_GROUPS = "org.mitk.multilabel.segmentation.labelgroups"
 
 
-def read_label_map(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read a label map in CardioTwin's coding.
+def read_label_map(path: str | Path, settings: LabelSettings | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Read a label map and put it in CardioTwin's coding.
 
-    Voxel axes of either handedness are normal in NIfTI and NRRD: the affine says where each voxel lies. A left-handed
+    Voxel axes of either handedness are normal in these formats: the affine says where each voxel lies. A left-handed
     order is turned round together with its affine, so no voxel moves. A heart that is mirrored *in the patient* cannot
     be seen here; :func:`cardiotwin.ingest.check_not_mirrored` looks at the anatomy.
 
     Parameters
     ----------
-    path : a ``.nii``, ``.nii.gz`` or ``.nrrd`` file
+    path : a ``.nii``, ``.nii.gz``, ``.nrrd``, ``.mha``, ``.mhd`` or DICOM segmentation file
+    settings : LabelSettings, optional
+        Which label is which region. Left out: guessed from names or a known tool's codes, checked against anatomy, and
+        logged where the codes are not CardioTwin's own.
 
     Returns
     -------
@@ -37,18 +53,53 @@ def read_label_map(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     InputRejected
-        Damaged or contradicting header, detached data, labels that are not whole numbers or not known.
+        Damaged or contradicting header, detached data, labels that are not whole numbers or of unknown meaning.
     QualityGate
         Hardly any myocardium.
     ResourceLimit
         The header asks for more than 4 GiB.
     """
+    name = shown(Path(path).name, 120)
+    label_map = read_segments(path)
+    labels, note = decoded(label_map, settings, name)
+    if note:
+        _log.info("%s: %s", name, note)
+    return labels, label_map.affine
+
+
+def decoded(label_map: LabelMap, settings: LabelSettings | None, name: str) -> tuple[np.ndarray, str]:
+    """Labels in CardioTwin's coding, enough of them, and what was guessed; refusals begin with the file's name."""
+    try:
+        labels, note = decode(label_map, settings)
+    except (InputRejected, QualityGate) as error:
+        raise type(error)(f"{name}: {str(error).removeprefix('label map: ')}") from None
+    _check_labels(labels, name)
+    return labels, note
+
+
+def read_segments(path: str | Path) -> LabelMap:
+    """Read the segments of a file as its author coded them.
+
+    Raises
+    ------
+    InputRejected, ResourceLimit
+        As :func:`read_label_map`, but for what the labels mean.
+    """
     path = Path(path)
     name = shown(path.name, 120)
-    values, affine = read_volume(path, name)
-    labels = _whole_labels(values, name)
-    _check_labels(labels, name)
-    return right_handed(labels, affine)
+    if path.is_file() and not path.name.lower().endswith(LABEL_ENDINGS) and is_dicom(path):
+        from cardiotwin.ingest.dicom_seg import read_dicom_seg
+
+        return read_dicom_seg(path, name)
+    values, affine, remarks = read_volume(path, name)
+    if min(values.shape[:3]) < 2:
+        raise refusal(name, f"{values.shape[:3]} voxels", "at least 2 along each axis", "Save the whole stack")
+    values, affine = right_handed(_whole(values, name), affine)
+    segments, form = _segments(remarks, name)
+    if values.ndim == 4 or any(layer for layer, _ in segments):
+        return _layered(values, affine, segments, form, name)
+    names = {segment.value: segment.name for _, segment in segments}
+    return plain(values, affine, names, form)
 
 
 def right_handed(values: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -61,9 +112,37 @@ def right_handed(values: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np
     return np.ascontiguousarray(values), affine
 
 
+def read_volume(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, Mapping[str, str]]:
+    """Values as stored, their affine to LPS and what a program wrote beside them, after the header has been checked.
+
+    Returns
+    -------
+    values : (n_slices, n_rows, n_columns) or, in layers, (n_slices, n_rows, n_columns, n_layers)
+    affine : (4, 4) float64
+    remarks : dict of str to str
+    """
+    if path.name.lower().endswith(META_ENDINGS):
+        return (*read_metaimage(path, name), {})
+    header = read_volume_header(path, name)
+    _check_header(header, name)
+    import SimpleITK
+
+    with refusing(name, "the volume cannot be read"):
+        image = SimpleITK.ReadImage(str(path))
+        values = SimpleITK.GetArrayFromImage(image)
+    if values.shape[:3] != header.shape[::-1]:
+        raise refusal(name, f"a volume of {values.shape}", f"{header.shape[::-1]} from its header", "Save it again")
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return values, affine, header.remarks
+
+
 def _check_header(header: VolumeHeader, name: str) -> None:
     if len(header.shape) != 3 or min(header.shape, default=0) < 1:
         raise refusal(name, f"axes {header.shape}", "three", "Save one volume, not a time series")
+    if header.layers > MOST_SEGMENTS:
+        raise refusal(name, f"{header.layers} layers", f"at most {MOST_SEGMENTS}", "Save fewer segments")
     if header.n_bytes > MOST_BYTES:
         raise ResourceLimit(f"{name}: axes {header.shape} need {header.n_bytes} bytes; limit {MOST_BYTES}. Crop it")
     if header.n_bytes > header.n_bytes_present:
@@ -89,40 +168,67 @@ def _check_agreement(header: VolumeHeader, name: str) -> None:
         )
 
 
-def read_volume(path: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """(n_slices, n_rows, n_columns) values as stored and their affine to LPS, after the header has been checked."""
-    _check_header(read_volume_header(path, name), name)
-    import SimpleITK
+def _segments(remarks: Mapping[str, str], name: str) -> tuple[list[tuple[int, Segment]], str]:
+    """Layer and segment of all that the header names, and the format in words."""
+    if MITK_GROUPS in remarks:
+        return _mitk_segments(remarks[MITK_GROUPS], name), "a MITK segmentation"
+    numbers = sorted({int(found[1]) for key in remarks if (found := re.fullmatch(r"Segment(\d{1,4})_Name", key))})
+    segments = []
+    for place, number in enumerate(numbers):
+        told = {key: remarks.get(f"Segment{number}_{key}", "") for key in ("Name", "LabelValue", "Layer")}
+        # Before version 4.11 every segment had a layer of its own, and 1 for its voxels.
+        value, layer = told["LabelValue"] or "1", told["Layer"] or ("0" if told["LabelValue"] else str(place))
+        if not (value.isdecimal() and layer.isdecimal() and len(value + layer) < 12):
+            what = f"LabelValue {shown(value)!r}, Layer {shown(layer)!r}"
+            raise refusal(f"{name}: Segment{number}", what, "whole numbers", "Save the segmentation again")
+        segments.append((int(layer), Segment(int(value), shown(told["Name"]))))
+    return segments, "a 3D Slicer segmentation" if segments else "a label map"
 
-    with refusing(name, "the volume cannot be read"):
-        image = SimpleITK.ReadImage(str(path))
-        values = SimpleITK.GetArrayFromImage(image)
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    return values, affine
+
+def _mitk_segments(text: str, name: str) -> list[tuple[int, Segment]]:
+    try:
+        groups = json.loads(text)
+        return [
+            (layer, Segment(int(one["value"]), shown(str(one["name"]))))
+            for layer, group in enumerate(groups)
+            for one in group["labels"]
+        ]
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        found = f"label groups that cannot be read ({type(error).__name__})"
+        raise refusal(name, found, "a list of groups with labels", "Save the segmentation again") from None
 
 
-def _whole_labels(values: np.ndarray, name: str) -> np.ndarray:
-    if values.ndim != 3:
-        raise refusal(name, f"{values.ndim} axes", "three", "Save one volume of labels")
+def _layered(
+    values: np.ndarray, affine: np.ndarray, segments: list[tuple[int, Segment]], form: str, name: str
+) -> LabelMap:
+    """Segments in layers; every non-zero voxel must belong to one of them."""
+    layers = values[..., None] if values.ndim == 3 else values
+    if any(layer >= layers.shape[3] for layer, _ in segments):
+        most = max(layer for layer, _ in segments)
+        raise refusal(name, f"a segment in layer {most}", f"at most {layers.shape[3] - 1}", "Save it again")
+    named = {(layer, segment.value) for layer, segment in segments}
+    for layer in range(layers.shape[3]):
+        for value in plain(layers[..., layer], affine, {}, form).segments:
+            if (layer, value.value) not in named:
+                segments = [*segments, (layer, Segment(value.value))]
+    masks = [layers[..., layer] == segment.value for layer, segment in segments]
+    return layered(masks, [segment for _, segment in segments], affine, form)
+
+
+def _whole(values: np.ndarray, name: str) -> np.ndarray:
+    """The values as integers, refused where they are none."""
     if values.dtype.kind == "f":
-        if not np.isfinite(values).all() or (values != np.rint(values)).any():
+        if not np.isfinite(values).all() or (values != np.rint(values)).any() or np.abs(values).max(initial=0) > 2**31:
             raise refusal(
                 name, "values that are not whole numbers", f"labels ({LABELS})", "Save labels, resampled by nearest"
             )
-    elif values.dtype.kind not in "iu":
+        return values.astype(np.int64)
+    if values.dtype.kind not in "iu" or (values.dtype == np.uint64 and values.max(initial=0) > 2**31):
         raise refusal(name, f"values of type {values.dtype}", f"labels ({LABELS})", "Save labels as uint8")
-    if values.min() < 0 or values.max() > BORDER_ZONE:
-        unknown = np.unique(values[(values < 0) | (values > BORDER_ZONE)])
-        some = ", ".join(f"{value:g} ({int((values == value).sum())} voxels)" for value in unknown[:4])
-        raise refusal(name, f"unknown labels {some}", LABELS, "Rename the labels")
-    return values.astype(np.uint8)
+    return values
 
 
 def _check_labels(labels: np.ndarray, name: str) -> None:
-    if min(labels.shape) < 2:
-        raise refusal(name, f"{labels.shape} voxels", "at least 2 along each axis", "Save the whole stack")
     counts = np.bincount(labels.ravel(), minlength=6)
     wall = int(counts[[MYOCARDIUM, CORE, BORDER_ZONE]].sum())
     if wall < FEWEST_MYOCARDIUM_VOXELS:

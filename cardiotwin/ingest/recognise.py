@@ -9,17 +9,17 @@ import numpy as np
 
 from cardiotwin.errors import CardioTwinError
 from cardiotwin.ingest.dicom_file import is_dicom, read_dataset, text
+from cardiotwin.ingest.dicom_seg import SEGMENTATION_CLASSES
 from cardiotwin.ingest.dicomdir import DICOMDIR, is_dicomdir
 from cardiotwin.ingest.ecg_csv import first_row, is_number, lead_of
 from cardiotwin.ingest.ecg_dicom import ECG_CLASSES
 from cardiotwin.ingest.ecg_wfdb import signal_files
 from cardiotwin.ingest.folders import regular_files
-from cardiotwin.ingest.labels import read_volume
+from cardiotwin.ingest.labels import LABEL_ENDINGS, read_volume
 from cardiotwin.ingest.study import DICOM_ENDINGS
 from cardiotwin.ingest.wording import name_of, shown
 
 KINDS = ("dicom_image", "dicom_ecg", "wfdb_ecg", "csv_ecg", "electrodes", "label_map", "plan", "unknown")
-LABEL_ENDINGS = (".nii", ".nii.gz", ".nrrd")
 MOST_LABELS = 64
 MOST_TOML_BYTES = 10 << 20
 
@@ -102,6 +102,8 @@ def _dicom(file: Path) -> tuple[str, str]:
     sop_class = text(header, "SOPClassUID") or text(header.file_meta, "MediaStorageSOPClassUID")
     if sop_class.startswith(ECG_CLASSES):
         return "dicom_ecg", "a DICOM ECG waveform"
+    if sop_class in SEGMENTATION_CLASSES:
+        return "label_map", "a DICOM segmentation"
     if sop_class == DICOMDIR:
         return "unknown", "a DICOMDIR; name it itself, or give the folder of its files"
     if "Rows" in header or file.name.lower().endswith(DICOM_ENDINGS):
@@ -124,7 +126,7 @@ def _csv(file: Path) -> tuple[str, str]:
 
 
 def _volume(file: Path) -> tuple[str, str]:
-    values, _ = read_volume(file, name_of(file))
+    values = read_volume(file, name_of(file))[0]
     if values.dtype.kind == "f" and (values != np.rint(values)).any():
         return "unknown", "an image volume, not labels; images are read from DICOM"
     if len(np.unique(values)) > MOST_LABELS:

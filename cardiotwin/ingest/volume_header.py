@@ -1,6 +1,7 @@
 """What a NIfTI or NRRD header claims, read by ourselves: the native readers believe it and allocate.
 
-NIfTI-1: https://nifti.nimh.nih.gov/nifti-1. NRRD: https://teem.sourceforge.net/nrrd/format.html.
+NIfTI-1: https://nifti.nimh.nih.gov/nifti-1. NRRD: https://teem.sourceforge.net/nrrd/format.html. MetaImage files, whose
+voxels need no native reader at all, are read in `cardiotwin.ingest.metaimage`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import gzip
 import re
 import struct
 import zlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,17 +49,24 @@ class VolumeHeader:
     ----------
     shape : tuple of int
         Voxels along each axis, first axis fastest.
+    layers : int
+        Values a voxel has: segments that overlap lie in layers of their own.
     item_bytes : int
+        Of a voxel, all layers together.
     n_bytes_present : int
         Bytes of voxels in the file, after inflation.
     affines : dict of str to (4, 4) float64
         ``"sform"`` and ``"qform"`` of a NIfTI that are in use.
+    remarks : dict of str to str
+        What a program wrote beside the geometry of a NRRD, such as the names of its segments.
     """
 
     shape: tuple[int, ...]
     item_bytes: int
     n_bytes_present: int
     affines: dict[str, np.ndarray]
+    layers: int = 1
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def n_bytes(self) -> int:
@@ -177,7 +186,7 @@ def _nrrd(path: Path, name: str) -> VolumeHeader:
     end = re.search(rb"\r?\n\r?\n", head)
     if not head.startswith(b"NRRD000") or end is None:
         raise refusal(name, "no NRRD header", "NRRD with its voxels attached", "Save it as .nrrd or .nii.gz")
-    fields = _nrrd_fields(head[: end.start()])
+    fields, remarks = _nrrd_fields(head[: end.start()])
     if "data file" in fields or "datafile" in fields:
         raise refusal(name, "voxels in another file", "voxels in the same file", "Save it as one .nrrd")
     if fields.get("space") not in NRRD_SPACES or not {"space directions", "space origin"} <= fields.keys():
@@ -185,7 +194,8 @@ def _nrrd(path: Path, name: str) -> VolumeHeader:
         raise refusal(name, found, "a patient space, its directions and origin", "Save it with its geometry")
     try:
         shape = tuple(int(n) for n in fields["sizes"].split())
-        header = VolumeHeader(shape, NRRD_ITEM_BYTES[fields["type"]], 0, {})
+        layers, shape = _nrrd_layers(shape, fields)
+        header = VolumeHeader(shape, layers * NRRD_ITEM_BYTES[fields["type"]], 0, {}, layers, remarks)
     except (KeyError, ValueError):
         found = f"type {shown(fields.get('type', ''))!r}, sizes {shown(fields.get('sizes', ''))!r}"
         raise refusal(name, found, "whole numbers", "Save it again") from None
@@ -197,8 +207,22 @@ def _nrrd(path: Path, name: str) -> VolumeHeader:
     return replace(header, n_bytes_present=_inflated_bytes(path, name, end.end(), header.n_bytes))
 
 
-def _nrrd_fields(header: bytes) -> dict[str, str]:
-    """``key: value`` lines in lower case."""
-    lines = [line for line in header.decode("latin-1").lower().splitlines()[1:] if not line.startswith("#")]
-    pairs = [line.split(":", 1) for line in lines if ":" in line]
-    return {key.strip(): value.strip() for key, value in pairs}
+def _nrrd_layers(shape: tuple[int, ...], fields: dict[str, str]) -> tuple[int, tuple[int, ...]]:
+    """How many values a voxel has, and the axes in space: the first axis may be a list that has no direction."""
+    if len(shape) == 4 and shape[0] >= 1 and fields["space directions"].startswith("none"):
+        return shape[0], shape[1:]
+    return 1, shape
+
+
+def _nrrd_fields(header: bytes) -> tuple[dict[str, str], dict[str, str]]:
+    """The format's own ``field: value`` lines in lower case, and ``key:=value`` lines as they are written."""
+    fields, remarks = {}, {}
+    for line in header.decode("utf-8", errors="replace").splitlines()[1:]:
+        if line.startswith("#") or ":" not in line:
+            continue
+        key, value = line.split(":", 1)
+        if value.startswith("="):
+            remarks[key.strip()] = value[1:].strip()
+        else:
+            fields[key.strip().lower()] = value.strip().lower()
+    return fields, remarks

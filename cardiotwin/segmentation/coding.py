@@ -1,0 +1,190 @@
+"""Which segment of a label map is which region: as the user says, else guessed and held against anatomy.
+
+Conventions read in the tools' own sources and data descriptions: ACDC (Bernard et al. 2018, doi
+10.1109/TMI.2018.2837502; nnU-Net keeps its codes), M&Ms (Campello et al. 2021, doi 10.1109/TMI.2021.3090082), MM-WHS
+(Zhuang & Shen 2016), MyoPS (Li et al. 2023), TotalSegmentator's task `heartchambers_highres`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from cardiotwin.errors import InputRejected, QualityGate
+from cardiotwin.segmentation.label_map import LabelMap
+from cardiotwin.segmentation.labels import BACKGROUND, BORDER_ZONE, CORE, LV_BLOOD, MYOCARDIUM, NAMES, RV_BLOOD
+from cardiotwin.segmentation.plausible import contradiction
+from cardiotwin.settings import LabelSettings
+
+PRECEDENCE = (BACKGROUND, MYOCARDIUM, RV_BLOOD, LV_BLOOD, BORDER_ZONE, CORE)
+"""Where segments overlap the later wins: a filled epicardial contour is muscle where no blood is drawn."""
+
+CONVENTIONS: dict[str, dict[int, int]] = {
+    "CardioTwin or M&Ms": {1: LV_BLOOD, 2: MYOCARDIUM, 3: RV_BLOOD, 4: CORE, 5: BORDER_ZONE},
+    "ACDC or nnU-Net": {1: RV_BLOOD, 2: MYOCARDIUM, 3: LV_BLOOD},
+    "TotalSegmentator heartchambers_highres": {
+        1: MYOCARDIUM, 2: BACKGROUND, 3: LV_BLOOD, 4: BACKGROUND, 5: RV_BLOOD, 6: BACKGROUND, 7: BACKGROUND
+    },
+    "MM-WHS": {
+        205: MYOCARDIUM, 420: BACKGROUND, 500: LV_BLOOD, 550: BACKGROUND, 600: RV_BLOOD, 820: BACKGROUND,
+        850: BACKGROUND,
+    },
+    "MyoPS": {200: MYOCARDIUM, 500: LV_BLOOD, 600: RV_BLOOD, 1220: MYOCARDIUM, 2221: CORE},
+}  # fmt: skip
+"""What other tools write; atria and vessels are background to a ventricular model, oedema is muscle."""
+
+_UNNAMED = re.compile(r"(segment|label|region|mask|class|object|new label)?[ _]*\d*", re.IGNORECASE)
+_WORDS: tuple[tuple[int, str], ...] = (
+    (BORDER_ZONE, r"border|grey zone|gray zone|greyzone|grayzone|peri ?infarct|\bbz\b|\bgz\b"),
+    (CORE, r"scar|infarct|\bcore\b|fibrosis|hyperenhanc|necrosis|no ?reflow|\bmvo\b"),
+    (
+        BACKGROUND,
+        r"\batri|auricle|appendage|\bla\b|\bra\b|aort|pulmonary|arter|vein|vena|valve|\bfat\b|lung|liver|spleen|"
+        r"pericard|background|coronar|torso|\bbody\b|oesophag|esophag|spine|rib\b|outside|exterior",
+    ),
+    (MYOCARDIUM, r"\bmyo|muscle|\bwall\b|\bepi|septum|oedema|edema"),
+    (LV_BLOOD, r"\blv|left ventric|ventric\w* left"),
+    (RV_BLOOD, r"\brv|right ventric|ventric\w* right"),
+)
+"""Checked in this order; a ventricle without a word for its wall is its blood, as in ACDC and TotalSegmentator."""
+
+
+@dataclass(frozen=True)
+class Coding:
+    """What every segment is.
+
+    Attributes
+    ----------
+    regions : tuple of int
+        One of `BACKGROUND` ... `BORDER_ZONE` for each segment.
+    note : str
+        One line: what it was read as and how to say otherwise; "" where CardioTwin's own codes were found.
+    """
+
+    regions: tuple[int, ...]
+    note: str = ""
+
+
+def decode(label_map: LabelMap, settings: LabelSettings | None = None) -> tuple[np.ndarray, str]:
+    """Labels in CardioTwin's coding, and a line on what was guessed.
+
+    Returns
+    -------
+    labels : (n_slices, n_rows, n_columns) uint8
+    note : str
+        "" where there is nothing to tell.
+
+    Raises
+    ------
+    InputRejected
+        A segment that nothing says the region of; names it with its voxel count.
+    """
+    settings = settings or LabelSettings()
+    coding = _as_told(label_map, settings) if settings.told() else _guessed(label_map)
+    return _labels(label_map, coding.regions), coding.note
+
+
+def _labels(label_map: LabelMap, regions: tuple[int, ...]) -> np.ndarray:
+    rank = {region: place for place, region in enumerate(PRECEDENCE)}
+    table = [max((regions[k] for k in parts), key=rank.__getitem__, default=BACKGROUND) for parts in label_map.members]
+    return np.array(table, np.uint8)[label_map.codes]
+
+
+def _as_told(label_map: LabelMap, settings: LabelSettings) -> Coding:
+    told = {_key(entry): NAMES.index(region) for region, entries in settings.told().items() for entry in entries}
+    regions = [told.get(_key(one.name), told.get(_key(one.value))) for one in label_map.segments]
+    missing = [k for k, region in enumerate(regions) if region is None]
+    if missing:
+        raise InputRejected(
+            f"label map: found {label_map.listed(missing)} that [labels] in twin.toml does not name; expected every "
+            "label in one region. Add them, to labels.background where they are to be left out"
+        )
+    known = tuple(int(region) for region in regions if region is not None)
+    why = _objection(label_map, known)
+    return Coding(known, f"label map: [labels] in twin.toml is used, although {why}" if why else "")
+
+
+def _key(entry: int | str) -> str:
+    return str(entry).strip().casefold()
+
+
+def _guessed(label_map: LabelMap) -> Coding:
+    """By names where there are any, else by the codes of a known tool; never against anatomy."""
+    by_name = [_by_name(one.name) for one in label_map.segments]
+    if any(region not in (None, BACKGROUND) for region in by_name):
+        return _by_names(label_map, by_name)
+    return _by_codes(label_map)
+
+
+def _by_names(label_map: LabelMap, regions: list[int | None]) -> Coding:
+    unknown = [k for k, region in enumerate(regions) if region is None]
+    if unknown:
+        raise InputRejected(
+            f"label map: found segment {label_map.listed(unknown)} of unknown meaning; expected names such as "
+            f"'LV blood', 'Myocardium', 'RV blood', 'Scar'. {_advice(label_map)}"
+        )
+    known = tuple(int(region) for region in regions if region is not None)
+    if why := _objection(label_map, known):
+        raise InputRejected(
+            f"label map: by its names {_told(label_map, known)}, but {why}; expected a thick wall around the left "
+            f"ventricular blood and the right one beside it. {_advice(label_map)}"
+        )
+    return Coding(known, f"label map: read by the names in {label_map.form}: {_told(label_map, known)}; {_OVERRULE}")
+
+
+def _by_codes(label_map: LabelMap) -> Coding:
+    reasons = []
+    for tool, codes in CONVENTIONS.items():
+        regions = tuple(codes.get(one.value, -1) for one in label_map.segments)
+        if -1 in regions:
+            continue
+        why = _objection(label_map, regions)
+        if not why:
+            own = all(one.value == region for one, region in zip(label_map.segments, regions, strict=True))
+            note = f"label map: read in the coding of {tool}: {_told(label_map, regions)}; {_OVERRULE}"
+            return Coding(regions, "" if own else note)
+        reasons.append(f"as {tool} {why}")
+    if reasons:
+        # Of the right kind but incomplete is not the same as wrong.
+        error = QualityGate if any(" no " in reason for reason in reasons) else InputRejected
+        found = label_map.listed() or "0 (all voxels)"
+        raise error(f"label map: found labels {found} that make no heart: {'; '.join(reasons)}. {_advice(label_map)}")
+    ours = CONVENTIONS["CardioTwin or M&Ms"]
+    foreign = [k for k, one in enumerate(label_map.segments) if one.value not in ours]
+    raise InputRejected(
+        f"label map: found unknown labels {label_map.listed(foreign)}; expected 0 background, 1 LV blood, "
+        f"2 myocardium, 3 RV blood, 4 scar core, 5 border zone, or the codes of {', '.join(list(CONVENTIONS)[1:])}. "
+        f"{_advice(label_map)}"
+    )
+
+
+_OVERRULE = "[labels] in twin.toml overrules it"
+
+
+def _advice(label_map: LabelMap) -> str:
+    first = label_map.segments[0] if label_map.segments else None
+    example = f'"{first.name}"' if first and first.name else "1"
+    return f"Say which is which under [labels] in twin.toml, such as myocardium = [{example}]"
+
+
+def _told(label_map: LabelMap, regions: tuple[int, ...]) -> str:
+    """``1 = rv_blood, 2 = myocardium``: what each segment was taken for."""
+    words = (f"{one} = {NAMES[region]}" for one, region in zip(label_map.segments, regions, strict=True))
+    return ", ".join(words)
+
+
+def _objection(label_map: LabelMap, regions: tuple[int, ...]) -> str:
+    spacing_mm = np.linalg.norm(label_map.affine[:3, :3], axis=0)[::-1]
+    return contradiction(_labels(label_map, regions), spacing_mm)
+
+
+def _by_name(name: str) -> int | None:
+    """The region a segment's name stands for; None where it says nothing."""
+    if _UNNAMED.fullmatch(name.strip()):
+        return None
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    words = re.sub(r"[^a-z0-9]+", " ", words.lower()).strip()
+    words = re.sub(r"\b(lv|rv)(?=[a-z])", r"\1 ", words)
+    return next((region for region, pattern in _WORDS if re.search(pattern, words)), None)

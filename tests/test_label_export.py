@@ -1,0 +1,137 @@
+"""What is exported comes back with every label where it was, and other programs see the same."""
+
+import numpy as np
+import pytest
+from made_dicom import COLUMNS, ROWS, lge_series, write
+from short_axis import affine, scar_mask, truth
+
+from cardiotwin.errors import InputRejected, SettingsError
+from cardiotwin.imaging import apply_affine
+from cardiotwin.ingest import explain, read_dicom, read_label_map
+from cardiotwin.ingest.labels import read_segments
+from cardiotwin.label_export import write_dicom_seg, write_nifti
+from cardiotwin.provenance import Provenance
+from cardiotwin.segmentation import Segmentation, from_label_map
+
+sitk = pytest.importorskip("SimpleITK")
+NOTHING = Provenance("twin", 1, "0", (), (), ())
+
+
+def winding():
+    """The other way up the right ventricle winds as in a human heart, which `add` asks for."""
+    return np.ascontiguousarray(truth()[:, ::-1])
+
+
+def scarred():
+    labels = truth()
+    labels[scar_mask(60, range(2, 4))] = 4
+    labels[scar_mask(20, range(4, 5))] = 5
+    return from_label_map(labels, affine())
+
+
+def test_nifti_comes_back(tmp_path):
+    segmentation = scarred()
+    path, about = write_nifti(tmp_path / "out", segmentation, NOTHING)
+    labels, matrix = read_label_map(path)
+    np.testing.assert_array_equal(labels, segmentation.labels)
+    corners = np.array([[0, 0, 0], [119, 109, 8]])
+    np.testing.assert_allclose(apply_affine(matrix, corners), apply_affine(segmentation.affine, corners), atol=1e-4)
+    assert '"lv_blood"' in about.read_text()
+
+
+def test_a_voxel_of_the_nifti_lies_where_itk_says(tmp_path):
+    segmentation = scarred()
+    image = sitk.ReadImage(str(write_nifti(tmp_path / "out", segmentation, NOTHING)[0]))
+    for slice_, row, column in np.argwhere(segmentation.labels == 5)[:3]:
+        where = apply_affine(segmentation.affine, np.array([[column, row, slice_]]))[0]
+        assert image.GetPixel(image.TransformPhysicalPointToIndex(where.tolist())) == 5
+
+
+def test_a_dicom_segmentation_comes_back(tmp_path):
+    pytest.importorskip("highdicom")
+    segmentation = scarred()
+    (path,) = write_dicom_seg(tmp_path / "out", segmentation, ())
+    assert explain(path) == ("label_map", "a DICOM segmentation")
+    labels, matrix = read_label_map(path)
+    used = np.flatnonzero((segmentation.labels > 0).any(axis=(1, 2)))
+    np.testing.assert_array_equal(labels, segmentation.labels[used[0] : used[-1] + 1])
+    first = apply_affine(segmentation.affine, np.array([[0, 0, used[0]]]))
+    np.testing.assert_allclose(apply_affine(matrix, np.zeros((1, 3))), first, atol=1e-5)
+
+
+def test_writing_twice_is_writing_the_same_object(tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    pytest.importorskip("highdicom")
+    first, second = (write_dicom_seg(tmp_path / name, scarred(), ())[0] for name in "ab")
+    assert pydicom.dcmread(first).SOPInstanceUID == pydicom.dcmread(second).SOPInstanceUID
+
+
+def test_a_dicom_segmentation_belongs_to_the_study_of_its_images(tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    pytest.importorskip("highdicom")
+    write(tmp_path / "lge", lge_series())
+    image = read_dicom(tmp_path / "lge")
+    labels = np.zeros((5, ROWS, COLUMNS), np.uint8)
+    labels[:, 1:5, 1:7], labels[:, 2:4, 2:5], labels[:, 0, 2:5] = 2, 1, 3
+    files = sorted((tmp_path / "lge").glob("*.dcm"))
+    (path,) = write_dicom_seg(tmp_path / "out", Segmentation(labels, image.affine, None, False, {}), files)
+    written, source = pydicom.dcmread(path), pydicom.dcmread(files[0])
+    for keyword in ("StudyInstanceUID", "FrameOfReferenceUID", "PatientID"):
+        assert written[keyword].value == source[keyword].value
+    np.testing.assert_array_equal(read_segments(path).codes > 0, labels > 0)
+
+
+def test_a_dicom_segmentation_cut_anywhere_is_refused(tmp_path):
+    pytest.importorskip("highdicom")
+    (path,) = write_dicom_seg(tmp_path / "out", scarred(), ())
+    whole = path.read_bytes()
+    cut = tmp_path / "cut.dcm"
+    for length in range(200, len(whole), len(whole) // 20):
+        cut.write_bytes(whole[:length])
+        with pytest.raises(InputRejected, match=r"cut\.dcm"):
+            read_label_map(cut)
+
+
+def test_without_the_extra_the_refusal_names_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "highdicom", None)
+    with pytest.raises(SettingsError, match=r"cardiotwin\[dicom\]"):
+        write_dicom_seg(tmp_path / "out", scarred(), ())
+
+
+def test_the_command_writes_what_add_reads(tmp_path, capsys):
+    from cardiotwin.cli import execute
+
+    image = sitk.GetImageFromArray(np.choose(winding(), [0, 3, 2, 1]).astype(np.uint8))
+    matrix = affine()
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((matrix[:3, :3] / spacing).ravel().tolist())
+    sitk.WriteImage(image, str(tmp_path / "acdc.nii.gz"))
+    case = str(tmp_path / "case")
+    assert execute(["new", case]) == 0
+    assert execute(["add", case, str(tmp_path / "acdc.nii.gz")]) == 0
+    assert "read in the coding of ACDC" in capsys.readouterr().out
+    assert execute(["segment", case]) == 0
+    assert execute(["export", case, str(tmp_path / "out"), "--to", "nifti"]) == 0
+    np.testing.assert_array_equal(read_label_map(tmp_path / "out" / "segmentation.nii.gz")[0], winding())
+    assert execute(["export", case, str(tmp_path), "--to", "nifti"]) == 2
+
+
+def test_a_mapping_written_after_add_takes_effect(tmp_path, capsys):
+    from cardiotwin.cli import execute
+    from cardiotwin.twin import Twin
+
+    case = tmp_path / "case"
+    path, _ = write_nifti(tmp_path / "out", from_label_map(winding(), affine()), NOTHING)
+    assert execute(["new", str(case)]) == 0
+    assert execute(["add", str(case), str(path)]) == 0
+    assert execute(["segment", str(case)]) == 0
+    settings = case / "twin.toml"
+    settings.write_text(
+        settings.read_text()
+        .replace("[labels]\nlv_blood = []\nmyocardium = []", "[labels]\nlv_blood = [1]\nmyocardium = [2]")
+        .replace("rv_blood = []", "rv_blood = [3]")
+    )
+    status = {one.name: one.state for one in Twin(case).status().steps}
+    assert status["segment"] == "stale"
+    assert execute(["segment", str(case)]) == 0
