@@ -21,6 +21,9 @@ from cardiotwin.meshes.coordinates import Fields
 from cardiotwin.meshes.laplace import Laplace
 from cardiotwin.meshes.mesh import Mesh
 
+_TETS_AT_ONCE = 1 << 16
+"""Frames of more would not stay in the cache, and those of all tetrahedra take a gigabyte in between."""
+
 
 @dataclass(frozen=True)
 class Angles:
@@ -40,23 +43,35 @@ def rule_based(laplace: Laplace, f: Fields, angles: Angles) -> tuple[np.ndarray,
     fibres, sheets, normals : (n_tets, 3) float64
         Right-handed orthonormal frames. Without a right ventricle the left one's rule holds everywhere.
     """
-    epi, left, right = (field[laplace.mesh.tets].mean(axis=1) for field in (f.epi, f.left, f.right))
+    n_tets, has_right = len(laplace.mesh.tets), bool(f.right.any())
+    up, to_left, to_right, to_epi = (laplace.smooth_gradient(field) for field in (f.base, f.left, f.right, f.epi))
+    fibres, sheets = np.empty((n_tets, 3)), np.empty((n_tets, 3))
+    for start in range(0, n_tets, _TETS_AT_ONCE):
+        part = slice(start, start + _TETS_AT_ONCE)
+        depths = [field[laplace.mesh.tets[part]].mean(axis=1) for field in (f.epi, f.left, f.right)]
+        outward = -to_left[part], to_right[part], to_epi[part]
+        frame = _mixed(up[part], outward, depths, angles, has_right)
+        fibres[part], sheets[part] = frame[:, :, 0], frame[:, :, 2]
+    return fibres, sheets, np.cross(fibres, sheets)
+
+
+def _mixed(
+    up: np.ndarray, outward: tuple[np.ndarray, ...], depths: list[np.ndarray], angles: Angles, has_right: bool
+) -> np.ndarray:
+    """(n, 3, 3) frames: those of left and right cavity mixed, and with that of the epicardium."""
+    epi, left, right = depths
     across = right / np.maximum(left + right, 1e-12)  # 0 on the left side of the septum, 1 on the right
-    up = laplace.smooth_gradient(f.base)
     # The right ventricle's transmural axis points into its cavity, so that it continues the septum's; angles follow.
     alpha = angles.fibre_endocardium * (1 - 2 * across) * (1 - epi)
     beta = angles.sheet_endocardium * (1 - 2 * across) * (1 - epi)
     alpha_out, beta_out = angles.fibre_epicardium * epi, angles.sheet_epicardium * epi
-    frame = orient(axes(up, -laplace.smooth_gradient(f.left)), alpha + alpha_out, beta + beta_out)
-    if right.any():
-        right_frame = orient(axes(up, laplace.smooth_gradient(f.right)), alpha - alpha_out, beta - beta_out)
+    frame = orient(axes(up, outward[0]), alpha + alpha_out, beta + beta_out)
+    if has_right:
+        right_frame = orient(axes(up, outward[1]), alpha - alpha_out, beta - beta_out)
         frame = bislerp(frame, right_frame, across)
     wall_alpha = angles.fibre_endocardium * (1 - epi) + alpha_out
     wall_beta = angles.sheet_endocardium * (1 - epi) + beta_out
-    epi_frame = orient(axes(up, laplace.smooth_gradient(f.epi)), wall_alpha, wall_beta)
-    frame = bislerp(frame, epi_frame, epi)
-    fibres, sheets = frame[:, :, 0], frame[:, :, 2]
-    return fibres, sheets, np.cross(fibres, sheets)
+    return bislerp(frame, orient(axes(up, outward[2]), wall_alpha, wall_beta), epi)
 
 
 def axes(up: np.ndarray, outward: np.ndarray) -> np.ndarray:
