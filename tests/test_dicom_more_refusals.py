@@ -5,13 +5,13 @@ import socket
 import time
 
 import numpy as np
-import pydicom
 import pytest
 from made_dicom import NORMAL, ecg, lge_series, lge_slice, signal_at, twelve_leads, write
 
 from cardiotwin.ecg import LEADS
 from cardiotwin.errors import CardioTwinError, InputRejected, PolicyRefusal, QualityGate
 from cardiotwin.ingest import folders, identity, read_dicom, same_person, write_deidentified
+from cardiotwin.ingest.dicom_file import quiet
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -38,7 +38,7 @@ def test_a_decimal_comma_is_refused_by_its_tag(tmp_path):
 @pytest.mark.parametrize("n_frames", [2**31 - 1, 10_001, 2])
 def test_frames_that_are_not_there_are_refused_before_anything_is_allocated(tmp_path, n_frames):
     started = time.process_time()
-    with pytest.raises(InputRejected, match="NumberOfFrames|PerFrameFunctionalGroupsSequence"):
+    with pytest.raises(InputRejected, match=r"NumberOfFrames|PerFrameFunctionalGroupsSequence"):
         read_dicom(write(tmp_path / "lge", series(NumberOfFrames=n_frames)))
     assert time.process_time() - started < 2.0
 
@@ -61,7 +61,7 @@ def test_a_hostile_uid_never_becomes_a_path(tmp_path, uid):
     made = series()
     folder = tmp_path / "lge"
     folder.mkdir()
-    with pydicom.config.disable_value_validation():
+    with quiet():
         made[0].SOPInstanceUID = uid
         for k, dataset in enumerate(made):
             dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.4.{k}"
