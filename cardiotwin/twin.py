@@ -110,6 +110,7 @@ class Twin:
             Two patients.
         """
         from cardiotwin.ingest import opened, write_deidentified
+        from cardiotwin.ingest.deidentify import METHOD
         from cardiotwin.observations import find
         from cardiotwin.repeats import without_repeats
 
@@ -136,6 +137,8 @@ class Twin:
                 }
                 if _is_synthetic(one):
                     about["synthetic"] = True
+                if one.dicom:
+                    about["deidentified"] = METHOD
                 copies = partial(write_deidentified, one.dicom, salt=salt.encode()) if one.dicom else None
                 store.save(self.folder / "observations" / observation.sha256, one.value, copies, **about)
             if new:

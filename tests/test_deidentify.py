@@ -11,19 +11,17 @@ from cardiotwin.ecg import LEADS
 from cardiotwin.ingest import deidentify, identity, read_dicom, read_ecg, read_header, same_person, write_deidentified
 
 CANARY = "CANARY"
+OTHERS = {"DA": "19480417", "TM": "031415.926535", "DT": "19480417031415", "UI": "1.2.3.4.777", "AS": "091Y"}
+CANARIES = dict.fromkeys(("LO", "SH", "PN", "LT", "ST", "UT", "UC", "CS", "AE", "UR"), CANARY) | OTHERS
+"""For each value representation that can hold a person, an address, a machine or a day."""
 
 
 def poisoned(dataset):
-    """The same file with a canary in every text attribute it does not have, and in a private one."""
-    for tag, (vr, _, _, retired, keyword) in DicomDictionary.items():
-        if (
-            tag >> 16 > 2
-            and vr in ("LO", "SH", "PN", "LT", "ST", "UT")
-            and not retired
-            and keyword
-            and tag not in dataset
-        ):
-            dataset.add_new(tag, vr, CANARY)
+    """The same file with a canary in every attribute of the dictionary that it does not have, and in a private one."""
+    for tag, (vr, _, _, _, keyword) in DicomDictionary.items():
+        readable = keyword and keyword != "SpecificCharacterSet" and tag not in dataset
+        if readable and 2 < tag >> 16 < 0x7FE0 and (value := CANARIES.get(vr)):
+            dataset.add_new(tag, vr, value)
     dataset.private_block(0x0029, "CANARY MAKER", create=True).add_new(0x01, "LO", CANARY)
     inner = Dataset()
     inner.PatientName, inner.PatientID = CANARY, CANARY
@@ -48,10 +46,28 @@ def test_no_canary_survives(folders):
     assert len(written) == 4
     for path in written:
         content = path.read_bytes()
-        for word in (CANARY, CANARY.lower(), "19610203", "19991231", "1.2.3.4"):
-            assert word.encode() not in content
+        for word in (CANARY, CANARY.lower(), "19610203", "19991231", "1.2.3.4", *OTHERS.values()):
+            assert word.encode() not in content, word
         assert content[:128] == bytes(128)
-        assert pydicom.dcmread(path).PatientIdentityRemoved == "YES"
+
+
+def test_the_copy_says_by_which_profile_it_was_made(folders):
+    copy = pydicom.dcmread(folders[2][0])
+    assert copy.PatientIdentityRemoved == "YES"
+    assert "PS3.15" in copy.DeidentificationMethod
+    codes = [(code.CodingSchemeDesignator, code.CodeValue) for code in copy.DeidentificationMethodCodeSequence]
+    assert codes == [("DCM", "113100"), ("DCM", "113105")]
+    assert copy.LongitudinalTemporalInformationModified == "REMOVED"
+    assert (copy.PatientName, copy.PatientBirthDate, copy.PatientSex, copy.StudyDate) == ("", "", "", "")
+
+
+def test_pseudonyms_are_those_of_the_same_twin_in_every_file_and_of_no_other(tmp_path):
+    one, again, ours = (deidentify(lge_slice(k), salt=b"a") for k in (0, 1, 0))
+    other = deidentify(lge_slice(0), salt=b"b")
+    assert one.PatientID == again.PatientID
+    assert one.StudyInstanceUID == again.StudyInstanceUID
+    assert one.SOPInstanceUID == ours.SOPInstanceUID != again.SOPInstanceUID
+    assert one.PatientID != other.PatientID
 
 
 def test_the_copy_reads_like_the_original(folders):
@@ -87,7 +103,9 @@ def test_doing_it_twice_is_doing_it_once():
 
 def test_an_image_and_an_ecg_of_one_patient_match_before_and_after(tmp_path):
     image, recording = lge_slice(0), ecg(beats(8), LEADS[:2] + LEADS[6:])
-    assert identity(image) == identity(recording) == identity(deidentify(image)) != ""
+    assert identity(image) == identity(recording) != ""
+    assert same_person(identity(image), identity(deidentify(image)))
+    assert not same_person(identity(lge_slice(0, PatientID="another")), identity(deidentify(image)))
     assert "canary" not in identity(image)
     assert read_header(next(write(tmp_path, [image]).iterdir())).PatientID == "canary-id-17"
 

@@ -337,7 +337,9 @@ def _remarks(stack: Stack, grid: Grid, gathered: bool) -> list[str]:
     if len(counts) > 1:
         remarks.append(f"frames per slice differ ({min(counts)} to {max(counts)})")
     if any(np.isnan(one.time_ms) for group in grid.frames if len(group) > 1 for one in group):
-        remarks.append("no TriggerTime (0018,1060): frames kept in file order, the first taken as end-diastole")
+        told = not any(np.isnan(one.turn) for group in grid.frames for one in group)
+        order = "by temporal position or instance number" if told else "in file order"
+        remarks.append(f"no TriggerTime (0018,1060): frames taken {order}, the first as end-diastole")
     return remarks
 
 

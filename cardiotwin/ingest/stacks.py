@@ -111,7 +111,19 @@ def make_grid(slices: Sequence[Slice], tolerance: Tolerance, *, one_frame: bool)
     affine[:3, :2] = groups[0][0].orientation.T * groups[0][0].spacing_mm
     affine[:3, 2] = normal * step_mm
     affine[:3, 3] = firsts[0]
-    return Grid(tuple(tuple(sorted(group, key=lambda one: one.time_ms)) for group in groups), affine, uneven)
+    return Grid(tuple(tuple(in_time(group)) for group in groups), affine, uneven)
+
+
+def in_time(group: Sequence[Slice]) -> list[Slice]:
+    """The frames of one position in the order of time: by trigger time where all have one, else by their turn.
+
+    Instance numbers mislead wherever a trigger time is given, so they only count where none is.
+    """
+    if not any(np.isnan(one.time_ms) for one in group):
+        return sorted(group, key=lambda one: one.time_ms)
+    if not any(np.isnan(one.turn) for one in group):
+        return sorted(group, key=lambda one: one.turn)
+    return list(group)
 
 
 def check_parallel(slices: Sequence[Slice]) -> None:

@@ -369,8 +369,21 @@ def _kind_by_frames(instances: Sequence[Instance], n_frames: int, by_words: str,
 
 
 def _inversion(header: Dataset) -> str:
-    time = text(header, "InversionTime")
-    return "" if time in ("None", "0", "0.0") else time
+    """The inversion time as written; "" for none. Enhanced objects keep it inside their functional groups."""
+    for one in (header, *_functional_groups(header, "MRModifierSequence")):
+        time = text(one, "InversionTime") or text(one, "InversionTimes")
+        if time not in ("", "None", "0", "0.0", "[]"):
+            return time
+    return ""
+
+
+def _functional_groups(header: Dataset, keyword: str) -> list[Dataset]:
+    """The items of one functional group, shared or of the first frame."""
+    found: list[Dataset] = []
+    for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for group in (header.get(name) or [])[:1]:
+            found += group.get(keyword) or []
+    return found
 
 
 def _check_policy(instances: Sequence[Instance]) -> None:
