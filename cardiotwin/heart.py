@@ -30,7 +30,7 @@ from cardiotwin.meshes.tetrahedra import oriented, stuff
 from cardiotwin.meshes.ventricles import ventricles
 from cardiotwin.meshes.ventricular import VentricularCoordinates, ventricular_coordinates
 from cardiotwin.progress import Progress, part, silent
-from cardiotwin.segmentation import Segmentation, labels
+from cardiotwin.segmentation import Segmentation, aligned_slices, labels
 from cardiotwin.settings import MeshSettings
 
 _log = logging.getLogger(__name__)
@@ -137,6 +137,9 @@ def build_heart(
         over 40 mm; fewer than two lattice cells across it.
     """
     progress(0.0, "interpolating between slices")
+    if settings.align_slices:
+        segmentation, alignment = aligned_slices(segmentation)
+        _log.info("slices: %r", alignment)
     drawn = base_first(segmentation)
     shape = ventricles(
         drawn.muscle,

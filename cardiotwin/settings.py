@@ -77,6 +77,7 @@ class MeshSettings(Section):
     """Angles in degrees from the circumferential direction, rule-based fibres after Bayer et al. 2012."""
 
     edge_mm: float = Field(1.0, ge=0.2, le=3.0)
+    align_slices: bool = Field(False, description="move slices that breath-holds shifted by 4 mm or more into line")
     fibre_endocardium_deg: float = Field(60.0, ge=-90, le=90)
     fibre_epicardium_deg: float = Field(-60.0, ge=-90, le=90)
     sheet_endocardium_deg: float = Field(-65.0, ge=-90, le=90)

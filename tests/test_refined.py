@@ -51,14 +51,15 @@ def test_a_corridor_stays_open_over_its_whole_length(width_mm):
 
 
 def test_a_contour_glides_between_slices():
-    """A rod that moves sideways by 4 mm a slice: half-way between two slices it is half-way."""
+    """A rod that moves sideways by 4 mm a slice: between two slices its middle lies on the line between theirs."""
     drawn = slab(lambda z, y, x: (np.abs(y - z / 2) < 5) & (np.abs(x) < 5), (8.0, 1.0, 1.0))
     fine = refined(drawn, 1.0)
     where = np.argwhere(fine.labels == CORE)
     x, y, z = apply_affine(fine.affine, where[:, ::-1]).T
-    between = np.abs(z % 8) < 0.6  # slices lie at 4, 12, ...
-    assert between.any()
-    middles = [y[between & (np.abs(z - height) < 0.6)].mean() - height / 2 for height in (-8, 0, 8)]
+    heights = np.unique(np.round(z, 3))
+    heights = heights[np.abs(heights) < 8]
+    middles = np.array([y[np.abs(z - height) < 0.1].mean() - height / 2 for height in heights])
+    assert len(heights) > 12
     np.testing.assert_allclose(middles, 0, atol=0.75)
     assert np.abs(x).max() < 6
 

@@ -1,5 +1,6 @@
 """From an image to labelled tissue."""
 
+from cardiotwin.segmentation.alignment import Alignment, aligned_slices
 from cardiotwin.segmentation.automatic import segment
 from cardiotwin.segmentation.corridors import Corridor, find_corridors
 from cardiotwin.segmentation.labels import (
@@ -35,6 +36,7 @@ __all__ = [
     "LV_BLOOD",
     "MYOCARDIUM",
     "RV_BLOOD",
+    "Alignment",
     "Corridor",
     "FullWidthHalfMaximum",
     "OtsuDeviations",
@@ -44,6 +46,7 @@ __all__ = [
     "Segmentation",
     "StandardDeviations",
     "SweepRow",
+    "aligned_slices",
     "delineated",
     "find_corridors",
     "from_label_map",
