@@ -21,6 +21,7 @@ from cardiotwin.heart import CORE, Heart
 from cardiotwin.progress import Progress, silent
 from cardiotwin.reentry import Circuit
 from cardiotwin.segmentation import Corridor, find_corridors
+from cardiotwin.segments import heart_segments
 from cardiotwin.study import Study
 
 NEVER_MS = -1.0
@@ -37,6 +38,8 @@ FIELDS: dict[str, tuple[str, str]] = {
     "sheets": ("element", "unit vector in the sheet, across the fibres"),
     "transmural": ("node", "0 endocardium to 1 epicardium, no unit"),
     "apicobasal": ("node", "0 apex to 1 base, no unit"),
+    "rotational": ("node", "turns: 0 posterior junction, over the free wall to 2/3 anterior junction, septum to 1"),
+    "segment": ("element", "AHA segment, 1 to 17; 0 in the right ventricle's free wall"),
     "excitable": ("node", "1 where an element outside the scar core holds the node, else 0"),
     "activation_ms": ("node", "first activation in the confirming run, ms; -1: never"),
     "repolarisation_ms": ("node", "end of that beat, ms; -1: never, or after the run ended"),
@@ -153,6 +156,9 @@ def _anatomy(heart: Heart) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]
         "apicobasal": finite(heart.apicobasal, NEVER_MS),
         "excitable": excitable_nodes(heart).astype(np.uint8),
     }
+    if heart.coordinates is not None:
+        elements["segment"] = heart_segments(heart)
+        nodes["rotational"] = heart.coordinates.rotational.astype(np.float32)
     return elements, nodes
 
 

@@ -14,60 +14,94 @@ from numba import njit
 from cardiotwin.meshes.laplace import shape_gradients
 
 _MOST_SWEEPS = 400
+_TOLERANCE_MM = 1e-4
+_MOST_ROUNDS = 5
+_ASTRAY = 0.5
+"""Cosine between a line and the step taken for it below which its direction is not believed."""
 
 
 @njit(cache=True)
-def _upstream(points, tets, gradients, start, index, direction, fixed, nodes, weights, steps):
-    """Foot of each node's step: the three nodes of a face, their weights and the length; the last three overwritten.
+def _shares(gradients, tets, e, i, direction, shares):
+    """Barycentric coordinates where a step upstream from node `i` meets the opposite face; `shares` (4,) overwritten.
 
-    The tetrahedron is the one the step lies in. At the boundary it may lie in none: the nearest one then, and the foot
-    is moved onto its face.
+    The node's own is set to 0. Returns the least of the others; -1e30 where the step leads away from the face.
     """
+    rate = 0.0
+    for j in range(4):
+        along = 0.0
+        for axis in range(3):
+            along += direction[i, axis] * gradients[e, j, axis]
+        shares[j] = -along
+        if tets[e, j] == i:
+            rate = along
+            shares[j] = 0.0
+    if rate <= 1e-9:
+        return -1e30
+    least = 1e30
+    for j in range(4):
+        shares[j] /= rate
+        if tets[e, j] != i:
+            least = min(least, shares[j])
+    return least
+
+
+@njit(cache=True)
+def _foot(points, tets, e, i, direction, shares, nodes, weights, steps):
+    """Take the point with these shares of the face opposite to node `i`, negative ones left out.
+
+    The last three are overwritten if it lies straighter upstream than what was taken before; returns how straight, the
+    cosine.
+    """
+    total = 0.0
+    for j in range(4):
+        total += max(shares[j], 0.0)
+    along, length = 0.0, 0.0
+    for axis in range(3):
+        step = points[i, axis]
+        for j in range(4):
+            step -= max(shares[j], 0.0) / total * points[tets[e, j], axis]
+        along += step * direction[i, axis]
+        length += step * step
+    cosine = along / np.sqrt(length)
+    if cosine > steps[i, 1]:
+        slot = 0
+        for j in range(4):
+            if tets[e, j] != i:
+                nodes[i, slot] = tets[e, j]
+                weights[i, slot] = max(shares[j], 0.0) / total
+                slot += 1
+        steps[i, 0], steps[i, 1] = along, cosine
+
+
+@njit(cache=True)
+def _upstream(points, tets, gradients, start, index, direction, fixed, ends, nodes, weights, steps):
+    """Foot of each node's step: the three nodes of a face and their weights, and the step; the last three overwritten.
+
+    `steps` (n_nodes, 2): its length along the line and its cosine with it. The foot lies in the tetrahedron that the
+    step leads into. At the boundary it may lead into none: then it is the point of a face, or the neighbour, that lies
+    straightest upstream; not one of the `ends` (n_nodes,), spurs of the surface with nothing upstream themselves.
+    """
+    shares = np.empty(4)
     for i in range(points.shape[0]):
-        nodes[i] = -1
+        nodes[i], steps[i, 0], steps[i, 1] = -1, 0.0, -2.0
         if fixed[i]:
             continue
-        best = -1e30
+        for k in range(start[i], start[i + 1]):
+            if _shares(gradients, tets, index[k], i, direction, shares) > -1e-9:
+                _foot(points, tets, index[k], i, direction, shares, nodes, weights, steps)
+                break
+        if nodes[i, 0] >= 0:
+            continue
         for k in range(start[i], start[i + 1]):
             e = index[k]
-            own = 0
+            spur = ends[tets[e, 0]] or ends[tets[e, 1]] or ends[tets[e, 2]] or ends[tets[e, 3]]
+            if not spur and _shares(gradients, tets, e, i, direction, shares) > -1e30:
+                _foot(points, tets, e, i, direction, shares, nodes, weights, steps)
             for j in range(4):
-                if tets[e, j] == i:
-                    own = j
-            rate = 0.0
-            for axis in range(3):
-                rate += direction[i, axis] * gradients[e, own, axis]
-            if rate <= 1e-9:
-                continue
-            least = 1e30
-            for j in range(4):
-                if j != own:
-                    share = 0.0
-                    for axis in range(3):
-                        share -= direction[i, axis] * gradients[e, j, axis]
-                    least = min(least, share / rate)
-            if least > best:
-                best = least
-                slot = 0
-                for j in range(4):
-                    if j != own:
-                        share = 0.0
-                        for axis in range(3):
-                            share -= direction[i, axis] * gradients[e, j, axis]
-                        nodes[i, slot] = tets[e, j]
-                        weights[i, slot] = max(share / rate, 0.0)
-                        slot += 1
-        if best > -1e30:
-            total = weights[i, 0] + weights[i, 1] + weights[i, 2]
-            length = 0.0
-            for axis in range(3):
-                foot = 0.0
-                for j in range(3):
-                    foot += weights[i, j] / total * points[nodes[i, j], axis]
-                length += (points[i, axis] - foot) ** 2
-            for j in range(3):
-                weights[i, j] /= total
-            steps[i] = np.sqrt(length)
+                if tets[e, j] != i and not ends[tets[e, j]]:
+                    shares[:] = 0.0
+                    shares[j] = 1.0
+                    _foot(points, tets, e, i, direction, shares, nodes, weights, steps)
 
 
 @njit(cache=True)
@@ -183,21 +217,19 @@ class Lines:
             What it is there.
         """
         n = len(self.points)
-        nodes, weights, steps = np.empty((n, 3), np.int32), np.zeros((n, 3)), np.zeros(n)
-        _upstream(
-            self.points,
-            self.tets,
-            self.gradients,
-            self._first,
-            self._around,
-            np.ascontiguousarray(direction),
-            begin,
-            nodes,
-            weights,
-            steps,
-        )
+        nodes, weights, steps = np.empty((n, 3), np.int32), np.zeros((n, 3)), np.zeros((n, 2))
+        direction = np.ascontiguousarray(direction)
+        around, ends = (self._first, self._around), np.zeros(n, bool)
+        for _ in range(_MOST_ROUNDS):
+            _upstream(self.points, self.tets, self.gradients, *around, direction, begin, ends, nodes, weights, steps)
+            astray = ~begin & (steps[:, 1] < _ASTRAY) & (np.diff(self._first) > 0)
+            if not astray.any():
+                break
+            ends = astray & (steps[:, 1] <= 0)
+            # In a wall one element thick a node may see no direction, or one out of the wall: its neighbours know.
+            direction = np.where(astray[:, None], self.at_nodes(direction[self.tets].mean(axis=1)), direction)
         order = np.empty(n, np.int64)
         n_sorted = _order(nodes, weights, order)
         distance = np.where(begin, values, 0.0).astype(np.float64)
-        _swept(nodes, weights, steps, order, n_sorted, 1e-6, _MOST_SWEEPS, distance)
+        _swept(nodes, weights, steps[:, 0], order, n_sorted, _TOLERANCE_MM, _MOST_SWEEPS, distance)
         return np.where(np.diff(self._first) > 0, distance, np.nan)

@@ -43,7 +43,7 @@ def test_around_a_ring_it_converges_at_first_order_or_better():
     errors = [ring_error(edge) for edge in edges_mm]
     order = np.polyfit(np.log(edges_mm), np.log(errors), 1)[0]
     assert 0.8 < order < 2.5, f"errors {errors}"
-    assert errors[-1] < 0.3
+    assert errors[-1] < 0.4  # of arcs up to 31 mm
 
 
 def test_lines_stay_within_the_tetrahedra_they_were_given():

@@ -1,0 +1,215 @@
+"""From one heart to another: points with the same ventricular coordinates correspond.
+
+Each ventricle is a disc times a wall: distance from the apex and rotation are polar coordinates, depth is the third.
+In these three numbers neither the apex nor the turn from 1 to 0 is special, and every tetrahedron is a tetrahedron
+again, so that a point is found by its barycentric coordinates there. Across the middle of the septum the depth of the
+other ventricle counts as negative, so that no tetrahedron is torn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from scipy.spatial import cKDTree
+
+from cardiotwin.errors import MeshError
+from cardiotwin.meshes.mesh import Mesh
+from cardiotwin.meshes.ventricular import VentricularCoordinates
+
+_CANDIDATES = 32
+_AT_ONCE = 20_000
+"""Queries at a time: bounds the memory for candidates to 5 MB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Points inside the tetrahedra of a mesh.
+
+    Attributes
+    ----------
+    tets : (n,) int64
+        The tetrahedron each lies in.
+    nodes, weights : (n, 4) int32, (n, 4) float64
+        Its nodes, and the barycentric coordinates: never negative, adding up to 1.
+    missed : (n,) float64
+        By how much the least barycentric coordinate was negative before: 0 inside, else about how many elements away.
+    """
+
+    tets: np.ndarray
+    nodes: np.ndarray
+    weights: np.ndarray
+    missed: np.ndarray
+
+    def values(self, field: np.ndarray) -> np.ndarray:
+        """(n, ...) a field of the mesh there: interpolated from its nodes.
+
+        Raises
+        ------
+        MeshError
+            Fewer values than the mesh has nodes.
+        """
+        field = np.asarray(field)
+        if self.nodes.size and len(field) <= self.nodes.max():
+            raise MeshError(f"mapping: a field of {len(field)} values; expected one a node, over {self.nodes.max()}")
+        return np.einsum("ij,ij...->i...", self.weights, field[self.nodes].astype(np.float64))
+
+
+def locate(mesh: Mesh, points: np.ndarray) -> Places:
+    """Which tetrahedron holds each point; points outside are moved to one near them, see `Places.missed`.
+
+    Parameters
+    ----------
+    points : (n, 3) float64
+        mm.
+    """
+    points = np.asarray(points, np.float64)
+    if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
+        raise MeshError(f"mapping: points of shape {points.shape}; expected (n, 3), all of them finite")
+    return _within(mesh.points, mesh.tets, np.arange(len(mesh.tets)), points, np.ones(3))
+
+
+def coordinates_at(coordinates: VentricularCoordinates, places: Places) -> VentricularCoordinates:
+    """Ventricular coordinates of points inside tetrahedra; the ventricle is that of most of the weight."""
+    right = (places.weights * (coordinates.transventricular[places.nodes] == 1)).sum(axis=1) > 0.5
+    found = np.empty((len(places.tets), 3))
+    for side in (0, 1):
+        chosen = right == side
+        disc = _disc(coordinates, side)
+        found[chosen] = np.einsum("ij,ijk->ik", places.weights[chosen], disc[places.nodes[chosen]])
+    turn = np.arctan2(found[:, 1], found[:, 0]) / (2 * np.pi) % 1.0
+    height = np.hypot(found[:, 0], found[:, 1]).clip(0, 1)
+    return VentricularCoordinates(height, found[:, 2].clip(0, 1), turn, right.astype(np.uint8))
+
+
+def correspond(mesh: Mesh, coordinates: VentricularCoordinates, wanted: VentricularCoordinates) -> Places:
+    """Where in a heart given coordinates lie.
+
+    Parameters
+    ----------
+    mesh, coordinates : Mesh, VentricularCoordinates
+        The heart, and the coordinates of its nodes.
+    wanted : VentricularCoordinates
+        Of any points, of this heart or another.
+
+    Raises
+    ------
+    MeshError
+        A ventricle is wanted that this heart does not have.
+    """
+    n = len(wanted.apicobasal)
+    tets, nodes = np.zeros(n, np.int64), np.zeros((n, 4), np.int32)
+    weights, missed = np.zeros((n, 4)), np.zeros(n)
+    for side, name in ((0, "left"), (1, "right")):
+        chosen = wanted.transventricular == side
+        own = np.flatnonzero((coordinates.transventricular[mesh.tets] == side).any(axis=1))
+        if not chosen.any():
+            continue
+        if not own.size:
+            raise MeshError(f"mapping: {chosen.sum()} points lie in the {name} ventricle; the other heart has none")
+        disc = _disc(coordinates, side)
+        # Distances between middles count in elements: walls are some elements thick, circumferences a hundred.
+        scale = np.median(np.ptp(disc[mesh.tets[own]], axis=1), axis=0)
+        part = _within(disc, mesh.tets, own, _disc(wanted, side)[chosen], 1.0 / np.maximum(scale, 1e-9))
+        tets[chosen], nodes[chosen] = part.tets, part.nodes
+        weights[chosen], missed[chosen] = part.weights, part.missed
+    return Places(tets, nodes, weights, missed)
+
+
+def map_points(
+    points: np.ndarray,
+    source: tuple[Mesh, VentricularCoordinates],
+    target: tuple[Mesh, VentricularCoordinates],
+) -> np.ndarray:
+    """(n, 3) where points (mm) of one heart lie in another, mm."""
+    wanted = coordinates_at(source[1], locate(source[0], points))
+    return correspond(*target, wanted).values(target[0].points)
+
+
+def map_field(
+    field: np.ndarray,
+    source: tuple[Mesh, VentricularCoordinates],
+    target: tuple[Mesh, VentricularCoordinates],
+) -> np.ndarray:
+    """A scalar field of one heart on the nodes (if it has a value a node) or tetrahedra of another.
+
+    Values of nodes are interpolated, those of tetrahedra taken from the one that holds the corresponding middle.
+    Directions are not mapped: they would have to be turned with the wall.
+
+    Raises
+    ------
+    MeshError
+        The field has as many values as the source has neither nodes nor tetrahedra.
+    """
+    field = np.asarray(field)
+    if field.shape == (len(source[0].points),):
+        return correspond(*source, target[1]).values(field)
+    if field.shape == (len(source[0].tets),):
+        n = len(target[0].tets)
+        middles = Places(np.arange(n), target[0].tets, np.full((n, 4), 0.25), np.zeros(n))
+        return field[correspond(*source, coordinates_at(target[1], middles)).tets]
+    raise MeshError(
+        f"mapping: a field of shape {field.shape}; expected one value for each of {len(source[0].points)} nodes "
+        f"or {len(source[0].tets)} tetrahedra"
+    )
+
+
+def _disc(coordinates: VentricularCoordinates, side: int) -> np.ndarray:
+    """(n, 3) height along the rotation's direction, and depth, negative in the other ventricle."""
+    angle = 2 * np.pi * coordinates.rotational
+    depth = np.where(coordinates.transventricular == side, 1.0, -1.0) * coordinates.transmural
+    return np.stack([coordinates.apicobasal * np.cos(angle), coordinates.apicobasal * np.sin(angle), depth], axis=1)
+
+
+def _within(points: np.ndarray, tets: np.ndarray, own: np.ndarray, wanted: np.ndarray, scale: np.ndarray) -> Places:
+    """For each wanted place the tetrahedron, among those of `own` with near middles, that holds it best."""
+    tree = cKDTree(points[tets[own]].mean(axis=1) * scale)
+    n = len(wanted)
+    best, weights, missed = np.zeros(n, np.int64), np.zeros((n, 4)), np.zeros(n)
+    for begin in range(0, n, _AT_ONCE):
+        rows = slice(begin, begin + _AT_ONCE)
+        count = min(_CANDIDATES, len(own))
+        near = tree.query(wanted[rows] * scale, k=count)[1].reshape(-1, count)
+        _best(points, tets, own[near], np.ascontiguousarray(wanted[rows]), best[rows], weights[rows], missed[rows])
+    return Places(best, tets[best], weights, missed)
+
+
+@njit(cache=True)
+def _best(points, tets, candidates, wanted, best, weights, missed):
+    """Barycentric coordinates in each candidate; the one whose least is largest. The last three are overwritten."""
+    found = np.empty(4)
+    for i in range(wanted.shape[0]):
+        highest = -1e300
+        for k in range(candidates.shape[1]):
+            e = candidates[i, k]
+            _barycentric(points, tets[e], wanted[i], found)
+            least = min(min(found[0], found[1]), min(found[2], found[3]))
+            if least > highest:
+                highest = least
+                best[i] = e
+                weights[i] = found
+            if highest >= 0.0:
+                break
+        missed[i] = max(-highest, 0.0)
+        total = 0.0
+        for j in range(4):
+            weights[i, j] = max(weights[i, j], 0.0)
+            total += weights[i, j]
+        for j in range(4):
+            weights[i, j] /= total
+
+
+@njit(cache=True)
+def _barycentric(points, tet, place, result):
+    """Of a place in a tetrahedron; `result` (4,) overwritten, -1e200 where it is flat."""
+    a, b, c = (points[tet[1]] - points[tet[0]], points[tet[2]] - points[tet[0]], points[tet[3]] - points[tet[0]])
+    d = place - points[tet[0]]
+    volume = np.dot(np.cross(a, b), c)
+    if abs(volume) < 1e-18:
+        result[:] = -1e200
+        return
+    result[1] = np.dot(np.cross(d, b), c) / volume
+    result[2] = np.dot(np.cross(a, d), c) / volume
+    result[3] = np.dot(np.cross(a, b), d) / volume
+    result[0] = 1.0 - result[1] - result[2] - result[3]
