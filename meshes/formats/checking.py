@@ -220,7 +220,7 @@ def _check_conforming(points: np.ndarray, tets: np.ndarray, outside: np.ndarray,
             first = int(np.argmax(on))
             raise MeshError(
                 f"{name}: node {node[first]} hangs on a face of cell {kept[outside[face[first]] // 4]} without being "
-                f"its corner ({len(np.unique(node[on]))} such nodes or more); expected tetrahedra that share nodes. Join "
+                f"its corner ({len(np.unique(node[on]))} such nodes or more); expected shared nodes. Join "
                 "nodes at the same place, or remesh"
             )
 

@@ -13,11 +13,6 @@ MESH_ENDINGS = (".vtu", ".vtk", *meshio_files.READERS, *opencarp.ENDINGS)
 MOST_BYTES = 8 << 30
 
 
-def is_mesh(path: Path) -> bool:
-    """Whether a path ends like a mesh, or is a folder of tables or one of its files."""
-    return path.suffix.lower() in MESH_ENDINGS or tables.is_table_mesh(path)
-
-
 def read_mesh(path: Path | str, unit: str | None = None) -> MeshFile:
     """Read tetrahedra and their data: openCARP, VTU, legacy VTK, Gmsh, XDMF, or a folder of tables.
 
