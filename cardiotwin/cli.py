@@ -193,7 +193,7 @@ def export(
     from cardiotwin.twin import Twin
 
     twin = Twin(case)
-    if to in ("paraview", "opencarp"):
+    if to == "paraview" or to == "opencarp":
         from cardiotwin.opencarp import write_opencarp_study
         from cardiotwin.paraview import write_study
 

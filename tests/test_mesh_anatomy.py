@@ -9,6 +9,7 @@ from ellipsoid_heart import ellipsoid_heart
 from cardiotwin import presets
 from cardiotwin.errors import MeshError, QualityGate, SettingsError
 from cardiotwin.heart import BASE, BORDER_ZONE, CORE, EPICARDIUM, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM
+from cardiotwin.ingest import explain
 from cardiotwin.mesh_anatomy import heart_of, take_in
 from cardiotwin.meshes.outline import outline
 from cardiotwin.meshes.reference.ellipsoid import ProlateVentricle
@@ -177,6 +178,7 @@ def test_the_real_hearts_surfaces_are_found_without_its_lists(real):
         assert 2 * (mine & theirs).sum() / (mine.sum() + theirs.sum()) > 0.97
 
 
+@pytest.mark.slow
 def test_the_real_heart_beats_with_its_own_fibres(real):
     """Paced at the left endocardium: everything is reached, at a velocity between those asked for."""
     heart = heart_of(real, COARSE, MeshSettings(), cell_model=MODEL, velocity_cross=0.3)
@@ -192,3 +194,13 @@ def test_the_real_heart_beats_with_its_own_fibres(real):
     away = np.linalg.norm(heart.mesh.points - start, axis=1)
     far = away > 40.0
     assert 0.25 < np.median(away[far] / times[far]) < 0.65
+
+
+def test_a_mesh_is_recognised_and_a_surface_is_none(heart, tmp_path):
+    assert explain(written(tmp_path, heart))[0] == "mesh"
+    assert explain(written(tmp_path, heart, "mine.vtk"))[0] == "mesh"
+    meshio.write(tmp_path / "skin.vtu", meshio.Mesh(heart.mesh.points, [("triangle", heart.faces)]))
+    (tmp_path / "skin.vtk").write_text("# vtk DataFile Version 3.0\nx\nASCII\nDATASET POLYDATA\nPOINTS 0 float\n")
+    assert explain(tmp_path / "skin.vtk") == ("unknown", "a VTK file without UNSTRUCTURED_GRID, so no volume mesh")
+    with pytest.raises(MeshError, match="no tetrahedra"):
+        take_in(tmp_path / "skin.vtu")

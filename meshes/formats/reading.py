@@ -13,6 +13,14 @@ MESH_ENDINGS = (".vtu", ".vtk", *meshio_files.READERS, *opencarp.ENDINGS)
 MOST_BYTES = 8 << 30
 
 
+def is_mesh(path: Path) -> bool:
+    """Whether a file or folder is one that `read_mesh` reads, by its ending; a .vtk may be a surface."""
+    if path.suffix.lower() != ".vtk":
+        return path.suffix.lower() in MESH_ENDINGS or tables.is_table_mesh(path)
+    with path.open("rb") as file:
+        return b"UNSTRUCTURED_GRID" in file.read(4096)
+
+
 def read_mesh(path: Path | str, unit: str | None = None) -> MeshFile:
     """Read tetrahedra and their data: openCARP, VTU, legacy VTK, Gmsh, XDMF, or a folder of tables.
 
