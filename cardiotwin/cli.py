@@ -72,7 +72,7 @@ def new(case: Case, *, preset: Literal["default", "demo", "full"] = "default", j
 def add(
     case: Case,
     paths: Annotated[
-        tuple[Path, ...], Parameter(help="DICOM folder, ZIP or DICOMDIR; label map, ECG, electrodes or plan")
+        tuple[Path, ...], Parameter(help="DICOM folder, ZIP or DICOMDIR; label map, mesh, ECG, electrodes or plan")
     ],
     *,
     at: Annotated[str, Parameter(help="when it was recorded, ISO 8601, for files that do not say")] = "",
@@ -82,7 +82,7 @@ def add(
     accept_burned_in: Annotated[bool, Parameter(negative="", help="take pixels that may show a name")] = False,
     json: Json = False,
 ) -> None:
-    """Put in imaging, a label map, an ECG, electrode positions or a plan; the kind is recognised.
+    """Put in imaging, a label map, a mesh, an ECG, electrode positions or a plan; the kind is recognised.
 
     Example: cardiotwin add case07 export/ isthmus.toml
     """
@@ -179,22 +179,29 @@ def status(case: Case, *, json: Json = False) -> None:
 
 @app.command
 def export(
-    case: Case, out: Path, *, to: Literal["paraview", "nifti", "dicom-seg"] = "paraview", json: Json = False
+    case: Case,
+    out: Path,
+    *,
+    to: Literal["paraview", "opencarp", "nifti", "dicom-seg"] = "paraview",
+    json: Json = False,
 ) -> None:
-    """Write what is up to date as files for other programs: the study for ParaView, the segmentation for others.
+    """Write what is up to date as files for other programs: the study for ParaView, the mesh for openCARP, the
+    segmentation for others.
 
     Example: cardiotwin export case07 --to paraview case07/exports/paraview
     """
     from cardiotwin.twin import Twin
 
     twin = Twin(case)
-    if to == "paraview":
+    if to == "paraview" or to == "opencarp":
+        from cardiotwin.opencarp import write_opencarp_study
         from cardiotwin.paraview import write_study
 
-        study = twin.study()
+        study, write = twin.study(), write_study if to == "paraview" else write_opencarp_study
         with terminal.progress_bar(json) as progress:
-            written = write_study(out, study, progress)
-        told = f"{len(written)} files for ParaView in {out}; start with README.txt"
+            written = write(out, study, progress)
+        about = "ParaView in {}; start with README.txt" if to == "paraview" else "openCARP in {}; start with heart.par"
+        told = f"{len(written)} files for {about.format(out)}"
     else:
         from cardiotwin.label_export import export_segmentation
 

@@ -13,6 +13,7 @@ from cardiotwin.errors import InputRejected, SettingsError
 from cardiotwin.ingest.dicom_file import read_dataset, text
 from cardiotwin.ingest.dicomdir import is_dicomdir
 from cardiotwin.ingest.wording import name_of, shown
+from cardiotwin.meshes.formats import is_table_mesh
 from cardiotwin.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class Found:
     file : str
         Its name, for messages; the twin does not keep it.
     notes : tuple of str
-        Which series was taken, which were left out, and why; the twin does not keep them.
+        Which series was taken, which were left out, and why; what was recognised, guessed or repaired in a mesh; the
+        twin does not keep them.
     """
 
     kind: str
@@ -97,6 +99,8 @@ def find(
     at = _checked_time(at)
     if not path.exists():
         raise InputRejected(f"{shown(path.name)}: no such file or folder; check the path")
+    if path.is_dir() and is_table_mesh(path):
+        return [_read("mesh", path, (path,), salt, at, wanted, progress)]
     if path.is_dir() or is_dicomdir(path):
         return _in_folder(path, salt, at, wanted, progress)
     return [_one_file(path, salt, at, wanted, progress)]
@@ -132,7 +136,8 @@ def _one_file(path: Path, salt: str, at: str, wanted: Wanted | None, progress: P
     kind, why = explain(path)
     if kind == "unknown":
         raise InputRejected(
-            f"{shown(path.name)}: {why}; expected DICOM, a label map (.nii, .nii.gz, .nrrd), an ECG (DICOM, .hea, "
+            f"{shown(path.name)}: {why}; expected DICOM, a label map (.nii, .nii.gz, .nrrd), a mesh (.vtu, .vtk, "
+            ".msh, .xdmf, .pts with .elem), an ECG (DICOM, .hea, "
             ".csv), electrodes (.csv) or a plan (.toml)"
         )
     return _read(kind, path, (path,), salt, at, wanted, progress)
@@ -152,7 +157,14 @@ def _value(
         return _image(path, salt, wanted, progress)
     if kind == "dicom_ecg":
         return _dicom_ecg(files[0], salt, at)
-    read = {"wfdb_ecg": _wfdb, "csv_ecg": _csv_ecg, "electrodes": _electrodes, "label_map": _label_map, "plan": _plan}
+    read = {
+        "mesh": _mesh,
+        "wfdb_ecg": _wfdb,
+        "csv_ecg": _csv_ecg,
+        "electrodes": _electrodes,
+        "label_map": _label_map,
+        "plan": _plan,
+    }
     return read[kind](files[0], at)
 
 
@@ -222,6 +234,15 @@ def _label_map(path: Path, at: str) -> Found:
     slices, rows, columns = label_map.codes.shape
     source = f"label map, {slices} slices of {rows} x {columns}"
     return Found("label_map", label_map, source, effective=at)
+
+
+def _mesh(path: Path, at: str) -> Found:
+    from cardiotwin.mesh_anatomy import take_in
+
+    mesh = take_in(path)
+    source = f"mesh, {len(mesh.points)} nodes, {len(mesh.tets)} tetrahedra"
+    notes = tuple(f"{shown(path.name)}: {note}" for note in mesh.notes)
+    return Found("mesh", mesh, source, effective=at, notes=notes)
 
 
 def _plan(path: Path, at: str) -> Found:

@@ -84,6 +84,17 @@ class MeshSettings(Section):
     sheet_epicardium_deg: float = Field(25.0, ge=-90, le=90)
 
 
+class MeshFileSettings(Section):
+    """What a mesh of the user's own does not say of itself; regions are numbers that it gives its elements."""
+
+    unit: Literal["auto", "mm", "cm", "m", "um"] = Field("auto", description="of the coordinates; auto: by their size")
+    healthy_regions: tuple[int, ...] = ()
+    border_zone_regions: tuple[int, ...] = ()
+    core_regions: tuple[int, ...] = ()
+    left_out_regions: tuple[int, ...] = Field((), description="blood, atria, bath: not part of the heart")
+    allow_coarse: bool = Field(False, description="take a mesh whose longest edges make waves too slow")
+
+
 class TissueSettings(Section):
     """Conduction velocities are what the user means; conductivities are tuned to them on the mesh in use."""
 
@@ -180,6 +191,7 @@ class Settings(Section):
     labels: LabelSettings = LabelSettings()
     segment: SegmentSettings = SegmentSettings()
     mesh: MeshSettings = MeshSettings()
+    mesh_file: MeshFileSettings = MeshFileSettings()
     tissue: TissueSettings = TissueSettings()
     calibrate: CalibrateSettings = CalibrateSettings()
     simulate: SimulateSettings = SimulateSettings()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cardiotwin.heart import Heart
     from cardiotwin.imaging import Image
     from cardiotwin.induction import Arrhythmias
+    from cardiotwin.mesh_anatomy import UserMesh
     from cardiotwin.segmentation import Segmentation
     from cardiotwin.segmentation.label_map import LabelMap
     from cardiotwin.study import Confirmation, Study
@@ -33,7 +34,14 @@ if TYPE_CHECKING:
 STAGES = ("segment", "mesh", "calibrate", "simulate", "induce", "plan", "compare", "report")
 """What the user can ask for, in order."""
 
-OBSERVED = {"image": "Image", "label_map": "LabelMap", "ecg": "Ecg", "electrodes": "Electrodes", "plan": "Plan"}
+OBSERVED = {
+    "image": "Image",
+    "label_map": "LabelMap",
+    "mesh": "UserMesh",
+    "ecg": "Ecg",
+    "electrodes": "Electrodes",
+    "plan": "Plan",
+}
 """Type of each kind of observation."""
 
 _HOME = {
@@ -48,6 +56,7 @@ _HOME = {
     "Plan": "ablation",
     "Posterior": "calibration",
     "Segmentation": "segmentation",
+    "UserMesh": "mesh_anatomy",
 }
 
 
@@ -138,7 +147,7 @@ def kind_of(annotation: Any) -> Any:
 
 Layout = Callable[[Iterable[Observation]], tuple[Step, ...]]
 
-NO_IMAGING = "imaging: add an LGE-CMR series (`cardiotwin add CASE FOLDER`) or a label map (NIfTI or NRRD)"
+NO_IMAGING = "imaging: add an LGE-CMR series (`cardiotwin add CASE FOLDER`) a label map (NIfTI or NRRD) or a mesh"
 NO_ECG = "a 12-lead ECG: add one as DICOM, WFDB or CSV (`cardiotwin add CASE FILE`)"
 
 
@@ -155,14 +164,10 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
     chain = _calibrations(observed["ecg"])
     posterior = chain[-1].name
     return (
-        _segmentation(observed),
-        Step("mesh", "mesh", build_heart, {"segmentation": "segment"}, ("mesh",), share=0.8),
+        *_anatomy(observed),
         *_own_plans(observed["plan"]),
         _electrodes(observed["electrodes"]),
-        Step(
-            "calibration mesh", "calibrate", build_calibration_heart, {"segmentation": "segment"},
-            ("mesh", "calibrate.edge_mm"),
-        ),
+        _calibration_mesh(observed),
         *chain,
         Step(
             "simulate", "simulate", confirm,
@@ -179,6 +184,28 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
             ("compare", "induce", "tissue"), share=55,
         ),
         _report(observed, posterior),
+    )  # fmt: skip
+
+
+def _anatomy(observed: dict[str, list[str]]) -> tuple[Step, ...]:
+    """Segmentation and heart; a mesh of the user's takes the place of imaging, which then is for the report only."""
+    if not observed["mesh"]:
+        return (
+            _segmentation(observed),
+            Step("mesh", "mesh", build_heart, {"segmentation": "segment"}, ("mesh",), share=0.8),
+        )
+    reads = ("mesh", "mesh_file", "tissue.cell_model", "tissue.velocity_cross_m_per_s")
+    own = Step("mesh", "mesh", take_mesh, {"given": observed["mesh"][-1]}, reads, share=0.8)
+    return (_segmentation(observed), own) if observed["label_map"] or observed["image"] else (own,)
+
+
+def _calibration_mesh(observed: dict[str, list[str]]) -> Step:
+    """The anatomy on a coarser lattice; of a mesh of the user's there is only the one."""
+    if observed["mesh"]:
+        return Step("calibration mesh", "calibrate", take_heart, {"heart": "mesh"}, share=0.1)
+    return Step(
+        "calibration mesh", "calibrate", build_calibration_heart, {"segmentation": "segment"},
+        ("mesh", "calibrate.edge_mm"),
     )  # fmt: skip
 
 
@@ -223,6 +250,8 @@ def _report(observed: dict[str, list[str]], posterior: str) -> Step:
         "posterior": posterior, "confirmation": "simulate", "arrhythmias": "induce", "plans": "plan",
         "comparison": "compare",
     }  # fmt: skip
+    if observed["mesh"] and not (observed["image"] or observed["label_map"]):
+        del inputs["segmentation"]
     optional = tuple(name for name in inputs if name != "heart")
     if observed["image"]:
         inputs["image"] = observed["image"][-1]
@@ -259,6 +288,22 @@ def build_calibration_heart(work: Work, segmentation: Segmentation) -> Heart:
 
     coarse = work.settings.mesh.model_copy(update={"edge_mm": work.settings.calibrate.edge_mm})
     return build_heart(segmentation, coarse, progress=work.progress)
+
+
+def take_mesh(work: Work, given: UserMesh) -> Heart:
+    """A mesh made elsewhere, with what twin.toml says of it."""
+    from cardiotwin.mesh_anatomy import heart_of
+
+    tissue = work.settings.tissue
+    return heart_of(
+        given, work.settings.mesh_file, work.settings.mesh, cell_model=tissue.cell_model,
+        velocity_cross=tissue.velocity_cross_m_per_s, progress=work.progress,
+    )  # fmt: skip
+
+
+def take_heart(work: Work, heart: Heart) -> Heart:
+    """The same mesh serves the eikonal model."""
+    return heart
 
 
 def take_electrodes(work: Work, electrodes: Electrodes) -> Electrodes:

@@ -169,7 +169,7 @@ class Twin:
             names[observation.name] = observation
         if not plans:
             return []
-        heart = None if any(one.kind in ("image", "label_map") for one in new) else self._current_heart()
+        heart = None if any(one.kind in ("image", "label_map", "mesh") for one in new) else self._current_heart()
         if heart is None:
             return [f"{one.source}: will be checked against the heart once there is one" for one in plans]
         from cardiotwin.ablation import lesion_elements

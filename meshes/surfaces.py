@@ -49,7 +49,7 @@ def tagged_by_nodes(
 
 def without_islands(faces: np.ndarray, surface: np.ndarray, *, share: float = 0.02) -> np.ndarray:
     """Give each patch that is smaller than a share of its surface's largest patch the tag it has most border with."""
-    pairs = _face_pairs(faces)
+    pairs = face_pairs(faces)
     same = surface[pairs[:, 0]] == surface[pairs[:, 1]]
     n = len(faces)
     graph = coo_matrix((np.ones(same.sum(), np.int8), tuple(pairs[same].T)), shape=(n, n))
@@ -74,7 +74,7 @@ def _touching(faces: np.ndarray, nodes: np.ndarray, n_nodes: int) -> np.ndarray:
     return member[faces].sum(axis=1)
 
 
-def _face_pairs(faces: np.ndarray) -> np.ndarray:
+def face_pairs(faces: np.ndarray) -> np.ndarray:
     """(n, 2) pairs of triangles that share an edge."""
     edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1).astype(np.int64)
     key = edges[:, 0] * (int(faces.max()) + 1) + edges[:, 1]

@@ -64,8 +64,8 @@ CORNERS = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
     [
         (CORNERS, [[0, 1, 2, 999999]], "tetra", "names node 999999, there are 4 nodes"),
         ([[np.nan, 0, 0], *CORNERS[1:]], [[0, 1, 2, 3]], "tetra", "finite"),
-        (CORNERS, [[0, 0, 0, 0]], "tetra", "flat or inverted"),
-        (CORNERS, [[0, 1, 2]], "triangle", "found triangle"),
+        (CORNERS, [[0, 0, 0, 0]], "tetra", "1 of 1 tetrahedra are flat .cells 0."),
+        (CORNERS, [[0, 1, 2]], "triangle", "found 1 triangle"),
     ],
 )
 def test_a_mesh_no_kernel_should_see_is_refused(tmp_path, points, tets, kind, says):

@@ -18,8 +18,9 @@ from cardiotwin.ingest.folders import regular_files
 from cardiotwin.ingest.labels import LABEL_ENDINGS, read_volume
 from cardiotwin.ingest.study import DICOM_ENDINGS
 from cardiotwin.ingest.wording import name_of, shown
+from cardiotwin.meshes.formats import is_mesh
 
-KINDS = ("dicom_image", "dicom_ecg", "wfdb_ecg", "csv_ecg", "electrodes", "label_map", "plan", "unknown")
+KINDS = ("dicom_image", "dicom_ecg", "wfdb_ecg", "csv_ecg", "electrodes", "label_map", "mesh", "plan", "unknown")
 MOST_LABELS = 64
 MOST_TOML_BYTES = 10 << 20
 
@@ -76,6 +77,10 @@ def _kind(file: Path) -> tuple[str, str]:
             return _dicom(file)
         if name.endswith(".hea"):
             return "wfdb_ecg", "a WFDB header"
+        if is_mesh(file):
+            return "mesh", "a mesh"
+        if name.endswith(".vtk"):
+            return "unknown", "a VTK file without UNSTRUCTURED_GRID, so no volume mesh"
         if name.endswith(".csv"):
             return _csv(file)
         if name.endswith(LABEL_ENDINGS):

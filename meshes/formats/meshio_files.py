@@ -1,82 +1,87 @@
-"""Tetrahedra in other programs' files, through meshio, which is kept at arm's length.
+"""Gmsh and XDMF files through meshio, which is kept at arm's length; and its writers, checked.
 
-meshio is unmaintained since 2024. Under NumPy 2 it writes ASCII Gmsh and DOLFIN files that nobody can read, it accepts
-indices that point nowhere, and it ends the whole process on a damaged VTU. So here only binary is written and read back
-before it replaces anything; what is read is checked before a compiled kernel sees it; an exit becomes an error.
+meshio is unmaintained since 2024. Under NumPy 2 it writes ASCII Gmsh and DOLFIN files that nobody can read, it believes
+counts and indices, and it ends the whole process on a damaged file. So it reads in a process of its own, whose memory
+and time are limited by what a file of that size can need; it writes binary only, and what it wrote is read back.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cardiotwin.errors import IntegrityError, MeshError
+from cardiotwin.meshes.formats.claims import RawMesh, check_counts, only_tetrahedra, refused, shown
+from cardiotwin.meshes.formats.heavy_data import check_xdmf
 from cardiotwin.meshes.mesh import Mesh
-from cardiotwin.meshes.surfaces import without_unused
-from cardiotwin.meshes.tetrahedra import oriented
 
+READERS = {".msh": "gmsh", ".xdmf": "xdmf", ".xmf": "xdmf"}
+"""Endings, and meshio's names of their formats."""
 WRITERS: dict[str, dict[str, Any]] = {
     ".vtu": {"file_format": "vtu", "binary": True},
     ".vtk": {"file_format": "vtk", "binary": True},
     ".msh": {"file_format": "gmsh", "binary": True},
 }
 """Suffixes that can be written; for anything else convert the VTU."""
+MEMORY_BYTES, MEMORY_PER_BYTE, MOST_MEMORY_BYTES = 1 << 30, 40, 16 << 30
+"""Address space of the reading process: NumPy and h5py alone take half of the first."""
+WAIT_S = 3600
 
 
-@dataclass(frozen=True, eq=False)
-class MeshFile:
-    """What a file held.
-
-    Attributes
-    ----------
-    mesh : Mesh
-        Oriented; nodes that no tetrahedron uses left out.
-    node_data, tet_data : dict of str to (n_nodes, ...) or (n_tets, ...) arrays
-    """
-
-    mesh: Mesh
-    node_data: Mapping[str, np.ndarray] = field(default_factory=dict)
-    tet_data: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-
-def read_mesh(path: Path | str) -> MeshFile:
-    """Read tetrahedra and their data.
-
-    Parameters
-    ----------
-    path : Path or str
-        Any format meshio reads; coordinates are taken as mm in LPS.
+def read_through_meshio(path: Path) -> RawMesh:
+    """Read a file of `READERS`.
 
     Raises
     ------
     MeshError
-        Not readable, no tetrahedra, an index out of range, a node not finite, a flat tetrahedron, data of another
-        length.
+        Damaged, hostile or without tetrahedra.
+    ResourceLimit
+        Too large.
     """
-    path = Path(path)
-    raw = _read(path)
-    points = np.asarray(raw.points, np.float64)
-    blocks = [k for k, block in enumerate(raw.cells) if block.type == "tetra"]
-    if not blocks:
-        kinds = ", ".join(sorted({block.type for block in raw.cells})) or "no cells"
-        raise MeshError(f"{path.name}: no tetrahedra (found {kinds}); expected a volume mesh of 4-node tetrahedra")
-    tets = np.concatenate([np.asarray(raw.cells[k].data) for k in blocks])
-    _check_raw(path, points, tets)
-    used = np.unique(tets)
-    kept, numbered = without_unused(points, tets)
-    node_data = {
-        name: np.asarray(values)[used] for name, values in raw.point_data.items() if len(values) == len(points)
-    }
-    tet_data = {name: np.concatenate([np.asarray(values[k]) for k in blocks]) for name, values in raw.cell_data.items()}
+    name = shown(path.name)
+    if path.suffix.lower() in (".xdmf", ".xmf"):
+        check_xdmf(path)
+    with tempfile.TemporaryDirectory(prefix="cardiotwin-") as folder:
+        meta = _child(path, Path(folder))
+        if "error" in meta:
+            raise MeshError(f"{name}: not readable as a mesh ({shown(meta['error'], 200)}). Export it again")
+        arrays = {file.stem: np.load(file, allow_pickle=False) for file in sorted(Path(folder).glob("*.npy"))}
+    points, tets = arrays["points"], arrays["tets"]
+    check_counts(name, len(points), max(sum(meta["counts"].values()), 1))
+    notes = only_tetrahedra(name, meta["counts"])
+    if points.ndim != 2 or points.shape[1] != 3 or tets.shape[1:] != (4,) or tets.dtype.kind not in "iu":
+        raise refused(name, f"nodes of shape {points.shape}, cells of shape {tets.shape}", "(n, 3) and (m, 4)")
+    node_data = {key: arrays[f"node{k}"] for k, key in enumerate(meta["node"])}
+    tet_data = {key: arrays[f"tet{k}"] for k, key in enumerate(meta["tet"])}
+    return RawMesh(points.astype(np.float64), tets.astype(np.int64), node_data, tet_data, "mm", notes)
+
+
+def _child(path: Path, folder: Path) -> dict[str, Any]:
+    """What the reading process left about the file, or why it left nothing."""
+    program = Path(__file__).with_name("meshio_child.py")
+    n_bytes = min(MEMORY_BYTES + MEMORY_PER_BYTE * path.stat().st_size, MOST_MEMORY_BYTES)
+    if path.suffix.lower() in (".xdmf", ".xmf"):
+        n_bytes = MOST_MEMORY_BYTES  # the data lie in another file, which has been looked at
+    command = [sys.executable, "-I", str(program), str(path.resolve()), READERS[path.suffix.lower()], str(folder)]
+    threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     try:
-        return MeshFile(Mesh(kept, oriented(kept, numbered)), node_data, tet_data)
-    except MeshError as error:
-        raise MeshError(f"{path.name}: {error}") from error
+        done = subprocess.run(
+            [*command, str(n_bytes)], env=os.environ | threads, stdin=subprocess.DEVNULL, timeout=WAIT_S,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+        return json.loads((folder / "meta.json").read_text())
+    except subprocess.TimeoutExpired:
+        return {"error": f"takes more than {WAIT_S} s to read"}
+    except (OSError, ValueError):
+        return {"error": f"its reader ended with {done.returncode}"}
 
 
 def write_mesh(
@@ -104,35 +109,10 @@ def write_mesh(
     draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         meshio.write(draft, content, **WRITERS[path.suffix])
-        _check_same(path, _read(draft), mesh, node_data or {}, tet_data or {})
+        _check_same(path, meshio.read(draft), mesh, node_data or {}, tet_data or {})
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _read(path: Path) -> Any:
-    import meshio
-
-    if not path.is_file():
-        raise MeshError(f"{path.name}: no such file")
-    if not path.stat().st_size:
-        raise MeshError(f"{path.name}: the file is empty; export it again")
-    try:
-        return meshio.read(path)
-    except SystemExit as error:  # meshio ends the process on a damaged file
-        raise MeshError(f"{path.name}: damaged or not a mesh file; export it again") from error
-    except Exception as error:
-        what = " ".join(str(error).split())[:200] or type(error).__name__
-        raise MeshError(f"{path.name}: not readable as a mesh ({what})") from error
-
-
-def _check_raw(path: Path, points: np.ndarray, tets: np.ndarray) -> None:
-    if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
-        raise MeshError(f"{path.name}: nodes of shape {points.shape}, not all finite; expected (n, 3) finite numbers")
-    outside = (tets < 0) | (tets >= len(points))
-    if outside.any():
-        bad = int(np.argmax(outside.any(axis=1)))
-        raise MeshError(f"{path.name}: tetrahedron {bad} names node {tets[bad].max()}, there are {len(points)} nodes")
 
 
 def _check_same(
