@@ -45,6 +45,8 @@ class Found:
         DICOM files it was read from, of which the twin keeps de-identified copies.
     file : str
         Its name, for messages; the twin does not keep it.
+    notes : tuple of str
+        What was assumed, a line each.
     """
 
     kind: str
@@ -56,13 +58,14 @@ class Found:
     recorded: str = ""
     dicom: tuple[Path, ...] = ()
     file: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def find(path: Path, *, salt: str = "", at: str = "", progress: Progress = silent) -> list[Found]:
     """Recognise and read what lies at a path.
 
-    A folder gives its LGE or cine stack and its ECGs in DICOM or WFDB. Label maps, CSV files and plans are only taken
-    when they are named themselves: a study folder may hold such files for other reasons.
+    A folder gives its LGE or cine stack and its ECGs in DICOM or WFDB; one without any, its surfaces. Label maps, CSV
+    files and plans are only taken when they are named themselves: a study folder may hold such files for other reasons.
 
     Parameters
     ----------
@@ -106,11 +109,12 @@ def _in_folder(folder: Path, salt: str, at: str, progress: Progress) -> list[Fou
     from cardiotwin.ingest import recognise_all
 
     inputs = recognise_all(folder)
-    found = [_read(kind, folder, files, salt, at, progress) for kind, files in inputs if kind in FROM_FOLDERS]
+    known = [one for one in inputs if one[0] in FROM_FOLDERS] or [one for one in inputs if one[0] == "surfaces"]
+    found = [_read(kind, folder, files, salt, at, progress) for kind, files in known]
     if not found:
         count = sum(len(files) for _, files in inputs)
         raise InputRejected(
-            f"{shown(folder.name)}: found no DICOM image, DICOM ECG or WFDB record among {count} files; "
+            f"{shown(folder.name)}: found no DICOM image, DICOM ECG, WFDB record or surface among {count} files; "
             "name label maps, CSV files and plans themselves"
         )
     return found
@@ -122,8 +126,8 @@ def _one_file(path: Path, salt: str, at: str, progress: Progress) -> Found:
     kind, why = explain(path)
     if kind == "unknown":
         raise InputRejected(
-            f"{shown(path.name)}: {why}; expected DICOM, a label map (.nii, .nii.gz, .nrrd), an ECG (DICOM, .hea, "
-            ".csv), electrodes (.csv) or a plan (.toml)"
+            f"{shown(path.name)}: {why}; expected DICOM, a label map (.nii, .nii.gz, .nrrd, .mha, .mhd), surfaces "
+            "(.stl, .ply, .vtp, .vtk), an ECG (DICOM, .hea, .csv), electrodes (.csv) or a plan (.toml)"
         )
     return _read(kind, path, (path,), salt, at, progress)
 
@@ -136,6 +140,8 @@ def _read(kind: str, path: Path, files: tuple[Path, ...], salt: str, at: str, pr
 def _value(kind: str, path: Path, files: tuple[Path, ...], salt: str, at: str, progress: Progress) -> Found:
     if kind == "dicom_image":
         return _image(path, salt, progress)
+    if kind == "surfaces":
+        return _surfaces(files, at)
     if kind == "dicom_ecg":
         return _dicom_ecg(files[0], salt, at)
     read = {"wfdb_ecg": _wfdb, "csv_ecg": _csv_ecg, "electrodes": _electrodes, "label_map": _label_map, "plan": _plan}
@@ -208,6 +214,15 @@ def _label_map(path: Path, at: str) -> Found:
     slices, rows, columns = label_map.codes.shape
     source = f"label map, {slices} slices of {rows} x {columns}"
     return Found("label_map", label_map, source, effective=at)
+
+
+def _surfaces(files: tuple[Path, ...], at: str) -> Found:
+    from cardiotwin.ingest.shells import read_shells
+
+    label_map, notes = read_shells(files)
+    slices, rows, columns = label_map.codes.shape
+    source = f"{len(files)} surface file{'s' if len(files) > 1 else ''}, as {slices} slices of {rows} x {columns}"
+    return Found("label_map", label_map, source, effective=at, notes=notes)
 
 
 def _plan(path: Path, at: str) -> Found:
