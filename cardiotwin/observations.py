@@ -50,7 +50,7 @@ class Found:
     file : str
         Its name, for messages; the twin does not keep it.
     notes : tuple of str
-        Which series was taken, which were left out, and why; what was recognised, guessed or repaired in a mesh; the
+        Which series was taken, which were left out, and why; what was assumed, recognised, guessed or repaired; the
         twin does not keep them.
     """
 
@@ -71,8 +71,9 @@ def find(
 ) -> list[Found]:
     """Recognise and read what lies at a path.
 
-    A folder or a DICOMDIR gives its LGE or cine stack and its ECGs in DICOM or WFDB. Label maps, CSV files and plans
-    are only taken when they are named themselves: a study folder may hold such files for other reasons.
+    A folder or a DICOMDIR gives its LGE or cine stack and its ECGs in DICOM or WFDB; a folder without any, its
+    surfaces. Label maps, CSV files and plans are only taken when they are named themselves: a study folder may hold
+    such files for other reasons.
 
     Parameters
     ----------
@@ -120,11 +121,12 @@ def _in_folder(folder: Path, salt: str, at: str, wanted: Wanted | None, progress
     from cardiotwin.ingest import recognise_all
 
     inputs = recognise_all(folder)
-    found = [_read(kind, folder, files, salt, at, wanted, progress) for kind, files in inputs if kind in FROM_FOLDERS]
+    known = [one for one in inputs if one[0] in FROM_FOLDERS] or [one for one in inputs if one[0] == "surfaces"]
+    found = [_read(kind, folder, files, salt, at, wanted, progress) for kind, files in known]
     if not found:
         count = sum(len(files) for _, files in inputs)
         raise InputRejected(
-            f"{shown(folder.name)}: found no DICOM image, DICOM ECG or WFDB record among {count} files; "
+            f"{shown(folder.name)}: found no DICOM image, DICOM ECG, WFDB record or surface among {count} files; "
             "name label maps, CSV files and plans themselves"
         )
     return found
@@ -136,9 +138,9 @@ def _one_file(path: Path, salt: str, at: str, wanted: Wanted | None, progress: P
     kind, why = explain(path)
     if kind == "unknown":
         raise InputRejected(
-            f"{shown(path.name)}: {why}; expected DICOM, a label map (.nii, .nii.gz, .nrrd), a mesh (.vtu, .vtk, "
-            ".msh, .xdmf, .pts with .elem), an ECG (DICOM, .hea, "
-            ".csv), electrodes (.csv) or a plan (.toml)"
+            f"{shown(path.name)}: {why}; expected DICOM, a label map (.nii, .nii.gz, .nrrd, .mha, .mhd), surfaces "
+            "(.stl, .ply, .vtp, .vtk), a mesh (.vtu, .vtk, .msh, .xdmf, .pts with .elem), an ECG (DICOM, .hea, .csv), "
+            "electrodes (.csv) or a plan (.toml)"
         )
     return _read(kind, path, (path,), salt, at, wanted, progress)
 
@@ -155,6 +157,8 @@ def _value(
 ) -> Found:
     if kind == "dicom_image":
         return _image(path, salt, wanted, progress)
+    if kind == "surfaces":
+        return _surfaces(files, at)
     if kind == "dicom_ecg":
         return _dicom_ecg(files[0], salt, at)
     read = {
@@ -243,6 +247,15 @@ def _mesh(path: Path, at: str) -> Found:
     source = f"mesh, {len(mesh.points)} nodes, {len(mesh.tets)} tetrahedra"
     notes = tuple(f"{shown(path.name)}: {note}" for note in mesh.notes)
     return Found("mesh", mesh, source, effective=at, notes=notes)
+
+
+def _surfaces(files: tuple[Path, ...], at: str) -> Found:
+    from cardiotwin.ingest.shells import read_shells
+
+    label_map, notes = read_shells(files)
+    slices, rows, columns = label_map.codes.shape
+    source = f"{len(files)} surface file{'s' if len(files) > 1 else ''}, as {slices} slices of {rows} x {columns}"
+    return Found("label_map", label_map, source, effective=at, notes=notes)
 
 
 def _plan(path: Path, at: str) -> Found:

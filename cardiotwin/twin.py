@@ -153,6 +153,7 @@ class Twin:
 
         for one in new:
             if one.kind == "label_map":
+                yield from one.notes
                 _, note = as_segmentation(one.value, self.settings.labels, one.file)
                 yield from [note] if note else []
 

@@ -71,6 +71,41 @@ def check_not_mirrored(labels: np.ndarray, affine: np.ndarray) -> float:
     return twist_deg
 
 
+def standing(left: np.ndarray, right: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, str]:
+    """The turn that puts a heart where hearts lie in LPS, and how in words; the identity and "" where it does already.
+
+    Surfaces carry no frame. Those of other programs are often in RAS, and those of atlases in none at all. A turn is
+    never a mirror: what is mirrored stays so, for `check_not_mirrored` to find.
+
+    Parameters
+    ----------
+    left, right : (n_slices, n_rows, n_columns) bool
+        Blood pools.
+    affine : (4, 4) float64
+
+    Returns
+    -------
+    turn : (4, 4) float64
+    how : str
+    """
+    pools = _points(left, affine), _points(right, affine)
+    if min(map(len, pools)) < FEWEST_VOXELS:
+        return np.eye(4), ""
+    to_apex = _apex_direction(*pools)
+    to_right = _across(pools[1].mean(axis=0) - pools[0].mean(axis=0), to_apex)
+    from_ras = np.diag([-1.0, -1.0, 1.0, 1.0])
+    for turn, how in ((np.eye(4), ""), (from_ras, "the heart lies as in RAS; turned into LPS")):
+        if _lies_well(turn[:3, :3] @ to_apex, turn[:3, :3] @ to_right):
+            return turn, how
+    wanted, found = (
+        np.column_stack([apex, across, np.cross(apex, across)])
+        for apex, across in ((TO_APEX, _across(TO_RIGHT_VENTRICLE, TO_APEX)), (to_apex, to_right))
+    )
+    turn = np.eye(4)
+    turn[:3, :3] = wanted @ found.T
+    return turn, "in no patient's frame; turned so that the apex lies left, in front and below"
+
+
 def _points(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """(n, 3) positions in LPS of the voxels in a mask."""
     return apply_affine(affine, np.argwhere(mask)[:, ::-1])
@@ -133,8 +168,12 @@ def _between(points: np.ndarray, axis: np.ndarray, low: float, high: float) -> n
     return points[(height >= low) & (height <= high)]
 
 
+def _lies_well(to_apex: np.ndarray, to_right: np.ndarray) -> bool:
+    return bool(to_apex @ TO_APEX >= LEAST_APEX_COSINE and to_right @ TO_RIGHT_VENTRICLE >= 0)
+
+
 def _check_pose(to_apex: np.ndarray, to_right: np.ndarray) -> None:
-    if to_apex @ TO_APEX < LEAST_APEX_COSINE or to_right @ TO_RIGHT_VENTRICLE < 0:
+    if not _lies_well(to_apex, to_right):
         raise InputRejected(
             f"label map: found the apex towards {_words(to_apex)} and the right ventricle towards {_words(to_right)}; "
             "expected left, front, feet and right, front. The affine is mirrored or not in the patient frame (LPS)"

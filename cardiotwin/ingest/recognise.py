@@ -17,10 +17,22 @@ from cardiotwin.ingest.ecg_wfdb import signal_files
 from cardiotwin.ingest.folders import regular_files
 from cardiotwin.ingest.labels import LABEL_ENDINGS, read_volume
 from cardiotwin.ingest.study import DICOM_ENDINGS
+from cardiotwin.ingest.surface_files import ENDINGS as SURFACE_ENDINGS
 from cardiotwin.ingest.wording import name_of, shown
 from cardiotwin.meshes.formats import is_mesh
 
-KINDS = ("dicom_image", "dicom_ecg", "wfdb_ecg", "csv_ecg", "electrodes", "label_map", "mesh", "plan", "unknown")
+KINDS = (
+    "dicom_image",
+    "dicom_ecg",
+    "wfdb_ecg",
+    "csv_ecg",
+    "electrodes",
+    "label_map",
+    "surfaces",
+    "mesh",
+    "plan",
+    "unknown",
+)
 MOST_LABELS = 64
 MOST_TOML_BYTES = 10 << 20
 
@@ -49,7 +61,9 @@ def explain(path: str | Path) -> tuple[str, str]:
 
 
 def recognise_all(path: str | Path) -> list[tuple[str, tuple[Path, ...]]]:
-    """Everything in a file or folder: all image files together, each other input by itself, all unknown files last.
+    """Everything in a file or folder: all image files together, all surfaces too, each other input by itself.
+
+    All unknown files come last.
 
     Links, pipes and hidden files are left out; the signal files of a WFDB record belong to its header.
 
@@ -62,7 +76,12 @@ def recognise_all(path: str | Path) -> list[tuple[str, tuple[Path, ...]]]:
     kinds = {file: _kind(file)[0] for file in files}
     belonging = {one for file, kind in kinds.items() if kind == "wfdb_ecg" for one in signal_files(file)}
     images = tuple(file for file in files if kinds[file] == "dicom_image")
-    single = [(kind, (file,)) for file, kind in kinds.items() if kind not in ("dicom_image", "unknown")]
+    surfaces = tuple(file for file in files if kinds[file] == "surfaces")
+    grouped = ("dicom_image", "surfaces", "unknown")
+    single: list[tuple[str, tuple[Path, ...]]] = [
+        (kind, (file,)) for file, kind in kinds.items() if kind not in grouped
+    ]
+    single += [("surfaces", surfaces)] if surfaces else []
     unknown = tuple(file for file in files if kinds[file] == "unknown" and file not in belonging)
     return ([("dicom_image", images)] if images else []) + single + ([("unknown", unknown)] if unknown else [])
 
@@ -79,14 +98,14 @@ def _kind(file: Path) -> tuple[str, str]:
             return "wfdb_ecg", "a WFDB header"
         if is_mesh(file):
             return "mesh", "a mesh"
-        if name.endswith(".vtk"):
-            return "unknown", "a VTK file without UNSTRUCTURED_GRID, so no volume mesh"
         if name.endswith(".csv"):
             return _csv(file)
         if name.endswith(LABEL_ENDINGS):
             return _volume(file)
         if name.endswith(".toml"):
             return _toml(file)
+        if name.endswith(SURFACE_ENDINGS):
+            return _surface(file)
     except CardioTwinError as refused:
         return _by_ending(name), str(refused)
     except OSError as error:
@@ -128,6 +147,17 @@ def _csv(file: Path) -> tuple[str, str]:
     if all(map(is_number, titles)):
         return "unknown", no_header
     return "unknown", f"a CSV with the columns {shown(','.join(titles))}: neither leads nor electrodes"
+
+
+def _surface(file: Path) -> tuple[str, str]:
+    with file.open("rb") as content:
+        head = content.read(4096)
+    if file.name.lower().endswith(".vtk") and b"POLYDATA" not in head:
+        return (
+            "unknown",
+            "a legacy VTK file that holds neither a volume mesh (UNSTRUCTURED_GRID) nor a surface (POLYDATA)",
+        )
+    return "surfaces", "a surface of triangles"
 
 
 def _volume(file: Path) -> tuple[str, str]:

@@ -1,0 +1,222 @@
+"""Surfaces of a heart, open or closed, as a label map.
+
+Epicardium, left and right endocardium come as a file each, told apart by name, or as one surface with a class at
+every point (Cobiveco: 1 base, 2 epicardium, 3 left, 4 right endocardium; 5 and 6, the apex and the right side of the
+septum of its UVC variant, belong to 2 and 4). Layers of the wall with a signal (ADAS 3D) are painted as scar.
+Everything is cut into voxels of 1 mm whose slices lie across the long axis; what follows is as for any label map.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from cardiotwin.errors import InputRejected
+from cardiotwin.imaging import apply_affine
+from cardiotwin.ingest.anatomy import standing
+from cardiotwin.ingest.surface_files import Surface, read_surfaces
+from cardiotwin.ingest.wording import refusal, shown
+from cardiotwin.meshes.scan import capped, filled, merged, rims
+from cardiotwin.segmentation.label_map import LabelMap, Segment, layered
+
+VOXEL_MM, MARGIN_MM = 1.0, 4.0
+LEAST_EXTENT_MM, MOST_EXTENT_MM = 40.0, 400.0
+BASE, EPICARDIUM, LEFT, RIGHT, LAYER = "base", "epicardium", "left endocardium", "right endocardium", "layer"
+CLASSES = {1: BASE, 2: EPICARDIUM, 3: LEFT, 4: RIGHT, 5: EPICARDIUM, 6: RIGHT}
+BORDER_ZONE_SHARE, CORE_SHARE = 0.40, 0.60
+"""Of the brightest signal in any layer: the consensus, and what ADAS 3D itself uses."""
+LAYER_REACH_MM = 4.0
+"""A voxel further than this from every layer has no signal; layers lie a millimetre or two apart."""
+_ROLES = (
+    (LAYER, r"\blayers?\b"),
+    (BASE, r"\bbase\b|\bbasal\b|\bvalve"),
+    (EPICARDIUM, r"\bepi|\bmyo|\bwall\b|\bouter\b"),
+    (RIGHT, r"\brv\b|\bright\b"),
+    (LEFT, r"\blv\b|\bleft\b"),
+)
+
+
+def read_shells(paths: Sequence[Path]) -> tuple[LabelMap, tuple[str, ...]]:
+    """The heart that these surface files bound, and a line for each thing that was assumed.
+
+    Raises
+    ------
+    InputRejected
+        A damaged file, a name that says nothing, a surface missing, a size that is no heart's in mm.
+    """
+    surfaces = read_surfaces(sorted(paths))
+    parts = _parts(surfaces)
+    for role in (EPICARDIUM, LEFT, RIGHT):
+        if role not in parts:
+            names = ", ".join(shown(one.name, 40) for one in surfaces)
+            raise InputRejected(
+                f"surfaces: found no {role} among {names}; expected epicardium, left and right endocardium in files "
+                "named so (epi, lv_endo, rv_endo), together in one folder. Add it, or rename the files"
+            )
+    _check_extent(parts[EPICARDIUM])
+    notes: list[str] = []
+    label_map = _scanned(parts, [one for one in surfaces if _role(one.name) == LAYER and one.data], notes)
+    return _in_patient(label_map, notes), tuple(notes)
+
+
+def _parts(surfaces: Sequence[Surface]) -> dict[str, Surface]:
+    """Every role's triangles, of however many files."""
+    found: dict[str, list[Surface]] = {}
+    for one in surfaces:
+        for role, surface in _split(one) if len(surfaces) == 1 else [(_role(one.name), one)]:
+            found.setdefault(role, []).append(surface)
+    unknown = [shown(one.name, 40) for one in found.get("", [])]
+    if unknown:
+        raise InputRejected(
+            f"surfaces: found {', '.join(unknown)}, which says no role; expected names with epi, lv endo, rv endo, "
+            "base or layer. Rename the files"
+        )
+    return {role: _joined(several) for role, several in found.items()}
+
+
+def _role(name: str) -> str:
+    words = re.sub(r"[^a-z0-9]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    words = re.sub(r"\b(lv|rv)(?=[a-z])", r"\1 ", words)
+    return next((role for role, pattern in _ROLES if re.search(pattern, words)), "")
+
+
+def _split(surface: Surface) -> list[tuple[str, Surface]]:
+    """One surface by the class of its points; a triangle goes with two of its three."""
+    classes = next((values for key, values in surface.data.items() if key.lower() == "class"), None)
+    if classes is None or not np.isin(classes, list(CLASSES)).all():
+        found = ", ".join(shown(key, 40) for key in surface.data) or "nothing"
+        raise InputRejected(
+            f"surfaces: found one surface with {found} at its points; expected a file each for epicardium, left and "
+            "right endocardium in one folder, or `class` with 1 base, 2 epicardium, 3 left, 4 right endocardium"
+        )
+    roles = list(dict.fromkeys(CLASSES.values()))
+    of_point = np.array([roles.index(CLASSES[int(value)]) for value in classes])
+    of_triangle = np.median(of_point[surface.triangles], axis=1)
+    return [
+        (role, replace(surface, name=role, triangles=surface.triangles[of_triangle == k], data={}))
+        for k, role in enumerate(roles)
+        if (of_triangle == k).any()
+    ]
+
+
+def _joined(several: list[Surface]) -> Surface:
+    starts = np.cumsum([0, *(len(one.points) for one in several)])
+    triangles = [one.triangles + start for one, start in zip(several, starts[:-1], strict=True)]
+    return Surface(several[0].name, np.vstack([one.points for one in several]), np.vstack(triangles))
+
+
+def _check_extent(epicardium: Surface) -> None:
+    used = epicardium.points[np.unique(epicardium.triangles)]
+    extent = used.max(axis=0) - used.min(axis=0)
+    if not LEAST_EXTENT_MM <= extent.max() <= MOST_EXTENT_MM:
+        raise refusal(
+            "surfaces",
+            f"an epicardium {extent.max():.3g} long",
+            f"{LEAST_EXTENT_MM:g} to {MOST_EXTENT_MM:g} mm",
+            "Is it in mm? Scale it, or export it again",
+        )
+
+
+def _scanned(parts: dict[str, Surface], layers: Sequence[Surface], notes: list[str]) -> LabelMap:
+    """Voxels of each region; slices across the long axis."""
+    closed = {}
+    for role in (EPICARDIUM, LEFT, RIGHT):
+        points, triangles, n_rims = capped(*merged(parts[role].points, parts[role].triangles))
+        closed[role] = points, triangles
+        if n_rims:
+            notes.append(f"surfaces: {role} is open; {n_rims} rim{'s' if n_rims > 1 else ''} closed by a fan")
+    everything = np.vstack([points[np.unique(triangles)] for points, triangles in closed.values()])
+    affine, shape = _grid(_axes(parts), everything)
+    inverse = np.linalg.inv(affine)
+    masks = {
+        role: filled(apply_affine(inverse, points)[:, ::-1][triangles], shape)
+        for role, (points, triangles) in closed.items()
+    }
+    muscle = masks[EPICARDIUM] & ~masks[LEFT] & ~masks[RIGHT]
+    border_zone, core = _painted(muscle, affine, layers, notes)
+    named = (
+        (muscle, "Myocardium"), (masks[LEFT], "LV blood"), (masks[RIGHT], "RV blood"), (core, "Scar core"),
+        (border_zone, "Border zone"),
+    )  # fmt: skip
+    segments = [Segment(number, name) for number, (_, name) in enumerate(named, start=1)]
+    return layered([mask for mask, _ in named], segments, affine, "surfaces")
+
+
+def _axes(parts: dict[str, Surface]) -> np.ndarray:
+    """(3, 3) columns: directions of columns, rows and slices. Slices lie parallel to the rim at the base.
+
+    Without a rim: across the axis of the left cavity, which is nearly round.
+    """
+    left = parts[LEFT].points[np.unique(parts[LEFT].triangles)]
+    rim = rims(*merged(parts[EPICARDIUM].points, parts[EPICARDIUM].triangles))
+    moments, directions = np.linalg.eigh(np.cov(left.T))
+    axis = directions[:, 0] if moments[1] - moments[0] > moments[2] - moments[1] else directions[:, 2]
+    if len(rim) >= 12:
+        flat = np.linalg.svd(rim - rim.mean(axis=0), full_matrices=False)[2][2]
+        along = left.mean(axis=0) - rim.mean(axis=0)
+        if abs(flat @ along) > np.cos(np.pi / 4) * np.linalg.norm(along):
+            axis = flat * np.sign(flat @ along)
+    towards = parts[RIGHT].points[np.unique(parts[RIGHT].triangles)].mean(axis=0) - left.mean(axis=0)
+    columns = towards - (towards @ axis) * axis
+    columns /= np.linalg.norm(columns)
+    return np.column_stack([columns, np.cross(axis, columns), axis])
+
+
+def _grid(axes: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
+    along = points @ axes
+    low = along.min(axis=0) - MARGIN_MM
+    counts = np.ceil((along.max(axis=0) + MARGIN_MM - low) / VOXEL_MM).astype(int) + 1
+    if counts.max() > 2 * MOST_EXTENT_MM / VOXEL_MM:
+        raise refusal(
+            "surfaces",
+            f"parts {counts.max():g} mm apart",
+            f"at most {2 * MOST_EXTENT_MM:g}",
+            "Export them in one frame",
+        )
+    affine = np.eye(4)
+    affine[:3, :3] = axes * VOXEL_MM
+    affine[:3, 3] = axes @ low
+    return affine, (int(counts[2]), int(counts[1]), int(counts[0]))
+
+
+def _painted(
+    muscle: np.ndarray, affine: np.ndarray, layers: Sequence[Surface], notes: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Border zone and core from the signal in the layers: each voxel of the wall takes that of the nearest point."""
+    border_zone, core = np.zeros_like(muscle), np.zeros_like(muscle)
+    signals = [next(iter(one.data.values())) for one in layers]
+    if not layers or max(float(signal.max()) for signal in signals) <= 0:
+        return border_zone, core
+    points, signal = np.vstack([one.points for one in layers]), np.concatenate(signals)
+    where = np.argwhere(muscle)
+    away, nearest = cKDTree(points).query(apply_affine(affine, where[:, ::-1]), distance_upper_bound=LAYER_REACH_MM)
+    near = np.isfinite(away)
+    share = np.zeros(len(where))
+    share[near] = signal[nearest[near]] / signal.max()
+    core[tuple(where[share > CORE_SHARE].T)] = True
+    border_zone[tuple(where[(share > BORDER_ZONE_SHARE) & (share <= CORE_SHARE)].T)] = True
+    notes.append(
+        f"surfaces: scar from {shown(next(iter(layers[0].data)), 40)} in {len(layers)} layers: core above "
+        f"{100 * CORE_SHARE:g} %, border zone above {100 * BORDER_ZONE_SHARE:g} % of the brightest"
+    )
+    return border_zone, core
+
+
+def _in_patient(label_map: LabelMap, notes: list[str]) -> LabelMap:
+    """As it is where the heart lies as hearts do in LPS; else read as RAS, or else stood up."""
+    names = [one.name for one in label_map.segments]
+    left, right = (
+        np.isin(label_map.codes, [c for c, parts in enumerate(label_map.members) if names.index(name) in parts])
+        if name in names
+        else np.zeros(label_map.codes.shape, bool)
+        for name in ("LV blood", "RV blood")
+    )
+    turn, how = standing(left, right, label_map.affine)
+    if how:
+        notes.append(f"surfaces: {how}")
+    return replace(label_map, affine=turn @ label_map.affine)
