@@ -356,7 +356,7 @@ def whole_heart() -> None:
     """Build once coarsely, so that all is compiled, then at the size asked; print what it took."""
     drawn = drawn_ellipsoids()
     rough = build_heart(drawn, MeshSettings(edge_mm=2.0))
-    edge_mm = 2.0 * float(np.cbrt(0.9 * len(rough.mesh.points) / WHOLE_NODES))
+    edge_mm = 2.0 * float(np.cbrt(0.77 * len(rough.mesh.points) / WHOLE_NODES))
     start = time.process_time()
     heart = build_heart(drawn, MeshSettings(edge_mm=edge_mm))
     seconds = time.process_time() - start

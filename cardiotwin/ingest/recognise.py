@@ -155,7 +155,7 @@ def _surface(file: Path) -> tuple[str, str]:
     if file.name.lower().endswith(".vtk") and b"POLYDATA" not in head:
         return (
             "unknown",
-            "a legacy VTK file that holds neither a volume mesh (UNSTRUCTURED_GRID) nor a surface (POLYDATA)",
+            "a legacy VTK file that holds neither a mesh (UNSTRUCTURED_GRID) nor a surface (POLYDATA)",
         )
     return "surfaces", "a surface of triangles"
 
