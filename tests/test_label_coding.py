@@ -48,7 +48,8 @@ def test_every_known_tools_codes_give_the_same_labels(tool):
 )
 def test_swapped_codes_of_a_real_heart_are_recognised_and_not_mirrored(parts):
     """ACDC: 1 right ventricle, 3 left. Read in our coding the heart would have its chambers exchanged."""
-    ours, matrix = read_label_map(real_data(*parts))
+    told = LabelSettings(lv_blood=(1,), myocardium=(2,), rv_blood=(3,), core=(4,))
+    ours, matrix = read_label_map(real_data(*parts), told)
     ours[ours > 3] = 2
     labels, note = decode(plain(coded(CONVENTIONS["ACDC or nnU-Net"], ours), matrix, {}, "a label map"))
     np.testing.assert_array_equal(labels, ours)
