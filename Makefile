@@ -24,10 +24,10 @@ demo: $(INSTALLED)  ## the main job on the built-in phantom patient, into demo/
 	$(BIN)/cardiotwin demo demo
 
 test: $(VENV)/.installed-dev
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -q -m 'not slow'
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -q -n 2 -m 'not slow'
 
 test-slow: $(VENV)/.installed-dev
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -q
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -q -n 2
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
