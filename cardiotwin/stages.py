@@ -156,12 +156,12 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
     posterior = chain[-1].name
     return (
         _segmentation(observed),
-        Step("mesh", "mesh", build_heart, {"segmentation": "segment"}, ("mesh",), share=0.8),
+        Step("mesh", "mesh", build_heart, {"segmentation": "segment"}, ("mesh", "segment.rv_wall_mm"), share=0.8),
         *_own_plans(observed["plan"]),
         _electrodes(observed["electrodes"]),
         Step(
             "calibration mesh", "calibrate", build_calibration_heart, {"segmentation": "segment"},
-            ("mesh", "calibrate.edge_mm"),
+            ("mesh", "calibrate.edge_mm", "segment.rv_wall_mm"),
         ),
         *chain,
         Step(
@@ -250,7 +250,8 @@ def segment_image(work: Work, image: Image) -> Segmentation:
 def build_heart(work: Work, segmentation: Segmentation) -> Heart:
     from cardiotwin.heart import build_heart
 
-    return build_heart(segmentation, work.settings.mesh, progress=work.progress)
+    wall_mm = work.settings.segment.rv_wall_mm
+    return build_heart(segmentation, work.settings.mesh, rv_wall_mm=wall_mm, progress=work.progress)
 
 
 def build_calibration_heart(work: Work, segmentation: Segmentation) -> Heart:
@@ -258,7 +259,7 @@ def build_calibration_heart(work: Work, segmentation: Segmentation) -> Heart:
     from cardiotwin.heart import build_heart
 
     coarse = work.settings.mesh.model_copy(update={"edge_mm": work.settings.calibrate.edge_mm})
-    return build_heart(segmentation, coarse, progress=work.progress)
+    return build_heart(segmentation, coarse, rv_wall_mm=work.settings.segment.rv_wall_mm, progress=work.progress)
 
 
 def take_electrodes(work: Work, electrodes: Electrodes) -> Electrodes:
