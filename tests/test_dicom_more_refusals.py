@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 from made_dicom import NORMAL, ecg, lge_series, lge_slice, signal_at, twelve_leads, write
+from pydicom.dataset import Dataset
 
 from cardiotwin.ecg import LEADS
 from cardiotwin.errors import CardioTwinError, InputRejected, PolicyRefusal, QualityGate
@@ -188,3 +189,13 @@ def test_a_socket_in_a_folder_does_not_block(tmp_path):
         finally:
             os.chdir(here)
         assert any("not a regular file" in note for note in read_dicom(folder).notes)
+
+
+def test_a_name_inside_a_sequence_where_a_number_should_be_is_not_shown(tmp_path):
+    made, item = lge_series(), Dataset()
+    item.PatientName = "CANARY^NAME"
+    del made[2].PixelSpacing
+    made[2].add_new("PixelSpacing", "SQ", [item])
+    with pytest.raises(InputRejected, match=r"PixelSpacing \(0028,0030\): found a Sequence") as caught:
+        read_dicom(write(tmp_path / "lge", made))
+    assert "CANARY" not in str(caught.value)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableSequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,6 +156,8 @@ def numbers(dataset: Dataset, keyword: str, count: int, name: str, *, least: flo
         value = dataset.get(keyword)
     if value is None or value == "":
         raise refusal(where, "nothing", expected, EXPORT_AGAIN)
+    if not _is_plain(value):  # a sequence where a number should be may hold anybody's name
+        raise refusal(where, f"a {type(value).__name__}", expected, EXPORT_AGAIN)
     try:
         values = np.atleast_1d(np.asarray(value, dtype=float))
     except (TypeError, ValueError):
@@ -169,9 +172,15 @@ def text(dataset: Dataset, keyword: str) -> str:
     try:
         with quiet():
             value = dataset.get(keyword)
+            return "" if value is None else str(value).strip()
     except Exception:  # a text that cannot be decoded decides nothing here
         return ""
-    return "" if value is None else str(value).strip()
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is a number, a text or a list of these."""
+    values = value if isinstance(value, MutableSequence) else [value]
+    return all(isinstance(one, str | int | float | Decimal) for one in values)
 
 
 def _check_inflation(path: Path, name: str) -> None:
