@@ -192,7 +192,7 @@ def _anatomy(observed: dict[str, list[str]]) -> tuple[Step, ...]:
     if not observed["mesh"]:
         return (
             _segmentation(observed),
-            Step("mesh", "mesh", build_heart, {"segmentation": "segment"}, ("mesh",), share=0.8),
+            Step("mesh", "mesh", build_heart, {"segmentation": "segment"}, ("mesh", "segment.rv_wall_mm"), share=0.8),
         )
     reads = ("mesh", "mesh_file", "tissue.cell_model", "tissue.velocity_cross_m_per_s")
     own = Step("mesh", "mesh", take_mesh, {"given": observed["mesh"][-1]}, reads, share=0.8)
@@ -205,7 +205,7 @@ def _calibration_mesh(observed: dict[str, list[str]]) -> Step:
         return Step("calibration mesh", "calibrate", take_heart, {"heart": "mesh"}, share=0.1)
     return Step(
         "calibration mesh", "calibrate", build_calibration_heart, {"segmentation": "segment"},
-        ("mesh", "calibrate.edge_mm"),
+        ("mesh", "calibrate.edge_mm", "segment.rv_wall_mm"),
     )  # fmt: skip
 
 
@@ -279,7 +279,8 @@ def segment_image(work: Work, image: Image) -> Segmentation:
 def build_heart(work: Work, segmentation: Segmentation) -> Heart:
     from cardiotwin.heart import build_heart
 
-    return build_heart(segmentation, work.settings.mesh, progress=work.progress)
+    wall_mm = work.settings.segment.rv_wall_mm
+    return build_heart(segmentation, work.settings.mesh, rv_wall_mm=wall_mm, progress=work.progress)
 
 
 def build_calibration_heart(work: Work, segmentation: Segmentation) -> Heart:
@@ -287,7 +288,7 @@ def build_calibration_heart(work: Work, segmentation: Segmentation) -> Heart:
     from cardiotwin.heart import build_heart
 
     coarse = work.settings.mesh.model_copy(update={"edge_mm": work.settings.calibrate.edge_mm})
-    return build_heart(segmentation, coarse, progress=work.progress)
+    return build_heart(segmentation, coarse, rv_wall_mm=work.settings.segment.rv_wall_mm, progress=work.progress)
 
 
 def take_mesh(work: Work, given: UserMesh) -> Heart:

@@ -24,9 +24,10 @@ def volume(*parts: str) -> tuple[np.ndarray, np.ndarray]:
 def test_blood_and_wall_of_a_real_lge_stack():
     values, affine = volume("lge_cmr_nifti", "lge_sax.nii.gz")
     drawn, _ = volume("lge_cmr_nifti", "labels_lvbp1_lvmyo2_rvbp3.nii.gz")
-    labels = segment(Image(values.astype(np.float32), affine, "lge")).labels
+    result = segment(Image(values.astype(np.float32), affine, "lge"))
+    labels = result.labels
     assert dice(labels == 1, drawn == 1) > 0.93
-    assert dice(np.isin(labels, (2, 4, 5)), drawn == 2) > 0.75
+    assert dice(np.isfinite(result.signal), drawn == 2) > 0.78  # nobody has drawn the right free wall
     assert dice(labels == 3, drawn == 3) > 0.78
 
 
@@ -34,7 +35,7 @@ def test_blood_of_a_real_cine_stack():
     values, affine = volume("cine_cmr_labels", "cine_sax_frame000.nii.gz")
     drawn, _ = volume("cine_cmr_labels", "labels_frame000_lvbp1_myo2_rvbp3.nii.gz")
     result = segment(Image(values.astype(np.float32), affine, "cine"))
-    assert dice(result.labels == 1, drawn == 1) > 0.88
+    assert dice(result.labels == 1, drawn == 1) > 0.90
     assert dice(result.labels[1:4] == 1, drawn[1:4] == 1) > 0.90
     assert dice(result.labels == 3, drawn == 3) > 0.75
     assert not result.scar_assessable

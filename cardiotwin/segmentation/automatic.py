@@ -12,7 +12,7 @@ from cardiotwin.segmentation.labels import LV_BLOOD, MYOCARDIUM, RV_BLOOD, Segme
 from cardiotwin.segmentation.locate import TOWARDS_APEX, locate
 from cardiotwin.segmentation.methods import chosen_method
 from cardiotwin.segmentation.remote import reported
-from cardiotwin.segmentation.right_ventricle import right_blood
+from cardiotwin.segmentation.right_ventricle import right_blood, right_wall
 from cardiotwin.segmentation.scar import enhancement
 from cardiotwin.settings import SegmentSettings
 
@@ -43,7 +43,7 @@ def segment(image: Image, settings: SegmentSettings | None = None, progress: Pro
     Returns
     -------
     Segmentation
-        The wall of the right ventricle is not drawn: it is thinner than two pixels. The mesh adds it.
+        The right free wall is drawn by rule, `settings.rv_wall_mm` thick, and has no signal: scar is not looked for.
 
     Raises
     ------
@@ -63,10 +63,12 @@ def segment(image: Image, settings: SegmentSettings | None = None, progress: Pro
     progress(0.8, "right ventricle")
     right = right_blood(image, wall, found, labels > 0)
     labels[right] = RV_BLOOD
+    ruled = right_wall(right, labels > 0, image.spacing_mm[::-1], settings.rv_wall_mm)
     confidence = _confidence(wall, found, contrast, right)
     if image.kind != "lge":
         progress(1.0, "done")
         confidence["scar"] = f"not assessable: {image.kind} shows no late enhancement"
+        labels[ruled] = MYOCARDIUM
         return Segmentation(labels, image.affine, None, False, confidence)
     progress(0.9, "scar")
     scar = enhancement(image, labels == MYOCARDIUM, labels == LV_BLOOD, right)
@@ -74,10 +76,12 @@ def segment(image: Image, settings: SegmentSettings | None = None, progress: Pro
         "noise_of_maximum": round(min(scar.noise, 1.0), 3),
         "maximum_over_blood": round(min(scar.maximum_over_blood, 1.0), 3),
     }
+    left_wall = int((labels == MYOCARDIUM).sum())
+    labels[ruled] = MYOCARDIUM
     plain = Segmentation(labels, image.affine, scar.signal, True, confidence, scar.measured)
     confidence |= reported(seen(plain).remote)
     result = with_scar(plain, chosen_method(settings))
-    confidence["myocardium_bright"] = round(float((result.labels > RV_BLOOD).sum() / (labels == MYOCARDIUM).sum()), 3)
+    confidence["myocardium_bright"] = round(float((result.labels > RV_BLOOD).sum() / left_wall), 3)
     progress(1.0, "done")
     return result
 

@@ -29,6 +29,8 @@ RADII_MM = np.arange(3.0, 46.0, STEP_MM)
 WALLS_MM = np.arange(4.0, 19.0, STEP_MM)
 """Thickness of a left-ventricular wall at end-diastole: from an old infarct to hypertrophy."""
 USUAL_WALL_MM, WALL_SPREAD_MM = 9.0, 3.0
+USUAL_SLICE_MM = 8.0
+"""Distance between slices at which the stiffness along the stack is what it says."""
 HARMONICS = 3
 """Of the smooth ventricle: circle, offset, ellipse and a trace of a triangle."""
 
@@ -176,7 +178,10 @@ def _costs(wall: Wall, hold: float) -> np.ndarray:
     beyond = np.concatenate([np.zeros((*u.shape[:2], 1)), np.cumsum(like_muscle, axis=-1)], axis=-1)
     total = cavity[..., None] + _cumulative(muscle, outer) - _cumulative(muscle, RADII_MM)[..., None]
     total += 0.5 * (_cumulative(beyond, outer + 4) - _cumulative(beyond, outer))
-    total -= 1.5 * np.clip(np.abs(_at(slope, outer)) / 0.2, 0, 1)
+    # Fat ends towards lung as steeply as muscle towards fat: a step down counts only where what ends is muscle.
+    ends = np.where(bright[..., None], 1.0, _at(like_muscle, outer - 2.0))
+    edge = _at(slope, outer)
+    total -= 1.5 * np.clip(np.where(edge < 0, -edge * ends, edge) / 0.2, 0, 1)
     typical = wall.thickness if hold else np.full_like(wall.thickness, USUAL_WALL_MM)
     spread = np.where(bright, 0.7, 2.0 if hold else WALL_SPREAD_MM)
     total += 0.5 * ((WALLS_MM - typical[..., None]) / spread)[:, :, None, :] ** 2
@@ -255,8 +260,12 @@ def _smooth_ventricle(wall: Wall, weights: np.ndarray, spacing_mm: np.ndarray) -
     """Endocardium and thickness of one smooth ventricle through all slices, mm."""
     # (n_slices, 2), mm: the first harmonic of a contour moves its centre, so it is the sum that must run straight.
     places = wall.centres[:, ::-1] * spacing_mm[:2]
-    endocardium = _robust_fit(wall.endocardium, weights, HARMONICS, on_a_circle(wall.endocardium), places)
-    thickness = _robust_fit(wall.thickness, weights, 2, np.where(wall.bright, 0.0, 1.0), np.zeros_like(places))
+    endocardium = _robust_fit(
+        wall.endocardium, weights, HARMONICS, on_a_circle(wall.endocardium), places, spacing_mm[2]
+    )
+    thickness = _robust_fit(
+        wall.thickness, weights, 2, np.where(wall.bright, 0.0, 1.0), np.zeros_like(places), spacing_mm[2]
+    )
     return endocardium, np.clip(thickness, WALLS_MM[0], WALLS_MM[-1])
 
 
@@ -301,6 +310,7 @@ def _robust_fit(
     harmonics: int,
     trust: np.ndarray,
     places: np.ndarray,
+    slice_mm: float,
 ) -> np.ndarray:
     """Fourier series per slice, its change along the stack penalised, by Tukey's biweight from a given trust.
 
@@ -314,7 +324,8 @@ def _robust_fit(
     basis = np.stack([np.ones(N_RAYS), *waves])
     n_slices, n_terms = len(values), len(basis)
     bending = _second_differences(n_slices)
-    along = np.array([0.005, 0.1, 0.5, 0.5])[order] * N_RAYS
+    # Per mm of stack, misfit costs as h and the integral of curvature squared, of second differences, as 1/h^3.
+    along = np.array([0.005, 0.1, 0.5, 0.5])[order] * N_RAYS * (USUAL_SLICE_MM / slice_mm) ** 4
     round_ = np.where(order < 2, 0.0, 0.01 * order**3) * N_RAYS
     stack = np.kron(bending.T @ bending, np.diag(along))
     penalty = stack + np.kron(np.eye(n_slices), np.diag(round_ + 1e-6))

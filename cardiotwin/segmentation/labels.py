@@ -39,8 +39,8 @@ class Segmentation:
     affine : (4, 4) float64
         Takes (column, row, slice, 1) to LPS, mm.
     signal : (n_slices, n_rows, n_columns) float32 or None
-        Myocardial signal as a fraction of its maximum, NaN outside the myocardium; None where scar was given or
-        cannot be seen. Thresholds apply to it, so a sweep needs no second segmentation.
+        Myocardial signal as a fraction of its maximum, NaN outside the left ventricle's wall and the septum; None
+        where scar was given or cannot be seen. Thresholds apply to it, so a sweep needs no second segmentation.
     scar_assessable : bool
         False for a cine: that no scar is drawn then means nothing.
     confidence : dict
@@ -176,7 +176,7 @@ def seen(segmentation: Segmentation) -> Signal:
         raise QualityGate(
             "scar thresholds: this segmentation keeps no signal (a cine or a label map); use an LGE image"
         )
-    muscle = np.isin(segmentation.labels, MUSCLE)
+    muscle = np.isin(segmentation.labels, MUSCLE) & np.isfinite(segmentation.signal)
     measured = segmentation.signal if segmentation.measured is None else segmentation.measured
     values = np.where(muscle, measured, 0.0).astype(np.float64)
     return Signal(values, muscle, 1.0, remote_region(values, muscle))
