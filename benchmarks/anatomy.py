@@ -186,14 +186,17 @@ def real_rows() -> list[Row]:
             continue
         values, affine = right_handed(*read_volume(paths[0], paths[0].name))
         truth = right_handed(*read_volume(paths[1], paths[1].name))[0]
-        found = segment(Image(values.astype(np.float32), affine, kind)).labels
+        result = segment(Image(values.astype(np.float32), affine, kind))
+        found = result.labels
+        if result.signal is not None:  # nobody drew the right free wall, which a rule draws and which has no signal
+            found = np.where(np.isin(found, labels.MUSCLE) & np.isnan(result.signal), 0, found)
         scores = overlaps(found[slices], truth[slices])
         table += [at_least(f"{name}: {part}", [scores[part]], "Dice", bar) for part, bar in bars.items()]
         table.append(row(f"{name}: RV blood", scores["RV blood"], "Dice"))
         if kind == "cine":
             near = near_left_blood(truth, affine)
             wall = dice(np.isin(found[slices], labels.MUSCLE), near[slices])
-            note = "myocardium within 13 mm of left blood: the rest is the right free wall, which the mesh adds"
+            note = "myocardium within 13 mm of left blood, against all of ours"
             table.append(row(f"{name}: wall of the LV", wall, "Dice", note=note))
     return table
 

@@ -7,22 +7,18 @@ import numpy as np
 from cardiotwin.errors import QualityGate
 from cardiotwin.imaging import Image
 from cardiotwin.progress import Progress, silent
-from cardiotwin.segmentation.contours import ANGLES, Wall, find_wall, longest_run, ring_evidence
+from cardiotwin.segmentation.contours import Wall, find_wall, ring_evidence
+from cardiotwin.segmentation.drawing import drawn, slices_found
 from cardiotwin.segmentation.labels import LV_BLOOD, MYOCARDIUM, RV_BLOOD, Segmentation, seen, with_scar
-from cardiotwin.segmentation.locate import TOWARDS_APEX, locate
+from cardiotwin.segmentation.locate import locate
 from cardiotwin.segmentation.methods import chosen_method
+from cardiotwin.segmentation.plugins import segment_with
 from cardiotwin.segmentation.remote import reported
 from cardiotwin.segmentation.right_ventricle import right_blood, right_wall
 from cardiotwin.segmentation.scar import enhancement
 from cardiotwin.settings import SegmentSettings
 
 FEWEST_SLICES = 3
-BASE_EVIDENCE, APEX_EVIDENCE = 0.75, 0.45
-"""Share of the ring that must be seen. At the base a gap is the outflow tract; at the apex it is often scar."""
-LEAST_SHARE_OF_CONTRAST = 0.75
-"""Of the median slice's: above the base the slice mixes wall and atrium, and its ring is grey."""
-LEAST_APEX_MM = 4.0
-"""Radius below which a cap of muscle at the apex is not worth drawing."""
 LEAST_PARTED = 2.0
 """Between blood and the darker wall, in standard deviations of blood."""
 LEAST_CONTRAST = 0.15
@@ -51,6 +47,8 @@ def segment(image: Image, settings: SegmentSettings | None = None, progress: Pro
         No left ventricle, fewer than 3 slices of it, or too little contrast between blood and myocardium.
     """
     settings = settings or SegmentSettings()
+    if settings.method != "automatic":
+        return segment_with(settings.method, image)
     _check_values(image)
     progress(0.0, "looking for the left ventricle")
     axis = locate(image)
@@ -95,25 +93,6 @@ def _check_values(image: Image) -> None:
         raise QualityGate("image: every pixel has one value; export the series again")
 
 
-def slices_found(wall: Wall, image: Image) -> np.ndarray:
-    """Consecutive slices that show the ring: indices, in order."""
-    evidence = ring_evidence(wall)
-    contrast = (wall.blood - wall.myocardium) / np.maximum(wall.blood, 1e-12)
-    usual = np.median(contrast[evidence >= APEX_EVIDENCE]) if (evidence >= APEX_EVIDENCE).any() else 0.0
-    evidence = np.where(contrast >= LEAST_SHARE_OF_CONTRAST * usual, evidence, 0)
-    run = np.flatnonzero(longest_run(evidence, APEX_EVIDENCE))
-    if not run.size:
-        return run
-    # From base to apex. The base is trimmed to a whole ring; the apex to where the cavity stops tapering.
-    ordered = list(run if image.affine[:3, 2] @ TOWARDS_APEX > 0 else run[::-1])
-    while ordered and evidence[ordered[0]] < BASE_EVIDENCE:
-        ordered.pop(0)
-    sizes = wall.endocardium.mean(axis=1)
-    while len(ordered) > 1 and sizes[ordered[-1]] > 1.1 * sizes[ordered[-2]]:
-        ordered.pop()
-    return np.sort(np.array(ordered, dtype=int))
-
-
 def _check_found(wall: Wall, found: np.ndarray) -> float:
     if len(found) == 0:
         raise QualityGate("image: no left ventricle found (no bright cavity ringed by a dark wall); is it short axis?")
@@ -143,40 +122,9 @@ def check_parted(image: Image, labels: np.ndarray) -> None:
         )
 
 
-def drawn(wall: Wall, found: np.ndarray, image: Image) -> np.ndarray:
-    """Contours to labels: (n_slices, n_rows, n_columns) uint8 with left blood and myocardium."""
-    column_mm, row_mm, _ = image.spacing_mm
-    rows, columns = np.indices(image.values.shape[1:])
-    labels = np.zeros(image.values.shape, dtype=np.uint8)
-    for k in found:
-        down, across = (rows - wall.centres[k, 0]) * row_mm, (columns - wall.centres[k, 1]) * column_mm
-        apart, angle = np.hypot(down, across), np.arctan2(down, across)
-        labels[k][apart < _radius_at(wall.epicardium[k], angle)] = MYOCARDIUM
-        labels[k][apart < _radius_at(wall.endocardium[k], angle)] = LV_BLOOD
-    _close_apex(labels, wall, found, image)
-    return labels
-
-
-def _close_apex(labels: np.ndarray, wall: Wall, found: np.ndarray, image: Image) -> None:
-    """Muscle alone in the slice beyond the last cavity, where the epicardium, an ellipsoid there, still has width."""
-    step = 1 if image.affine[:3, 2] @ TOWARDS_APEX > 0 else -1
-    last, before = (found[-1], found[-2]) if step > 0 else (found[0], found[1])
-    tip = last + step
-    squares = (wall.epicardium[[before, last]] ** 2).mean(axis=1)
-    square = squares[1] + (squares[1] - squares[0])
-    if not 0 <= tip < len(labels) or square <= LEAST_APEX_MM**2:
-        return
-    column_mm, row_mm, _ = image.spacing_mm
-    centre = 2 * wall.centres[last] - wall.centres[before]
-    rows, columns = np.indices(labels.shape[1:])
-    labels[tip][np.hypot((rows - centre[0]) * row_mm, (columns - centre[1]) * column_mm) < np.sqrt(square)] = MYOCARDIUM
-
-
-def _radius_at(radii: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    return np.interp(angle, ANGLES, radii, period=2 * np.pi)
-
-
-def _confidence(wall: Wall, found: np.ndarray, contrast: float, right: np.ndarray) -> dict[str, float | str]:
+def _confidence(
+    wall: Wall, found: np.ndarray, contrast: float, right: np.ndarray
+) -> dict[str, float | str | tuple[float, ...]]:
     jump = np.abs(np.diff(wall.endocardium[found], axis=1)).mean()
     return {
         "contrast": round(contrast, 3),

@@ -54,7 +54,7 @@ class Segmentation:
     affine: np.ndarray
     signal: np.ndarray | None
     scar_assessable: bool
-    confidence: dict[str, float | str]
+    confidence: dict[str, float | str | tuple[float, ...]]
     measured: np.ndarray | None = None
 
     def __repr__(self) -> str:
