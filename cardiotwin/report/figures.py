@@ -64,7 +64,10 @@ def _plain(axes: Any) -> None:
 
 
 def slices(image: Image | None, segmentation: Segmentation, at_most: int = 12) -> bytes:
-    """PNG of slices in the order of the stack with every contour; labels alone where there is no image."""
+    """PNG of slices in the order of the stack with every contour; labels alone where there is no image.
+
+    Where the segmentation was judged slice by slice, each has its confidence in its title and as its frame's colour.
+    """
     muscle = np.isin(segmentation.labels, (MYOCARDIUM, BORDER_ZONE, CORE))
     with_muscle = np.flatnonzero(muscle.any(axis=(1, 2)))
     shown = with_muscle[
@@ -84,6 +87,7 @@ def slices(image: Image | None, segmentation: Segmentation, at_most: int = 12) -
     for axes, number in zip(grid.flat, shown, strict=False):
         _slice(axes, volume[number][window], segmentation.labels[number][window], segmentation.affine, (low, high))
         axes.set_title(f"slice {number + 1} of {len(segmentation.labels)}", fontsize=10, color=INK, pad=3)
+        _trust(axes, segmentation, number)
     _contour_key(figure, segmentation)
     figure.subplots_adjust(
         left=0.005, right=0.995, top=0.93 if rows > 1 else 0.9, bottom=0.16 / rows, wspace=0.03, hspace=0.12
@@ -91,6 +95,19 @@ def slices(image: Image | None, segmentation: Segmentation, at_most: int = 12) -
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": "CardioTwin"})
     return buffer.getvalue()
+
+
+def _trust(axes: Any, segmentation: Segmentation, number: int) -> None:
+    """A frame from red, not to be trusted, over yellow to green, with the figure; nothing where nobody has judged."""
+    judged = segmentation.confidence.get("by_slice")
+    if not isinstance(judged, tuple):
+        return
+    from matplotlib import colormaps
+    from matplotlib.patches import Rectangle
+
+    colour = colormaps["RdYlGn"](judged[number])
+    axes.set_title(f"{axes.get_title()}: {judged[number]:.2f}", fontsize=10, color=INK, pad=3)
+    axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, edgecolor=colour, lw=6, clip_on=False))
 
 
 def _crop(mask: np.ndarray, margin: int = 8) -> tuple[slice, slice]:

@@ -27,6 +27,12 @@ CONFIDENCE = {
         "apex, wall alone is added in one more",
         "compare with the contours above",
     ),
+    "by_slice": (
+        "probability that a slice's cavity and wall both overlap the truth by 0.7 (Dice), in the order of the stack; "
+        "0 where nothing is drawn",
+        "0.5 or more",
+    ),
+    "doubtful": ("slices below the confidence asked for, counted from 0", "none: correct them in a label map"),
     "right_ventricle": (
         "share of those slices in which right-ventricular blood was found",
         "1, or all but the most apical",

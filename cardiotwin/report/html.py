@@ -189,12 +189,14 @@ def volume(millilitres: float | None) -> str:
     return "–" if millilitres is None else plan_results.volume(millilitres)
 
 
-def plain(value: float | str | None) -> str:
+def plain(value: float | str | tuple[float, ...] | None) -> str:
     """Whole numbers as such, others with three digits, text as it is."""
     if value is None:
         return "–"
     if isinstance(value, str):
         return value
+    if isinstance(value, tuple):
+        return ", ".join(plain(one) for one in value)
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from cardiotwin.errors import QualityGate
 from cardiotwin.imaging import Image
 from cardiotwin.progress import Progress, silent
+from cardiotwin.segmentation.confidence import Drawn, confidence_by_slice, told
 from cardiotwin.segmentation.contours import Wall, find_wall, ring_evidence
 from cardiotwin.segmentation.drawing import drawn, slices_found
 from cardiotwin.segmentation.labels import LV_BLOOD, MYOCARDIUM, RV_BLOOD, Segmentation, seen, with_scar
@@ -44,7 +45,8 @@ def segment(image: Image, settings: SegmentSettings | None = None, progress: Pro
     Raises
     ------
     QualityGate
-        No left ventricle, fewer than 3 slices of it, or too little contrast between blood and myocardium.
+        No left ventricle, fewer than 3 slices of it, too little contrast between blood and myocardium, or too many
+        slices that cannot be trusted.
     """
     settings = settings or SegmentSettings()
     if settings.method != "automatic":
@@ -52,17 +54,19 @@ def segment(image: Image, settings: SegmentSettings | None = None, progress: Pro
     _check_values(image)
     progress(0.0, "looking for the left ventricle")
     axis = locate(image)
-    progress(0.5, "contours of the wall")
+    progress(0.3, "contours of the wall")
     wall = find_wall(image, axis)
     found = slices_found(wall, image)
     contrast = _check_found(wall, found)
     labels = drawn(wall, found, image)
     check_parted(image, labels)
+    progress(0.6, "looking again from elsewhere")
+    judged = told(confidence_by_slice(image, Drawn(axis, wall, found, labels)), settings)
     progress(0.8, "right ventricle")
     right = right_blood(image, wall, found, labels > 0)
     labels[right] = RV_BLOOD
     ruled = right_wall(right, labels > 0, image.spacing_mm[::-1], settings.rv_wall_mm)
-    confidence = _confidence(wall, found, contrast, right)
+    confidence = _confidence(wall, found, contrast, right) | judged
     if image.kind != "lge":
         progress(1.0, "done")
         confidence["scar"] = f"not assessable: {image.kind} shows no late enhancement"

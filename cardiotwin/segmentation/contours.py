@@ -64,7 +64,7 @@ class Wall:
         """(n_slices, n_rays) bool: what lies behind the endocardium is scar rather than healthy muscle."""
         if not self.may_be_scarred:
             return np.zeros(self.endocardium.shape, dtype=bool)
-        behind = _mean_between(self.profiles, self.endocardium + 1.5, self.endocardium + 5)
+        behind = mean_between(self.profiles, self.endocardium + 1.5, self.endocardium + 5)
         return ndimage.median_filter((behind > 0.35).astype(np.uint8), (1, 5), mode="wrap").astype(bool)
 
     @property
@@ -93,8 +93,8 @@ def find_wall(image: Image, axis: Axis, rounds: int = 6) -> Wall:
 
 def ring_evidence(wall: Wall) -> np.ndarray:
     """(n_slices,) share of rays that step down from blood to a dark wall across the endocardium."""
-    inside = _mean_between(wall.profiles, wall.endocardium - 5, wall.endocardium - 1)
-    within = _mean_between(wall.profiles, wall.endocardium + 1, wall.epicardium - 0.5)
+    inside = mean_between(wall.profiles, wall.endocardium - 5, wall.endocardium - 1)
+    within = mean_between(wall.profiles, wall.endocardium + 1, wall.epicardium - 0.5)
     return ((inside > 0.5) & (inside - within > 0.3)).mean(axis=1)
 
 
@@ -106,7 +106,13 @@ def longest_run(evidence: np.ndarray, least: float) -> np.ndarray:
     return (runs == 1 + np.argmax(np.bincount(runs, minlength=2)[1:])) & good if count else good
 
 
-def _mean_between(profiles: np.ndarray, start_mm: np.ndarray, stop_mm: np.ndarray) -> np.ndarray:
+def free_contours(wall: Wall) -> Wall:
+    """What the image alone would have: every slice for itself, with no ventricle to hold its rays."""
+    return _optimal(wall, 0.0)
+
+
+def mean_between(profiles: np.ndarray, start_mm: np.ndarray, stop_mm: np.ndarray) -> np.ndarray:
+    """(n_slices, n_rays) mean of the profiles between two depths on every ray, mm."""
     start, stop = np.maximum(start_mm, 0)[..., None], np.maximum(stop_mm, start_mm + STEP_MM)[..., None]
     within = np.clip((DEPTHS_MM - start) / STEP_MM + 0.5, 0, 1) * np.clip((stop - DEPTHS_MM) / STEP_MM + 0.5, 0, 1)
     return (profiles * within).sum(axis=-1) / np.maximum(within.sum(axis=-1), 1e-9)
