@@ -173,6 +173,10 @@ def plan(
     # The fastest mode decays at twice the leak; extrapolated by a share a of the last step it is stable for dt times
     # that rate up to 2/(1 + 2 a), of which the cells, which decay too, take theirs.
     room = np.where((substeps > 1) | (order == 1), 0.0, share / np.maximum(ratio, 1e-300))
+    # During a beat tissue has one pace where it can: neighbours in steps of other lengths see each other too early.
+    free = room[room > 0.0]
+    longest = min(pace[1], max(int(np.quantile(free, FEW)), 1)) if free.size else pace[1]
+    pace = pace[0], longest, *pace[2:]
     return Plan(
         *pace, np.flatnonzero(substeps > 1), substeps, int(substeps.max()), room, float(order == 1), repolarised_mv
     )

@@ -163,6 +163,8 @@ def _solve(implicit_ms, residual_mv, most, inverse_diagonal, mass, start, column
         for t in prange(mass.shape[0]):
             multiply(t, implicit_ms, mass, residual, scaled, product, start, column, coefficient, part)
         square, length = summed(part, 0), summed(part, 1)
+        if square == 0.0:  # nothing is left, as in tissue that rests exactly
+            return iteration
         beta = square / last_square if iteration else 0.0
         alpha = square / (length - beta * square / alpha)
         last_square = square
