@@ -42,7 +42,7 @@ def one_of(name: str, value: object, known: Collection[object]) -> None:
     ------
     SettingsError
     """
-    if value not in known:
+    if not any(value is one or (isinstance(value, str | int) and value == one) for one in known):
         raise SettingsError(f"{name}: found {value!r}, expected one of {', '.join(map(str, known))}")
 
 

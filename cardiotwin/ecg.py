@@ -22,7 +22,7 @@ from cardiotwin.arguments import finite_array
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import Heart
 from cardiotwin.kernels.leadfield import element_sources, weight_histograms
-from cardiotwin.medium import Medium
+from cardiotwin.medium import Medium, check, membrane
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -182,8 +182,10 @@ def medium_electrode_weights(medium: Medium, positions: np.ndarray) -> np.ndarra
     Raises
     ------
     InputRejected
-        An electrode too near, or one without three finite coordinates.
+        An electrode too near or inside, one without three finite coordinates, or no medium (see
+        `cardiotwin.medium.check`).
     """
+    check(medium, membrane(medium.cell_model)[1])
     positions = finite_array("positions", positions, (None, 3))
     names = [str(number) for number in range(len(positions))]
     return _weights(medium.points, medium.tets, medium.sigma, names, positions)
@@ -194,16 +196,25 @@ def _weights(
 ) -> np.ndarray:
     for name, position in zip(names, positions, strict=True):
         nearest = np.sqrt(((points - position) ** 2).sum(axis=1).min())
-        if not nearest > NEAREST_MM:
+        if not nearest > NEAREST_MM or _holds(points, tets, position):
             raise InputRejected(
-                f"electrode {name}: {nearest:.1f} mm from a node; expected more than {NEAREST_MM:g}, outside the "
-                "tissue, in the mesh's coordinates and mm"
+                f"electrode {name}: inside the tissue or near it, {nearest:.1f} mm from a node; expected more than "
+                f"{NEAREST_MM:g}, outside, in the mesh's coordinates and mm"
             )
     sources = np.empty((len(positions), len(tets), 4))
     points, tets, sigma = (np.ascontiguousarray(array) for array in (points, tets, np.asarray(sigma, np.float64)))
     element_sources(points, tets, sigma, np.ascontiguousarray(positions, np.float64), sources)
     summed = [np.bincount(tets.ravel(), row.ravel(), minlength=len(points)) for row in sources]
     return np.array(summed).reshape(len(positions), len(points)) / (4.0 * np.pi * SIGMA_TORSO_MS_PER_MM)
+
+
+def _holds(points: np.ndarray, tets: np.ndarray, position: np.ndarray) -> bool:
+    """Whether a point lies in any tetrahedron: on the inner side of all four faces."""
+    corners = points[tets]
+    near = (corners.min(axis=1) <= position).all(axis=1) & (corners.max(axis=1) >= position).all(axis=1)
+    edges = corners[near, 1:] - corners[near, :1]
+    share = np.linalg.solve(np.swapaxes(edges, 1, 2), (position - corners[near, 0])[..., None])[..., 0]
+    return bool(((share >= 0.0).all(axis=1) & (share.sum(axis=1) <= 1.0)).any())
 
 
 def lead_matrix(names: Sequence[str], leads: Sequence[str] = LEADS) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -48,22 +49,28 @@ def checked(protocol: Protocol, n_nodes: int) -> Iterator[tuple[str, Stimulus, n
     stimuli = getattr(protocol, "stimuli", None)
     if not isinstance(stimuli, tuple | list) or not all(isinstance(one, Stimulus) for one in stimuli):
         raise InputRejected("protocol: expected `Protocol((Stimulus(nodes, start_ms), ...), duration_ms)`")
-    if not 0.0 <= protocol.duration_ms < np.inf:
-        raise InputRejected(f"protocol: lasts {protocol.duration_ms} ms")
+    if not (_is_number(protocol.duration_ms) and protocol.duration_ms >= 0.0):
+        raise InputRejected(f"protocol: lasts {protocol.duration_ms!r} ms, expected 0 or more")
     for number, stimulus in enumerate(stimuli):
-        where = f"stimulus {number} at {stimulus.start_ms:g} ms"
+        where = f"stimulus {number} at {stimulus.start_ms} ms"
+        if not all(map(_is_number, (stimulus.start_ms, stimulus.duration_ms, stimulus.strength_mv_per_ms))):
+            raise InputRejected(
+                f"{where}: for {stimulus.duration_ms!r} ms with {stimulus.strength_mv_per_ms!r} mV/ms; expected numbers"
+            )
+        if not (stimulus.start_ms >= 0.0 and stimulus.duration_ms > 0.0):
+            raise InputRejected(f"{where}: for {stimulus.duration_ms:g} ms; expected a start from 0 on and a duration")
         nodes = np.asarray(stimulus.nodes)
         if nodes.size and nodes.dtype.kind not in "iu":
             raise InputRejected(f"{where}: nodes are {nodes.dtype}, expected numbers of nodes (`np.flatnonzero(mask)`)")
-        if not (stimulus.start_ms >= 0.0 and 0.0 < stimulus.duration_ms < np.inf):
-            raise InputRejected(f"{where}: for {stimulus.duration_ms:g} ms; expected a start from 0 on and a duration")
-        if not np.isfinite(stimulus.strength_mv_per_ms):
-            raise InputRejected(f"{where}: strength {stimulus.strength_mv_per_ms} mV/ms")
         nodes = nodes.astype(np.int64).ravel()
         if nodes.size and (nodes.min() < 0 or nodes.max() >= n_nodes):
             wrong = nodes[(nodes < 0) | (nodes >= n_nodes)][0]
             raise InputRejected(f"{where}: names node {wrong}, the mesh has {n_nodes} nodes, numbered from 0")
         yield where, stimulus, nodes
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and bool(np.isfinite(float(value)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -166,8 +166,8 @@ class Run:
         row = int(lost[0]) if lost else 0
         longest = getattr(cell, "LONGEST_DT_MS", 0.0)
         advice = "Use a smaller dt_ms, or look at the tissue's parameters there."
-        if self.solver.dt_ms <= 0.5 * longest:
-            advice = f"Look at the tissue's parameters and stimuli there; by itself a cell bears {longest:g} ms."
+        if self.solver.dt_ms <= 0.5 * longest and not self.solver._given:
+            advice = f"Look at stimuli and conductivities there; by itself a cell bears {longest:g} ms."
         return (
             f"simulation: node {self._node(tile, lane)}: {list(cell.STATE)[row]} reached {now[tile, row, lane]:g} at "
             f"{int(self._failed[0]) * self.solver.dt_ms:g} ms. {advice}"

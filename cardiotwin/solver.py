@@ -103,7 +103,7 @@ class Solver:
     Notes
     -----
     Diffusion is stable for any ``dt_ms``, by Gershgorin's bound (cells are not: one cell of a model bears its
-    LONGEST_DT_MS, 0.2 ms for ten Tusscher-Panfilov's, in tissue it may be less): explicit diffusion takes substeps in
+    LONGEST_DT_MS, 0.1 ms for ten Tusscher-Panfilov's; a front may ask for less): explicit diffusion takes substeps in
     the tiles where it is too fast (slivers, a fast layer), a stabilised step takes as many stages as the fastest node
     needs, an implicit one is stable anyway.
 
@@ -130,6 +130,7 @@ class Solver:
         order: int = 2,
         diffusion: str = "auto",
     ) -> None:
+        one_of("diffusion", diffusion, ("auto", *schemes.SCHEMES))
         medium = tissue if isinstance(tissue, Medium) else tissue.medium()
         if not len(medium.tets):
             raise InputRejected("tissue: no tetrahedron conducts, nothing can be simulated. Check scar and lesions.")
@@ -288,7 +289,7 @@ class Solver:
             Snapshots and checkpoints would take more than 80 % of the memory that is free.
         """
         stimuli = self._stimuli(protocol)
-        if state is not None and state.solver != self.fingerprint:
+        if state is not None and getattr(state, "solver", "") != self.fingerprint:
             raise InputRejected(
                 "state: it belongs to another tissue, time step or precision; start from `solver.rest()`"
             )
@@ -336,7 +337,10 @@ class Solver:
                     "Move it out of scar and lesions, or make it larger."
                 )
             start, stop = (round(t / self.dt_ms) for t in (stimulus.start_ms, stimulus.start_ms + stimulus.duration_ms))
-            prepared.append((start, max(stop, start + 1), stimulus.strength_mv_per_ms, places))
+            stop = max(stop, start + 1)
+            # What flows in whole steps is what was asked for.
+            strength = stimulus.strength_mv_per_ms * stimulus.duration_ms / ((stop - start) * self.dt_ms)
+            prepared.append((start, stop, strength, places))
         return prepared
 
     def _on_mesh(self, tiled: np.ndarray) -> np.ndarray:

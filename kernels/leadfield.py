@@ -15,7 +15,7 @@ def element_sources(points, tets, sigma, electrodes, sources):
     points : (n_nodes, 3) float64
         mm.
     tets : (n_tets, 4) int32
-        Positively oriented.
+        Of either orientation.
     sigma : (n_tets, 3, 3) float64
         Conductivity tensor, mS/mm.
     electrodes : (n_electrodes, 3) float64
@@ -36,6 +36,8 @@ def element_sources(points, tets, sigma, electrodes, sources):
         gradient[1] = np.cross(x[2] - x[0], x[3] - x[0])
         gradient[2] = np.cross(x[3] - x[0], x[1] - x[0])
         gradient[3] = np.cross(x[1] - x[0], x[2] - x[0])
+        if np.sum(gradient[1] * (x[1] - x[0])) < 0.0:
+            gradient[1:] *= -1.0
         gradient[0] = -gradient[1] - gradient[2] - gradient[3]
         for k in range(electrodes.shape[0]):
             field = np.zeros(3)

@@ -37,7 +37,7 @@ def module(path: Path, fastest: float = 0.0):
     """Generated source without a trial, as a module of plain functions; and the text."""
     membrane = read_membrane(path)
     scheme = equations.scheme(membrane, dict.fromkeys(membrane.states, fastest))
-    text = source.source(membrane, scheme, source.Constants(-85.0, -70.0, 0.1, 1.0, False), "A test.")
+    text = source.source(membrane, scheme, source.Constants(-85.0, -70.0, 0.1, 1.0, 5.0, False), "A test.")
     draft = path.with_suffix(".py")
     draft.write_text(text)
     return cell_model(str(draft)), text
@@ -363,7 +363,7 @@ def test_a_constant_stimulus_is_left_out_too(tmp_path):
         not in source.source(
             membrane,
             equations.scheme(membrane, dict.fromkeys(membrane.states, 0.0)),
-            source.Constants(0, 0, 0, 0, False),
+            source.Constants(0, 0, 0, 0, 0, False),
             "",
         ).split('"""', 2)[2]
     )

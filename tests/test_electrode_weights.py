@@ -1,5 +1,7 @@
 """The potential at an electrode: weights against quadrature, a dipole layer and the laws every ECG keeps."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from cube_heart import block_heart
@@ -17,6 +19,7 @@ from cardiotwin.ecg import (
 )
 from cardiotwin.errors import InputRejected
 from cardiotwin.medium import Medium
+from cardiotwin.meshes.reference.slab import slab
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +153,19 @@ def test_a_medium_of_ones_own_has_the_weights_of_the_heart_it_is_cut_from(heart,
     for wrong in ([[np.nan, 0, 0]], [1.0, 2.0, 3.0], [[6.0, 6.0, 6.0]]):
         with pytest.raises(InputRejected):
             medium_electrode_weights(medium, np.array(wrong))
+
+
+def test_the_orientation_of_tetrahedra_does_not_matter_and_inside_is_inside(heart, electrodes):
+    sigma = np.tile(0.2 * np.eye(3), (len(heart.mesh.tets), 1, 1))
+    medium = Medium(heart.mesh.points, heart.mesh.tets, sigma, "mitchell_schaeffer", {})
+    turned = heart.mesh.tets.copy()
+    turned[::2, :2] = turned[::2, 1::-1]
+    other = Medium(heart.mesh.points, turned, sigma, "mitchell_schaeffer", {})
+    wanted = medium_electrode_weights(medium, electrodes.positions)
+    np.testing.assert_allclose(medium_electrode_weights(other, electrodes.positions), wanted, atol=1e-12)
+    coarse = slab((30.0, 30.0, 30.0), 10.0)
+    large = Medium(coarse.points, coarse.tets, np.tile(np.eye(3), (len(coarse.tets), 1, 1)), "mitchell_schaeffer", {})
+    with pytest.raises(InputRejected, match="electrode 0"):
+        medium_electrode_weights(large, [[13.0, 14.0, 16.0]])
+    with pytest.raises(InputRejected, match="sigma"):
+        medium_electrode_weights(dataclasses.replace(medium, sigma=sigma[:5]), electrodes.positions)

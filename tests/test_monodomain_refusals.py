@@ -111,6 +111,7 @@ def test_what_is_lost_in_a_run_is_named_with_its_node_and_the_step_it_happens_in
 @pytest.mark.parametrize("arguments", [
     {"dt_ms": "0.1"}, {"dt_ms": None}, {"dt_ms": True}, {"n_beats": 0}, {"n_beats": 2.5}, {"tolerance_mv": -1.0},
     {"tolerance_mv": np.nan}, {"threads": 0}, {"threads": 10_000}, {"order": 3}, {"precision": "half"},
+    {"precision": ["single"]}, {"diffusion": ["explicit"]},
 ])  # fmt: skip
 def test_an_argument_that_makes_no_sense_is_named(arguments):
     message = refusal(SettingsError, lambda: Solver(MEDIUM, **{"dt_ms": 0.1, **arguments}))
@@ -131,6 +132,15 @@ def test_what_a_run_is_given_is_looked_at_first(tmp_path):
         assert "snapshot_every_ms" in message
     for protocol in (site, Protocol(site, 5.0), Protocol((left_end(MEDIUM),), 5.0)):
         assert "protocol" in refusal(InputRejected, lambda p=protocol: solver.run(p))
+    nodes = left_end(MEDIUM)
+    for wrong in (
+        Stimulus(nodes, np.inf),
+        Stimulus(nodes, "1"),
+        Stimulus(nodes, 0.0, "5"),
+        Stimulus(nodes, 0.0, 2.0, None),
+    ):
+        assert "stimulus 0" in refusal(InputRejected, lambda s=wrong: solver.run(Protocol((s,), 5.0)))
+    assert "state" in refusal(InputRejected, lambda: solver.run(Protocol((site,), 5.0), 1))
     away = tmp_path / "nowhere" / "checkpoint"
     assert str(away) in refusal(InputRejected, lambda: solver.run(Protocol((site,), 5.0), checkpoint=away))
 
@@ -141,3 +151,14 @@ def test_a_variable_the_model_has_not_is_named_with_those_it_has():
     assert "'xx'" in refusal(InputRejected, lambda: solver.with_variable(solver.rest(), "xx", np.zeros(3)))
     for values in (1.0, np.zeros(3)):
         assert "shape" in refusal(InputRejected, lambda v=values: solver.with_variable(solver.rest(), "h", v))
+
+
+def test_a_stimulus_shorter_than_a_step_carries_the_charge_that_was_asked_for():
+    medium = block((6.0, 3.0, 3.0), 0.75)
+    lifted = []
+    for duration_ms in (0.1, 0.01):
+        solver = Solver(medium, 0.1)
+        everywhere = Stimulus(np.arange(len(medium.points)), 0.0, duration_ms, 50.0)
+        state = solver.run(Protocol((everywhere,), 0.1), stop_when_quiet=False)[1]
+        lifted.append(solver.potential(state)[0] + 80.0)
+    assert lifted == pytest.approx([5.0, 0.5], rel=1e-3)

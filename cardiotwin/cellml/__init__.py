@@ -20,7 +20,7 @@ from cardiotwin.kernels import ionic
 from cardiotwin.longest_step import APD_ERROR, FINE_MS
 from cardiotwin.progress import Progress, silent
 
-USUAL = 0.4, 0.5, False
+USUAL = 0.4, 0.1, 5.0, False
 """Quiet step, longest time step and need of double precision of a draft. Where they come out so, its compiled kernel is
 that of the final source."""
 
@@ -110,6 +110,7 @@ def import_cell_model(
         constants,
         longest_step_ms=tried.quiet_step_ms,
         longest_dt_ms=tried.longest_dt_ms,
+        steepest_per_ms=tried.steepest_per_ms,
         needs_double=tried.needs_double,
     )
     text = source.source(membrane, scheme, final, title)

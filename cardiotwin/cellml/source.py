@@ -23,7 +23,7 @@ CONDUCTANCE = re.compile(r"[gGpP](_|bar|[A-Z])")
 RESERVED = {
     *keyword.kwlist, *keyword.softkwlist, *dir(builtins), *FUNCTIONS, "cell", "lane", "V", "dt", "rows", "gates",
     "ionic_current", "STATE", "PARAMETERS", "REST_MV", "REPOLARISED_MV", "LONGEST_STEP_MS", "LONGEST_DT_MS",
-    "NEEDS_DOUBLE",
+    "STEEPEST_PER_MS", "NEEDS_DOUBLE",
 }  # fmt: skip
 
 
@@ -35,6 +35,7 @@ class Constants:
     repolarised_mv: float
     longest_step_ms: float
     longest_dt_ms: float
+    steepest_per_ms: float
     needs_double: bool
 
 
@@ -93,6 +94,7 @@ class _Source:
             f"REPOLARISED_MV = {constants.repolarised_mv!r}",
             f"LONGEST_STEP_MS = {constants.longest_step_ms!r}",
             f"LONGEST_DT_MS = {constants.longest_dt_ms!r}",
+            f"STEEPEST_PER_MS = {constants.steepest_per_ms!r}",
             f"NEEDS_DOUBLE = {constants.needs_double!r}",
             "",
             *self._table("STATE", self.membrane.states, lambda v: v.initial_value(as_float=True)),

@@ -16,7 +16,7 @@ from cardiotwin.cellml.reading import Membrane, Variable
 from cardiotwin.errors import QualityGate
 from cardiotwin.kernels.ionic import cell_model
 from cardiotwin.kernels.monodomain import REARMED_MV
-from cardiotwin.longest_step import APD_ERROR, HIGHEST_MV, longest_dt_ms, single_cell
+from cardiotwin.longest_step import APD_ERROR, HIGHEST_MV, longest_dt_ms, single_cell, steepest_per_ms
 from cardiotwin.protocol import Protocol, Stimulus
 from cardiotwin.simulation import QUIET_MV
 from cardiotwin.solver import Solver
@@ -199,6 +199,8 @@ class Trial:
         The beat in single precision is not finite, or not that of the equations.
     longest_dt_ms : float
         As `cardiotwin.longest_step` has it; at least 0.02 ms, which was compared with the equations.
+    steepest_per_ms : float
+        As there.
     quiet_step_ms : float
         Longest step of quiet tissue that changes a beat at 0.02 ms by less than 1 mV.
     compile_s : float
@@ -209,6 +211,7 @@ class Trial:
     apd90_ms: dict[str, float]
     needs_double: bool
     longest_dt_ms: float
+    steepest_per_ms: float
     quiet_step_ms: float
     compile_s: float
 
@@ -248,6 +251,7 @@ def trial(path: Path, known: Reference) -> Trial:
         {name: float("nan") if beat is None else beat.apd90_ms for name, beat in beats.items()},
         needs_double,
         longest_dt,
+        round(steepest_per_ms(str(path)), 2),
         quiet,
         seconds,
     )

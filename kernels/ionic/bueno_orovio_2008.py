@@ -23,7 +23,7 @@ REST_MV = -84.0
 REPOLARISED_MV = -72.0  # 10 % of the amplitude
 AMPLITUDE_MV = 85.7  # of one unit of u; the peak lies at 1.4 to 1.6
 LONGEST_STEP_MS = 0.1
-LONGEST_DT_MS = 0.2
+LONGEST_DT_MS = 0.1
 STEEPEST_PER_MS = 7.0
 
 TABLE_1 = {

@@ -25,7 +25,7 @@ REST_MV = V_0 = -85.0
 V_fi = 15.0
 REPOLARISED_MV = -75.0  # 10 % of the amplitude
 LONGEST_STEP_MS = 1.0
-LONGEST_DT_MS = 0.2
+LONGEST_DT_MS = 0.1
 STEEPEST_PER_MS = 4.5
 
 CELL_TYPES = {

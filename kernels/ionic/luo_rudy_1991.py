@@ -19,7 +19,7 @@ from cardiotwin.kernels.lanes import exp, linoid, log, rush_larsen, sigmoid, sqr
 REST_MV = -84.5478
 REPOLARISED_MV = -72.0  # 10 % of the amplitude
 LONGEST_STEP_MS = 0.2
-LONGEST_DT_MS = 0.2
+LONGEST_DT_MS = 0.05
 STEEPEST_PER_MS = 8.3
 
 STATE = {

@@ -14,7 +14,7 @@ from cardiotwin.kernels.ionic import mitchell_schaeffer, rows
 REST_MV, REPOLARISED_MV = mitchell_schaeffer.REST_MV, mitchell_schaeffer.REPOLARISED_MV
 AMPLITUDE_MV = mitchell_schaeffer.AMPLITUDE_MV
 LONGEST_STEP_MS = 2.0
-LONGEST_DT_MS = 0.5
+LONGEST_DT_MS = 0.2
 STEEPEST_PER_MS = 2.9
 
 STATE, PARAMETERS = mitchell_schaeffer.STATE, mitchell_schaeffer.PARAMETERS

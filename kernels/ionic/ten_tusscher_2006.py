@@ -19,7 +19,7 @@ from cardiotwin.kernels.lanes import exp, log, rush_larsen, rush_larsen_series, 
 REST_MV = -85.23
 REPOLARISED_MV = -70.0
 LONGEST_STEP_MS = 0.4
-LONGEST_DT_MS = 0.2
+LONGEST_DT_MS = 0.1
 STEEPEST_PER_MS = 4.2
 LONGEST_RESTING_STEP_MS = 1.6
 

@@ -35,7 +35,7 @@ from cardiotwin.kernels.lanes import exp, linoid, log, minimum, rush_larsen, sig
 REST_MV = -88.8691566357934
 REPOLARISED_MV = -70.0
 LONGEST_STEP_MS = 0.2
-LONGEST_DT_MS = 0.5
+LONGEST_DT_MS = 0.1
 STEEPEST_PER_MS = 4.3
 
 STEADY_STATES = {
