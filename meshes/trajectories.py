@@ -74,8 +74,8 @@ def _foot(points, tets, e, i, direction, shares, nodes, weights, steps):
 
 
 @njit(cache=True)
-def _upstream(points, tets, gradients, start, index, direction, fixed, ends, nodes, weights, steps):
-    """Foot of each node's step: the three nodes of a face and their weights, and the step; the last three overwritten.
+def _upstream(points, tets, gradients, start, index, direction, wanted, ends, nodes, weights, steps):
+    """Foot of each wanted node's step: the three nodes of a face and their weights, and the step; the last three set.
 
     `steps` (n_nodes, 2): its length along the line and its cosine with it. The foot lies in the tetrahedron that the
     step leads into. At the boundary it may lead into none: then it is the point of a face, or the neighbour, that lies
@@ -83,9 +83,9 @@ def _upstream(points, tets, gradients, start, index, direction, fixed, ends, nod
     """
     shares = np.empty(4)
     for i in range(points.shape[0]):
-        nodes[i], steps[i, 0], steps[i, 1] = -1, 0.0, -2.0
-        if fixed[i]:
+        if not wanted[i]:
             continue
+        nodes[i], steps[i, 0], steps[i, 1] = -1, 0.0, -2.0
         for k in range(start[i], start[i + 1]):
             if _shares(gradients, tets, index[k], i, direction, shares) > -1e-9:
                 _foot(points, tets, index[k], i, direction, shares, nodes, weights, steps)
@@ -217,15 +217,18 @@ class Lines:
             What it is there.
         """
         n = len(self.points)
-        nodes, weights, steps = np.empty((n, 3), np.int32), np.zeros((n, 3)), np.zeros((n, 2))
+        nodes, weights, steps = np.full((n, 3), -1, np.int32), np.zeros((n, 3)), np.zeros((n, 2))
         direction = np.ascontiguousarray(direction)
         around, ends = (self._first, self._around), np.zeros(n, bool)
+        within = ~begin & (np.diff(self._first) > 0)
+        wanted = within
         for _ in range(_MOST_ROUNDS):
-            _upstream(self.points, self.tets, self.gradients, *around, direction, begin, ends, nodes, weights, steps)
-            astray = ~begin & (steps[:, 1] < _ASTRAY) & (np.diff(self._first) > 0)
+            _upstream(self.points, self.tets, self.gradients, *around, direction, wanted, ends, nodes, weights, steps)
+            astray = within & (steps[:, 1] < _ASTRAY)
             if not astray.any():
                 break
             ends = astray & (steps[:, 1] <= 0)
+            wanted = within & (steps[:, 1] < 1.0 - 1e-6)  # the others keep their tetrahedron
             # In a wall one element thick a node may see no direction, or one out of the wall: its neighbours know.
             direction = np.where(astray[:, None], self.at_nodes(direction[self.tets].mean(axis=1)), direction)
         order = np.empty(n, np.int64)
