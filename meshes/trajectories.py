@@ -175,6 +175,15 @@ def _gathered(tets, volumes, vectors, n, result):
                 result[tets[e, j], axis] += volumes[e] * vectors[e, axis]
 
 
+@njit(cache=True)
+def _held(tets, place, around):
+    """List the tetrahedra of each node, from `place` on; both overwritten."""
+    for e in range(tets.shape[0]):
+        for j in range(4):
+            around[place[tets[e, j]]] = e
+            place[tets[e, j]] += 1
+
+
 class Lines:
     """Tetrahedra along which distances are measured: a whole mesh or some of its tetrahedra.
 
@@ -189,9 +198,9 @@ class Lines:
     def __init__(self, points: np.ndarray, tets: np.ndarray) -> None:
         self.points, self.tets = points, np.ascontiguousarray(tets)
         self.gradients, self.volumes = shape_gradients(points, self.tets)
-        order = np.argsort(self.tets.ravel(), kind="stable")
-        self._around = (order // 4).astype(np.int32)
         self._first = np.r_[0, np.cumsum(np.bincount(self.tets.ravel(), minlength=len(points)))]
+        self._around = np.empty(self.tets.size, np.int32)
+        _held(self.tets, self._first[:-1].copy(), self._around)
 
     def unit_gradient(self, field: np.ndarray) -> np.ndarray:
         """(n_tets, 3) direction of steepest ascent; zero where the field is flat."""
