@@ -8,8 +8,9 @@ from scipy.sparse import coo_matrix, csr_matrix
 
 from cardiotwin.errors import MeshError
 from cardiotwin.meshes.mesh import Mesh
+from cardiotwin.meshes.multigrid import Multigrid
 
-_MOST_STEPS = 5000
+_MOST_STEPS = 500
 
 
 @njit(cache=True, error_model="numpy")
@@ -62,48 +63,6 @@ def _element_matrices(gradients, volumes):
 
 
 @njit(cache=True, error_model="numpy")
-def _conjugate_gradients(indptr, indices, entries, diagonal, fixed, tolerance, most_steps, x):
-    """Solve the rows of free nodes; `x` holds the given values and is overwritten elsewhere. Returns the steps taken.
-
-    Jacobi preconditioner. Fixed nodes stay in the system with a direction of zero, so that nothing is copied.
-    One thread, no BLAS: on shared cores a library's threaded dot product waits longer than this whole loop takes.
-    """
-    n = x.size
-    residual, direction, image = np.zeros(n), np.zeros(n), np.zeros(n)
-    rho = 0.0
-    for i in range(n):
-        if not fixed[i]:
-            for k in range(indptr[i], indptr[i + 1]):
-                residual[i] -= entries[k] * x[indices[k]]
-            direction[i] = residual[i] / diagonal[i]
-            rho += residual[i] * direction[i]
-    goal = rho * tolerance * tolerance
-    for step in range(most_steps):
-        if rho <= goal:
-            return step
-        curvature = 0.0
-        for i in range(n):
-            if not fixed[i]:
-                total = 0.0
-                for k in range(indptr[i], indptr[i + 1]):
-                    total += entries[k] * direction[indices[k]]
-                image[i] = total
-                curvature += total * direction[i]
-        length = rho / curvature
-        rho_new = 0.0
-        for i in range(n):
-            if not fixed[i]:
-                x[i] += length * direction[i]
-                residual[i] -= length * image[i]
-                rho_new += residual[i] * residual[i] / diagonal[i]
-        for i in range(n):
-            if not fixed[i]:
-                direction[i] = residual[i] / diagonal[i] + rho_new / rho * direction[i]
-        rho = rho_new
-    return most_steps
-
-
-@njit(cache=True, error_model="numpy")
 def _smooth_gradient(gradients, volumes, tets, field, result):
     """Gradient per tetrahedron, averaged to the nodes by volume and back; `result` (n_tets, 3) is overwritten."""
     nodal = np.zeros((field.size, 3))
@@ -146,6 +105,7 @@ class Laplace:
         self.stiffness: csr_matrix = coo_matrix(
             (entries.ravel(), (rows.ravel(), columns.ravel())), shape=(n, n)
         ).tocsr()
+        self._last: tuple[np.ndarray, csr_matrix, Multigrid] | None = None
 
     def solve(self, fixed: np.ndarray, values: np.ndarray | float, *, tolerance: float = 1e-8) -> np.ndarray:
         """Harmonic field with given values on some nodes and no flux through the rest of the boundary.
@@ -157,7 +117,7 @@ class Laplace:
         values : (n_nodes,) float64
             The values; read on `fixed` only.
         tolerance : float
-            Relative residual of the conjugate-gradient solve (Jacobi preconditioner).
+            Relative residual of the conjugate-gradient solve (see `multigrid`).
 
         Raises
         ------
@@ -169,14 +129,21 @@ class Laplace:
         solution = np.where(fixed, values, 0.0).astype(np.float64)
         if fixed.all():
             return solution
-        matrix = self.stiffness
-        steps = _conjugate_gradients(
-            matrix.indptr, matrix.indices, matrix.data, matrix.diagonal(), fixed, tolerance, _MOST_STEPS, solution
-        )
+        outward, multigrid = self._prepared(fixed)
+        free = np.zeros(int((~fixed).sum()))
+        steps = multigrid.solve(-(outward @ solution), free, tolerance, _MOST_STEPS)
         if steps == _MOST_STEPS:
             raise MeshError(f"Laplace's equation: no convergence in {steps} steps; is the mesh in several parts?")
+        solution[~fixed] = free
         low, high = solution[fixed].min(), solution[fixed].max()
         return np.clip(solution, low, high)  # the maximum principle, which flat tetrahedra break by a little
+
+    def _prepared(self, fixed: np.ndarray) -> tuple[csr_matrix, Multigrid]:
+        """Rows of the free nodes, and their multigrid; kept for the next solve that fixes the same nodes."""
+        if self._last is None or not np.array_equal(self._last[0], fixed):
+            rows = self.stiffness[~fixed]
+            self._last = fixed.copy(), rows, Multigrid(rows[:, ~fixed].tocsr())
+        return self._last[1:]
 
     def gradient(self, field: np.ndarray) -> np.ndarray:
         """(n_tets, 3) gradient of a nodal field in each tetrahedron, per mm."""

@@ -47,7 +47,9 @@ class SplitMesh:
 
     def sheet(self) -> np.ndarray:
         """(n, 3) int32, the faces between the two sides."""
-        low, high = (_faces_within(self.mesh.tets[self.above == side], self.on_level) for side in (False, True))
+        touching = self.on_level[self.mesh.tets].sum(axis=1) >= 3
+        tets, above = self.mesh.tets[touching], self.above[touching]
+        low, high = (_faces_within(tets[above == side], self.on_level) for side in (False, True))
         common = np.isin(_keys(low, len(self.on_level)), _keys(high, len(self.on_level)))
         return low[common]
 
@@ -66,7 +68,9 @@ def split(mesh: Mesh, faces: np.ndarray, surface: np.ndarray, level: np.ndarray)
         Positive above.
     """
     n = len(mesh.points)
-    edges = _edges(mesh.tets, n)
+    low, high = (bound.reduce([level[mesh.tets[:, k]] for k in range(4)]) for bound in (np.minimum, np.maximum))
+    through = (low < 0) & (high > 0)
+    edges = _edges(mesh.tets[through], n)
     snapped = _snapped(level, edges)
     crossed = snapped[edges[:, 0]] * snapped[edges[:, 1]] < 0
     ends = edges[crossed]
@@ -76,16 +80,18 @@ def split(mesh: Mesh, faces: np.ndarray, surface: np.ndarray, level: np.ndarray)
     )
     signs = np.concatenate([np.sign(snapped), np.zeros(len(ends))]).astype(np.int8)
     keys = ends[:, 0] * n + ends[:, 1]  # in order, as `_edges` is
-    tets, parent = _bisected(mesh.tets, signs, keys, n)
-    # A tetrahedron flatter than rounding has nothing on either side of it.
-    solid = signed_volumes(points, tets) > 1e-12 * np.abs(signed_volumes(mesh.points, mesh.tets))[parent]
-    tets, parent = tets[solid], parent[solid]
-    new_faces, of = _bisected(np.asarray(faces), signs, keys, n)
+    pieces, of = _bisected(mesh.tets[through], signs, keys, n)
+    of = np.flatnonzero(through)[of]
+    # A piece flatter than rounding has nothing on either side of it.
+    solid = signed_volumes(points, pieces) > 1e-12 * signed_volumes(mesh.points, mesh.tets[of])
+    tets = np.concatenate([mesh.tets[~through], pieces[solid]])
+    parent = np.concatenate([np.flatnonzero(~through), of[solid]])
+    new_faces, tagged = _bisected(np.asarray(faces), signs, keys, n)
     # Where all four nodes were moved onto the level the field itself decides.
     extended = np.concatenate([level, np.zeros(len(ends))])
-    total = signs[tets].sum(axis=1)
+    total = sum(signs[tets[:, k]] for k in range(4))
     above = np.where(total != 0, total > 0, extended[tets].sum(axis=1) > 0)
-    return SplitMesh(Mesh(points, tets), above, signs == 0, parent, new_faces, surface[of], ends, share)
+    return SplitMesh(Mesh(points, tets), above, signs == 0, parent, new_faces, surface[tagged], ends, share)
 
 
 def _snapped(level: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -111,8 +117,7 @@ def _bisected(simplices: np.ndarray, signs: np.ndarray, keys: np.ndarray, n: int
     parent = np.arange(len(simplices))
     simplices = simplices.astype(np.int32)
     pairs = [(a, b) for a in range(simplices.shape[1]) for b in range(a + 1, simplices.shape[1])]
-    done: list[np.ndarray] = []
-    origin: list[np.ndarray] = []
+    done, origin = [simplices[:0]], [parent[:0]]
     while len(simplices):
         crossed = np.stack([signs[simplices[:, a]] * signs[simplices[:, b]] < 0 for a, b in pairs], axis=1)
         cut = crossed.any(axis=1)

@@ -74,8 +74,8 @@ def _foot(points, tets, e, i, direction, shares, nodes, weights, steps):
 
 
 @njit(cache=True)
-def _upstream(points, tets, gradients, start, index, direction, fixed, ends, nodes, weights, steps):
-    """Foot of each node's step: the three nodes of a face and their weights, and the step; the last three overwritten.
+def _upstream(points, tets, gradients, start, index, direction, wanted, ends, nodes, weights, steps):
+    """Foot of each wanted node's step: the three nodes of a face and their weights, and the step; the last three set.
 
     `steps` (n_nodes, 2): its length along the line and its cosine with it. The foot lies in the tetrahedron that the
     step leads into. At the boundary it may lead into none: then it is the point of a face, or the neighbour, that lies
@@ -83,9 +83,9 @@ def _upstream(points, tets, gradients, start, index, direction, fixed, ends, nod
     """
     shares = np.empty(4)
     for i in range(points.shape[0]):
-        nodes[i], steps[i, 0], steps[i, 1] = -1, 0.0, -2.0
-        if fixed[i]:
+        if not wanted[i]:
             continue
+        nodes[i], steps[i, 0], steps[i, 1] = -1, 0.0, -2.0
         for k in range(start[i], start[i + 1]):
             if _shares(gradients, tets, index[k], i, direction, shares) > -1e-9:
                 _foot(points, tets, index[k], i, direction, shares, nodes, weights, steps)
@@ -175,6 +175,15 @@ def _gathered(tets, volumes, vectors, n, result):
                 result[tets[e, j], axis] += volumes[e] * vectors[e, axis]
 
 
+@njit(cache=True)
+def _held(tets, place, around):
+    """List the tetrahedra of each node, from `place` on; both overwritten."""
+    for e in range(tets.shape[0]):
+        for j in range(4):
+            around[place[tets[e, j]]] = e
+            place[tets[e, j]] += 1
+
+
 class Lines:
     """Tetrahedra along which distances are measured: a whole mesh or some of its tetrahedra.
 
@@ -189,9 +198,9 @@ class Lines:
     def __init__(self, points: np.ndarray, tets: np.ndarray) -> None:
         self.points, self.tets = points, np.ascontiguousarray(tets)
         self.gradients, self.volumes = shape_gradients(points, self.tets)
-        order = np.argsort(self.tets.ravel(), kind="stable")
-        self._around = (order // 4).astype(np.int32)
         self._first = np.r_[0, np.cumsum(np.bincount(self.tets.ravel(), minlength=len(points)))]
+        self._around = np.empty(self.tets.size, np.int32)
+        _held(self.tets, self._first[:-1].copy(), self._around)
 
     def unit_gradient(self, field: np.ndarray) -> np.ndarray:
         """(n_tets, 3) direction of steepest ascent; zero where the field is flat."""
@@ -217,15 +226,18 @@ class Lines:
             What it is there.
         """
         n = len(self.points)
-        nodes, weights, steps = np.empty((n, 3), np.int32), np.zeros((n, 3)), np.zeros((n, 2))
+        nodes, weights, steps = np.full((n, 3), -1, np.int32), np.zeros((n, 3)), np.zeros((n, 2))
         direction = np.ascontiguousarray(direction)
         around, ends = (self._first, self._around), np.zeros(n, bool)
+        within = ~begin & (np.diff(self._first) > 0)
+        wanted = within
         for _ in range(_MOST_ROUNDS):
-            _upstream(self.points, self.tets, self.gradients, *around, direction, begin, ends, nodes, weights, steps)
-            astray = ~begin & (steps[:, 1] < _ASTRAY) & (np.diff(self._first) > 0)
+            _upstream(self.points, self.tets, self.gradients, *around, direction, wanted, ends, nodes, weights, steps)
+            astray = within & (steps[:, 1] < _ASTRAY)
             if not astray.any():
                 break
             ends = astray & (steps[:, 1] <= 0)
+            wanted = within & (steps[:, 1] < 1.0 - 1e-6)  # the others keep their tetrahedron
             # In a wall one element thick a node may see no direction, or one out of the wall: its neighbours know.
             direction = np.where(astray[:, None], self.at_nodes(direction[self.tets].mean(axis=1)), direction)
         order = np.empty(n, np.int64)
