@@ -387,6 +387,9 @@ def _print_status(now: Status) -> None:
         for step in now.steps
     ]
     terminal.table(("step", "state", "since", "computed (UTC)", "s", "because"), rows)
+    for step in now.steps:
+        if step.doubtful:
+            terminal.say(f"doubtful in {step.name}: {step.doubtful}")
     for missing in dict.fromkeys(step.note for step in now.steps if step.note):
         terminal.say(f"missing: {missing}")
     inputs = [

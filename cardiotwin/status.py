@@ -26,6 +26,8 @@ class StepStatus:
         Why it is stale; "" when it is not.
     note : str
         What is missing.
+    doubtful : str
+        What its result says cannot be trusted in it; "" where it says nothing.
     """
 
     name: str
@@ -36,6 +38,7 @@ class StepStatus:
     seconds: float | None
     because: str
     note: str
+    doubtful: str = ""
 
 
 @dataclass(frozen=True)

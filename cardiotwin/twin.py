@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -335,7 +336,18 @@ class Twin:
             seconds=shown.get("seconds"),
             because=self._why_stale(one, versions) if state == "stale" else "",
             note=one.missing,
+            doubtful=self._doubtful(one) if is_done else "",
         )
+
+    def _doubtful(self, one: Planned) -> str:
+        """What an automatic segmentation says of its slices; the rest of it need not be read."""
+        if one.step.name != "segment":
+            return ""
+        try:
+            told = json.loads((self.store.path(one.key) / artefact.VALUE).read_bytes())["confidence"]
+        except (OSError, ValueError, KeyError) as error:
+            raise IntegrityError(f"segment: its result cannot be read ({error}); remove stages/{one.key}") from error
+        return str(told.get("doubtful", ""))
 
     def _why_stale(self, one: Planned, versions: tuple[Version, ...]) -> str:
         if one.step.into:
