@@ -13,7 +13,7 @@ from cardiotwin.comparison import Comparison
 from cardiotwin.ecg import LEADS, Ecg
 from cardiotwin.imaging import Image
 from cardiotwin.pictures.camera import direction_letters
-from cardiotwin.pictures.content import TISSUE_COLOURS, one_line
+from cardiotwin.pictures.content import one_line
 from cardiotwin.plan_results import REFERENCE, in_order
 from cardiotwin.report.agreement import Agreement, fitted_bands, fitted_correlation
 from cardiotwin.segmentation import BORDER_ZONE, CORE, LV_BLOOD, MYOCARDIUM, RV_BLOOD, Segmentation
@@ -25,9 +25,10 @@ _CONTOURS = (
     ("left-ventricular cavity", (LV_BLOOD,), "#4aa3ff", 1.4),
     ("myocardium", (LV_BLOOD, MYOCARDIUM, BORDER_ZONE, CORE), "#ffffff", 1.2),
     ("right-ventricular cavity", (RV_BLOOD,), "#37c871", 1.4),
-    ("border zone", (BORDER_ZONE, CORE), TISSUE_COLOURS[1], 1.3),
-    ("scar core", (CORE,), "#ff4d4d", 1.4),
+    ("border zone", (BORDER_ZONE, CORE), "#ffd23f", 1.3),
+    ("scar core", (CORE,), "#d50000", 1.6),
 )
+"""Any two 34 or more CIELAB units apart also without red or green; a lighter red was 18 from the green."""
 
 
 def _figure(width: float, height: float) -> Any:
