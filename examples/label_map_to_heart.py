@@ -1,8 +1,10 @@
 """How long does a paced beat take to cross a real infarcted heart, given its contours and scar?
 
-From a NIfTI label map to a heart with scar, paced at the left ventricular apex, and files for ParaView:
+From a NIfTI label map to a heart with scar, paced at the left ventricular apex, with pictures and files for ParaView.
+The word `phantom` in place of a label map takes the built-in patient, as in the README:
 
     python examples/label_map_to_heart.py shared/data/lge_cmr_nifti/labels_with_scar4.nii.gz paced/
+    python examples/label_map_to_heart.py phantom paced/
 """
 
 from __future__ import annotations
@@ -14,11 +16,17 @@ import numpy as np
 
 from cardiotwin.durable import write_file
 from cardiotwin.heart import LV_ENDOCARDIUM, Heart, build_heart
+from cardiotwin.imaging import Image
 from cardiotwin.ingest import read_label_map
 from cardiotwin.monodomain import Activation, Protocol, Stimulus, simulate
 from cardiotwin.paraview import potential_file, write_study
+from cardiotwin.phantom.anatomy import make_anatomy
+from cardiotwin.phantom.lge import LgeScan, scan
+from cardiotwin.pictures import write_pictures
+from cardiotwin.pictures.bullseye import bullseye
 from cardiotwin.progress import Progress, part, silent
-from cardiotwin.segmentation import from_label_map
+from cardiotwin.report.figures import slices
+from cardiotwin.segmentation import Segmentation, from_label_map
 from cardiotwin.settings import MeshSettings, TissueSettings
 from cardiotwin.study import Study
 from cardiotwin.tissue import Velocities, make_tissue
@@ -27,9 +35,15 @@ DT_MS = 0.1
 SETTINGS = TissueSettings(cell_model="mitchell_schaeffer")
 
 
-def heart_with_scar(labels: Path, edge_mm: float, progress: Progress = silent) -> Heart:
-    """The map's codes are 1 left blood, 2 myocardium, 3 right blood, 4 scar, as CardioTwin's."""
-    return build_heart(from_label_map(*read_label_map(labels)), MeshSettings(edge_mm=edge_mm), progress=progress)
+def seen(labels: Path) -> tuple[Image | None, Segmentation]:
+    """The map's codes are 1 left blood, 2 myocardium, 3 right blood, 4 scar, as CardioTwin's; it has no image."""
+    if str(labels) == "phantom":
+        return scan(make_anatomy(1), LgeScan(seed=1))
+    return None, from_label_map(*read_label_map(labels))
+
+
+def heart_with_scar(segmentation: Segmentation, edge_mm: float, progress: Progress = silent) -> Heart:
+    return build_heart(segmentation, MeshSettings(edge_mm=edge_mm), progress=progress)
 
 
 def apical_site(heart: Heart) -> np.ndarray:
@@ -53,19 +67,30 @@ def activated_in_ms(activation: Activation) -> float:
     return float(np.nanmax(activation.activation_ms[0]))
 
 
+def draw_all(
+    folder: Path, image: Image | None, segmentation: Segmentation, heart: Heart, activation: Activation
+) -> None:
+    """Contours on the slices, substrate, mesh, fibres, and the beat as a bull's eye."""
+    write_pictures(folder, Study(heart=heart))
+    write_file(folder / "slices.png", slices(image, segmentation))
+    write_file(folder / "activation.png", bullseye(heart, activation.activation_ms[0], "activation, ms"))
+
+
 def main() -> None:
     labels, out = Path(sys.argv[1]), Path(sys.argv[2])
 
     def say(share: float, what: str) -> None:
         print(f"{share:4.0%}  {what}")
 
-    heart = heart_with_scar(labels, 1.5, say)
+    image, segmentation = seen(labels)
+    heart = heart_with_scar(segmentation, 1.5, say)
     activation = paced(heart, 400.0, say)
     print(f"the beat crosses the heart in {activated_in_ms(activation):.0f} ms")
     write_study(out, Study(heart=heart))
     data, _ = potential_file(heart, activation.snapshot_ms, activation.snapshots)
     write_file(out / "potential.vtkhdf", data)
-    print(f"written: {out}/heart.vtu, {out}/potential.vtkhdf")
+    draw_all(out / "pictures", image, segmentation, heart, activation)
+    print(f"written: {out}/heart.vtu, {out}/potential.vtkhdf, {out}/pictures/")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,12 +44,30 @@ def test_cine_to_heart():
 def test_label_map_to_heart():
     """A beat from the apex crosses a dilated heart of 13 cm at 0.3 to 0.6 mm/ms in 100 to 350 ms; core never fires."""
     module = example("label_map_to_heart")
-    heart = module.heart_with_scar(real_data("lge_cmr_nifti", "labels_with_scar4.nii.gz"), edge_mm=2.5)
+    _, segmentation = module.seen(real_data("lge_cmr_nifti", "labels_with_scar4.nii.gz"))
+    heart = module.heart_with_scar(segmentation, edge_mm=2.5)
     activation = module.paced(heart, duration_ms=350.0)
     assert 100 < module.activated_in_ms(activation) < 350
     only_core = np.setdiff1d(heart.mesh.tets[heart.tissue_class == 3], heart.mesh.tets[heart.tissue_class != 3])
     assert only_core.size
     assert np.isnan(activation.activation_ms[0, only_core]).all()
+
+
+def test_label_map_to_heart_draws_the_phantom(tmp_path):
+    """Every picture in the README is one that the example draws; the core is as large as the phantom's labels say."""
+    module = example("label_map_to_heart")
+    image, truth = module.seen(Path("phantom"))
+    heart = module.heart_with_scar(truth, edge_mm=3.0)
+    core_mm3 = (truth.labels == 4).sum() * abs(np.linalg.det(truth.affine[:3, :3]))
+    assert heart.mesh.volumes[heart.tissue_class == 3].sum() == pytest.approx(core_mm3, rel=0.05)
+    made_up = SimpleNamespace(activation_ms=100.0 * heart.apicobasal[None])
+    module.draw_all(tmp_path, image, truth, heart, made_up)
+    kept = list((EXAMPLES.parent / "docs" / "pictures").iterdir())
+    assert {path.name for path in kept} == {path.name for path in tmp_path.iterdir()}
+    assert sum(path.stat().st_size for path in kept) < 300_000
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    assert all(f"(docs/pictures/{path.name})" in readme for path in kept)
+    assert image.values.shape == truth.labels.shape
 
 
 def test_s1_s2_restitution(tmp_path):

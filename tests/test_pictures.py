@@ -1,14 +1,18 @@
 """Cuts, cameras and colours: what is on the picture is what is in the heart."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from small_study import ANTERIOR, AXIS, SEPTAL, small_heart, small_study, to_patient
 
 from cardiotwin.locations import left_ventricle
+from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.pictures import camera, drawing, palette
-from cardiotwin.pictures.content import Marker, pictures
+from cardiotwin.pictures.content import Marker, mesh_picture, pictures, substrate_picture
 from cardiotwin.pictures.render import render
-from cardiotwin.pictures.skin import Plane, boundary, outside, section
+from cardiotwin.pictures.skin import Plane, boundary, outlines, outside, section
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +136,42 @@ def test_every_marker_that_is_drawn_has_a_word():
     shapes = {marker.shape for picture in pictures(study) for marker in picture.markers}
     assert len(shapes) == 3
     assert shapes <= set(drawing._PLURALS)
+
+
+@pytest.mark.parametrize(
+    ("point", "normal", "sides"),
+    [
+        ((0, 0, 0.2), (0, 0, 1), [0.8, 0.8, 0.8 * np.sqrt(2)]),
+        ((0.25, 0.25, 0), (1, 1, 0), [0.5, 0.5, np.sqrt(0.5), np.sqrt(0.5)]),
+    ],
+)
+def test_outlines_of_a_cut_element_are_its_sides_alone(heart, point, normal, sides):
+    """The corner of a cube: across an axis a triangle, between opposite edges a rectangle, without its diagonal."""
+    points = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    one = replace(heart, mesh=Mesh(points, np.array([[0, 1, 2, 3]])))
+    face = section(one, Plane(np.array(point), np.array(normal) / np.linalg.norm(normal)))
+    lengths = np.linalg.norm(np.diff(outlines(face, points), axis=1)[:, 0], axis=1)
+    np.testing.assert_allclose(np.sort(lengths), sides, atol=1e-9)
+
+
+def test_the_key_of_the_substrate_holds_the_whole_volume(heart):
+    told = [float(re.search(r": ([\d.]+) mL", name)[1]) for name in substrate_picture(heart).palette.names]
+    assert sum(told) == pytest.approx(1e-3 * heart.mesh.volumes.sum(), abs=0.2)
+    assert told[2] == pytest.approx(1e-3 * heart.mesh.volumes[heart.tissue_class == 3].sum(), abs=0.06)
+
+
+def test_the_mesh_picture_tells_what_is_there(heart):
+    picture = mesh_picture(heart)
+    assert f"{len(heart.mesh.tets):,} tetrahedra" in picture.figures
+    worst = np.degrees(np.pi)
+    for a, b, c, d in heart.mesh.points[heart.mesh.tets[::50]]:
+        corners = np.stack([a, b, c, d])
+        inward = np.linalg.inv(np.column_stack([corners, np.ones(4)]))[:3].T
+        inward /= np.linalg.norm(inward, axis=1, keepdims=True)
+        cosines = -(inward @ inward.T)[np.triu_indices(4, 1)]
+        worst = min(worst, np.degrees(np.arccos(np.clip(cosines, -1, 1))).min())
+    told = float(next(re.search(r"worst angle ([\d.]+)", line)[1] for line in picture.figures if "worst" in line))
+    assert told == pytest.approx(worst, abs=0.06)
+    shown = picture.values(outside(heart))
+    assert shown.min() >= told - 0.06
+    assert shown.max() <= 70.6

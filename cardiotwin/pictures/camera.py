@@ -13,6 +13,8 @@ from cardiotwin.pictures.skin import Plane
 
 PANEL_PX = 430
 """Width and height of one view."""
+CLOSE_UP = 5.0
+"""How much a close-up magnifies."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,12 @@ def views_of(heart: Heart, target: np.ndarray) -> tuple[View, ...]:
     out = target - ventricle.centre
     side = max(_OTHERS, key=lambda view: float(-view.towards @ out))
     return ANTERIOR, side, opened(ventricle, target), short_axis(ventricle, target)
+
+
+def close_up_of(heart: Heart, target: np.ndarray) -> View:
+    """The short-axis section through a target, for a window of it, magnified."""
+    view = short_axis(left_ventricle(heart), target)
+    return View(f"part of that section, {CLOSE_UP:g} times larger", view.towards, view.up, view.cut)
 
 
 def opened(ventricle: LeftVentricle, target: np.ndarray) -> View:

@@ -10,14 +10,17 @@ import numpy as np
 from cardiotwin import ablation
 from cardiotwin.heart import CORE, HEALTHY, LEFT, Heart
 from cardiotwin.locations import left_ventricle
+from cardiotwin.meshes.quality import dihedral_angles, quality
 from cardiotwin.pictures.palette import Palette, bands, categories
 from cardiotwin.pictures.skin import Skin
 from cardiotwin.plan_results import plans_in_order
 from cardiotwin.study import Study
 
 TISSUE = ("healthy", "border zone", "scar core")
-TISSUE_COLOURS = ("#e3b7a6", "#f2b134", "#5b5b66")
-ABLATED_COLOUR = "#b3123c"
+TISSUE_COLOURS = ("#e9cfc4", "#e69500", "#4a4a58")
+ABLATED_COLOUR = "#8e24aa"
+"""With the tissue's colours: any two lie 35 or more CIELAB units apart also for people who are blind to red, green or
+blue (a crimson was 16 from the core without red, a rose 16 from the border zone without blue)."""
 INK = "#222222"
 MOST_CIRCUITS = 6
 """Drawn; a table can hold the others."""
@@ -63,6 +66,10 @@ class Picture:
     markers : tuple of Marker
     fibres : bool
         Draw the fibres as strokes.
+    figures : tuple of str
+        Measured, a line each; stand below the key.
+    close_up : bool
+        In place of the view from the target's own side, a section near the target magnified, with every element.
     """
 
     name: str
@@ -73,13 +80,16 @@ class Picture:
     target: np.ndarray
     markers: tuple[Marker, ...] = ()
     fibres: bool = False
+    figures: tuple[str, ...] = ()
+    close_up: bool = False
 
 
 def pictures(study: Study) -> Iterator[Picture]:
     """Everything there is to see of a study, in the order of the path."""
     heart = study.heart
-    yield _substrate(heart)
-    yield _fibres(heart)
+    yield substrate_picture(heart)
+    yield mesh_picture(heart)
+    yield fibres_picture(heart)
     time = first_activation_ms(study)
     if time is not None:
         yield _activation(study, time)
@@ -114,8 +124,11 @@ def infarct_centre(heart: Heart) -> np.ndarray:
     return ventricle.centre + 20.0 * ventricle.anterior
 
 
-def _substrate(heart: Heart) -> Picture:
-    palette = categories("tissue", TISSUE, TISSUE_COLOURS)
+def substrate_picture(heart: Heart) -> Picture:
+    """Healthy muscle, border zone and core, each with its volume."""
+    millilitres = [1e-3 * heart.mesh.volumes[heart.tissue_class == k].sum() for k in range(HEALTHY, CORE + 1)]
+    names = [f"{name}: {ml:.1f} mL" for name, ml in zip(TISSUE, millilitres, strict=True)]
+    palette = categories("tissue, both ventricles", names, TISSUE_COLOURS)
     if heart.scar_assessable:
         caption = "Healthy myocardium, border zone and dense scar core as the simulations use them."
     else:
@@ -125,10 +138,38 @@ def _substrate(heart: Heart) -> Picture:
     )
 
 
-def _fibres(heart: Heart) -> Picture:
+def mesh_picture(heart: Heart) -> Picture:
+    """The tetrahedra: how many, how long, how good; a close-up shows them one by one."""
+    found = quality(heart.mesh)
+    smallest = dihedral_angles(heart.mesh.points, heart.mesh.tets).min(axis=1)
+    palette = bands("smallest dihedral angle,\ndegrees", 0, 60, width=10, colours="cividis", upward=True)
+    figures = (
+        f"{found.n_nodes:,} nodes",
+        f"{found.n_tets:,} tetrahedra",
+        f"mean edge {found.mean_edge_mm:.2f} mm",
+        f"longest edge {found.longest_edge_mm:.2f} mm",
+        f"worst angle {found.smallest_dihedral:.1f}°",
+        f"1 % below {found.first_percentile_dihedral:.1f}°",
+    )
+    caption = (
+        "The tetrahedra the equations are solved on. Colour: the smallest dihedral angle of each; the lighter, the "
+        "better, 70.5 degrees at most. The close-up is a section, in which a tetrahedron is a triangle or a quadrangle."
+    )
+    return Picture(
+        "mesh", "Mesh", caption, palette, lambda s: s.of_elements(smallest), infarct_centre(heart),
+        figures=figures, close_up=True,
+    )  # fmt: skip
+
+
+def fibres_picture(heart: Heart) -> Picture:
+    """Fibre directions as strokes, and the angle they climb."""
     angle = helix_angle_deg(heart)
-    palette = bands("helix angle, degrees", -90, 90, width=15, colours="RdBu")
-    caption = "Fibre directions (strokes) from a rule, not measured. Colour: angle from the circumferential direction."
+    palette = bands("helix angle, degrees", -90, 90, width=15, colours="RdBu", upward=True)
+    caption = (
+        "Fibre directions (strokes) from a rule, not measured. Colour: angle from the circumferential direction, "
+        "positive where the fibre climbs as a right-handed screw, as it does near the endocardium. Strokes are shorter "
+        "where fibres run towards the eye."
+    )
     return Picture(
         "fibres", "Fibres", caption, palette, lambda s: s.of_elements(angle), infarct_centre(heart), (), True
     )

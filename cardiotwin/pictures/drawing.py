@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from cardiotwin.heart import Heart
-from cardiotwin.pictures.camera import PANEL_PX, direction_letters, fitting_scale, views_of
+from cardiotwin.pictures.camera import CLOSE_UP, PANEL_PX, View, close_up_of, direction_letters, fitting_scale, views_of
 from cardiotwin.pictures.content import INK, Marker, Picture
 from cardiotwin.pictures.render import Panel, render
-from cardiotwin.pictures.skin import Skin, section
+from cardiotwin.pictures.skin import Skin, outlines, section
 
 SIZE_PX = (2010, 560)
 """Width and height of every picture."""
@@ -34,21 +34,50 @@ def draw(heart: Heart, skin: Skin, picture: Picture) -> bytes:
     figure.text(0.01, 0.882, _legend(picture.markers), fontsize=13, color=INK)
     views = views_of(heart, picture.target)
     scale = fitting_scale(heart, views)
+    if picture.close_up:
+        views = (views[0], *views[2:], close_up_of(heart, picture.target))
     width, height = PANEL_PX / SIZE_PX[0], PANEL_PX / SIZE_PX[1]
     for place, view in enumerate(views):
-        skins = [skin] if view.cut is None else [skin, section(heart, view.cut)]
-        panel = render(heart, [(one, picture.values(one)) for one in skins], picture.palette, view, scale)
         axes = figure.add_axes((0.002 + place * width, 0.09, width, height))
-        _show(axes, panel)
-        if picture.fibres:
-            _strokes(axes, heart, panel, skins)
-        _mark(axes, panel, picture.markers)
+        _view(axes, heart, skin, picture, view, scale, magnified=picture.close_up and place == len(views) - 1)
         if place == 0:
             _scale_bar(axes, scale)
     _key(figure, picture)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": "CardioTwin"})
     return buffer.getvalue()
+
+
+def _view(axes: Any, heart: Heart, skin: Skin, picture: Picture, view: View, scale: float, *, magnified: bool) -> None:
+    """One view with its strokes and markers; magnified: around the target, with the elements' outlines."""
+    cut = [] if view.cut is None else [section(heart, view.cut)]
+    skins = [skin, *cut]
+    painted = [(one, picture.values(one)) for one in skins]
+    middle = _middle_of_wall(heart, cut[0], picture.target) if magnified else None
+    scale = scale * CLOSE_UP if magnified else scale
+    panel = render(heart, painted, picture.palette, view, scale, middle)
+    _show(axes, panel)
+    if picture.fibres:
+        _strokes(axes, heart, panel, skins)
+    if magnified:
+        _elements(axes, heart, panel, cut[0])
+        _scale_bar(axes, scale, 5.0)
+    _mark(axes, panel, picture.markers)
+
+
+def _middle_of_wall(heart: Heart, face: Skin, target: np.ndarray) -> np.ndarray:
+    """(3,) of the face of a cut, the place in muscle nearest to a target that may lie in a cavity."""
+    centres = face.at_corners(heart.mesh.points).mean(axis=1)
+    return centres[np.argmin(np.linalg.norm(centres - target, axis=1))] if len(centres) else target
+
+
+def _elements(axes: Any, heart: Heart, panel: Panel, face: Skin) -> None:
+    """Outlines of the elements in the face of a cut."""
+    from matplotlib.collections import LineCollection
+
+    lines = panel.camera.project(outlines(face, heart.mesh.points))[..., :2]
+    inside = ((lines > -20) & (lines < PANEL_PX + 20)).all(axis=(1, 2))
+    axes.add_collection(LineCollection(list(lines[inside]), colors="#1a1a1a", linewidths=0.7))
 
 
 _PLURALS = {"*": "stars", "D": "diamonds", "o": "circles"}
@@ -69,6 +98,8 @@ def _legend(markers: Sequence[Marker]) -> str:
 
 def _show(axes: Any, panel: Panel) -> None:
     """The rendered view, its name below, and the patient's directions at its edges."""
+    from matplotlib.patheffects import withStroke
+
     view, edge = panel.camera.view, PANEL_PX - 1
     axes.imshow(panel.rgb, interpolation="nearest", extent=(-0.5, edge + 0.5, edge + 0.5, -0.5))
     axes.set_axis_off()
@@ -79,7 +110,8 @@ def _show(axes: Any, panel: Panel) -> None:
         (edge / 2, edge - 8, -view.up),
     ):
         letters = direction_letters(direction)
-        axes.text(x, y, letters, ha="center", va="center", fontsize=14, weight="bold", color="#30507a")
+        text = axes.text(x, y, letters, ha="center", va="center", fontsize=14, weight="bold", color="#30507a", zorder=6)
+        text.set_path_effects([withStroke(linewidth=3, foreground="white")])
     axes.text(edge / 2, edge + 24, view.name, ha="center", va="center", fontsize=15, color=INK)
     axes.set_clip_on(False)
 
@@ -150,8 +182,10 @@ def _key(figure: Any, picture: Picture) -> None:
             axes, cmap=ListedColormap(palette.colours), norm=norm, ticks=palette.edges.tolist(), spacing="proportional"
         )
         bar.ax.tick_params(labelsize=14)
-        bar.ax.invert_yaxis()
-    figure.text(left, 0.905, palette.title, fontsize=14, color=INK)
+        if not palette.upward:
+            bar.ax.invert_yaxis()
+    figure.text(left, 0.905, palette.title, fontsize=14, color=INK, va="bottom", linespacing=1.1)
+    figure.text(left, 0.31, "\n".join(picture.figures), fontsize=13, color=INK, va="top", linespacing=1.35)
     if patches:
         for patch in patches:
             patch.set_label(_wrapped(patch.get_label()))

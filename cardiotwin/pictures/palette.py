@@ -24,6 +24,8 @@ class Palette:
         What NaN means, or "" where there is none.
     period : float
         The value at which colours start again; infinite for values that do not go round.
+    upward : bool
+        The key has its smallest value at the bottom. False: on top, as time runs in clinical activation maps.
     """
 
     title: str
@@ -33,6 +35,7 @@ class Palette:
     missing: str = ""
     period: float = np.inf
     missing_colour: np.ndarray = field(default_factory=lambda: np.array([0.62, 0.62, 0.62]))
+    upward: bool = False
 
     def paint(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Colours (..., 3) and band (...) of values; NaN is band -1."""
@@ -65,6 +68,7 @@ def bands(
     width: float | None = None,
     period: float = np.inf,
     colours: str = "turbo_r",
+    upward: bool = False,
 ) -> Palette:
     """Bands of one round width from `low` to `high`; red first, blue last, as in clinical activation maps."""
     from matplotlib import colormaps
@@ -74,7 +78,8 @@ def bands(
     first = np.floor(low / width) * width
     count = max(1, int(np.ceil((high - first) / width)))
     shades = colormaps[colours](np.linspace(0.06, 0.92, count))[:, :3]
-    return Palette(title, first + width * np.arange(count + 1), 0.12 + 0.88 * shades, (), missing, period)
+    edges = first + width * np.arange(count + 1)
+    return Palette(title, edges, 0.12 + 0.88 * shades, (), missing, period, upward=upward)
 
 
 def nearest_turn(difference: np.ndarray, period: float) -> np.ndarray:

@@ -39,10 +39,18 @@ class Panel:
         return inside & (depth <= self.depth[r, c] + tolerance_mm)
 
 
-def render(heart: Heart, skins: Sequence[tuple[Skin, np.ndarray]], palette: Palette, view: View, scale: float) -> Panel:
-    """Draw triangles with a value at each corner, `scale` pixels per mm."""
-    low, high = heart.mesh.points.min(axis=0), heart.mesh.points.max(axis=0)
-    camera = Camera(view, 0.5 * (low + high), scale * _FINER, PANEL_PX * _FINER)
+def render(
+    heart: Heart,
+    skins: Sequence[tuple[Skin, np.ndarray]],
+    palette: Palette,
+    view: View,
+    scale: float,
+    centre: np.ndarray | None = None,
+) -> Panel:
+    """Draw triangles with a value at each corner, `scale` pixels per mm; in the middle `centre`, or the heart's own."""
+    if centre is None:
+        centre = 0.5 * (heart.mesh.points.min(axis=0) + heart.mesh.points.max(axis=0))
+    camera = Camera(view, centre, scale * _FINER, PANEL_PX * _FINER)
     depth = np.full((camera.size, camera.size), np.inf)
     value, shade = np.full(depth.shape, np.nan), np.ones(depth.shape)
     lamp = 0.86 * -view.towards + 0.42 * view.up - 0.28 * view.right

@@ -111,3 +111,17 @@ def section(heart: Heart, plane: Plane) -> Skin:
     # Below is below 0 and above is not: the difference is never 0.
     fraction = height[first] / (height[first] - height[last])
     return Skin(first, last, fraction, np.concatenate(element), np.broadcast_to(plane.normal, (len(first), 3, 3)))
+
+
+def outlines(face: Skin, points: np.ndarray) -> np.ndarray:
+    """(n, 2, 3) sides of the polygons that a cut makes of the elements, without the diagonals of quadrangles.
+
+    A side lies in a face of its element, so the two mesh edges that hold its ends have a node in common; those of a
+    diagonal have none.
+    """
+    corners, sides = face.at_corners(points), []
+    for a, b in ((0, 1), (1, 2), (2, 0)):
+        first, second = ((face.start[:, k], face.stop[:, k]) for k in (a, b))
+        joined = np.any([one == other for one in first for other in second], axis=0)
+        sides.append(corners[joined][:, [a, b]])
+    return np.concatenate(sides)

@@ -13,7 +13,7 @@ from cardiotwin.comparison import Comparison
 from cardiotwin.ecg import LEADS, Ecg
 from cardiotwin.imaging import Image
 from cardiotwin.pictures.camera import direction_letters
-from cardiotwin.pictures.content import TISSUE_COLOURS, one_line
+from cardiotwin.pictures.content import one_line
 from cardiotwin.plan_results import REFERENCE, in_order
 from cardiotwin.report.agreement import Agreement, fitted_bands, fitted_correlation
 from cardiotwin.segmentation import BORDER_ZONE, CORE, LV_BLOOD, MYOCARDIUM, RV_BLOOD, Segmentation
@@ -25,9 +25,10 @@ _CONTOURS = (
     ("left-ventricular cavity", (LV_BLOOD,), "#4aa3ff", 1.4),
     ("myocardium", (LV_BLOOD, MYOCARDIUM, BORDER_ZONE, CORE), "#ffffff", 1.2),
     ("right-ventricular cavity", (RV_BLOOD,), "#37c871", 1.4),
-    ("border zone", (BORDER_ZONE, CORE), TISSUE_COLOURS[1], 1.3),
-    ("scar core", (CORE,), "#ff4d4d", 1.4),
+    ("border zone", (BORDER_ZONE, CORE), "#ffd23f", 1.3),
+    ("scar core", (CORE,), "#d50000", 1.6),
 )
+"""Any two 34 or more CIELAB units apart also without red or green; a lighter red was 18 from the green."""
 
 
 def _figure(width: float, height: float) -> Any:
@@ -119,28 +120,36 @@ def _crop(mask: np.ndarray, margin: int = 8) -> tuple[slice, slice]:
 
 
 def _slice(axes: Any, values: np.ndarray, labels: np.ndarray, affine: np.ndarray, window: tuple[float, float]) -> None:
+    from matplotlib.patheffects import withStroke
+
     column_mm, row_mm = np.linalg.norm(affine[:3, 0]), np.linalg.norm(affine[:3, 1])
+    halo = [withStroke(linewidth=2.2, foreground="#101010")]
     axes.imshow(
         values, cmap="gray", vmin=window[0], vmax=window[1], interpolation="bilinear", aspect=row_mm / column_mm
     )
     for _, codes, colour, width in _CONTOURS:
         mask = np.isin(labels, codes)
         if mask.any():
-            axes.contour(mask, levels=[0.5], colors=[colour], linewidths=width)
+            axes.contour(mask, levels=[0.5], colors=[colour], linewidths=width).set_path_effects(halo)
     right, down = affine[:3, 0] / column_mm, affine[:3, 1] / row_mm
     for x, y, direction in (
         (0.94, 0.5, right), (0.06, 0.5, -right), (0.5, 0.05, down), (0.5, 0.95, -down),
     ):  # fmt: skip
         style = {"ha": "center", "va": "center", "fontsize": 9, "color": "#ffd966", "weight": "bold"}
-        axes.text(x, y, direction_letters(direction), transform=axes.transAxes, **style)
+        axes.text(x, y, direction_letters(direction), transform=axes.transAxes, **style).set_path_effects(halo)
+    end, height = values.shape[1] - 3, values.shape[0] - 3
+    axes.plot([end - 20 / column_mm, end], [height] * 2, color="white", lw=2.5, path_effects=halo)
+    axes.text(end, height - 2, "20 mm", ha="right", va="bottom", fontsize=9, color="white").set_path_effects(halo)
 
 
 def _contour_key(figure: Any, segmentation: Segmentation) -> None:
     from matplotlib.lines import Line2D
 
     present = [entry for entry in _CONTOURS if np.isin(segmentation.labels, entry[1][-1:]).any()]
-    lines = [Line2D([], [], color=c if c != "#ffffff" else "#bbbbbb", lw=2.2, label=name) for name, _, c, _ in present]
-    figure.legend(handles=lines, loc="lower center", ncols=len(lines), fontsize=10, frameon=False)
+    lines = [Line2D([], [], color=c, lw=2.4, label=name) for name, _, c, _ in present]
+    # On black, as in the slices: a white line on paper would have to be another colour.
+    box = {"facecolor": "#101010", "labelcolor": "white", "framealpha": 1.0, "edgecolor": "#101010"}
+    figure.legend(handles=lines, loc="lower center", ncols=len(lines), fontsize=10, **box)
 
 
 # ------------------------------------------------------------------------------------------------------------- ECG
