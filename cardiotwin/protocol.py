@@ -52,7 +52,7 @@ def checked(protocol: Protocol, n_nodes: int) -> Iterator[tuple[str, Stimulus, n
     if not (_is_number(protocol.duration_ms) and protocol.duration_ms >= 0.0):
         raise InputRejected(f"protocol: lasts {protocol.duration_ms!r} ms, expected 0 or more")
     for number, stimulus in enumerate(stimuli):
-        where = f"stimulus {number} at {stimulus.start_ms} ms"
+        where = f"stimulus {number} at {_shown(stimulus.start_ms)} ms"
         if not all(map(_is_number, (stimulus.start_ms, stimulus.duration_ms, stimulus.strength_mv_per_ms))):
             raise InputRejected(
                 f"{where}: for {stimulus.duration_ms!r} ms with {stimulus.strength_mv_per_ms!r} mV/ms; expected numbers"
@@ -67,6 +67,10 @@ def checked(protocol: Protocol, n_nodes: int) -> Iterator[tuple[str, Stimulus, n
             wrong = nodes[(nodes < 0) | (nodes >= n_nodes)][0]
             raise InputRejected(f"{where}: names node {wrong}, the mesh has {n_nodes} nodes, numbered from 0")
         yield where, stimulus, nodes
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if _is_number(value) else repr(value)
 
 
 def _is_number(value: object) -> bool:

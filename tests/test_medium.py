@@ -56,9 +56,9 @@ def test_a_conductivity_along_one_direction_only_is_one():
         (Stimulus(TISSUE.points[:, 0] < 1.5, 0.0), "flatnonzero"),
         (Stimulus(NODES + 0.5, 0.0), "expected numbers of nodes"),
         (Stimulus(NODES, -10.0), "expected a start from 0 on"),
-        (Stimulus(NODES, np.nan), "expected a start from 0 on"),
+        (Stimulus(NODES, np.nan), "expected numbers"),
         (Stimulus(NODES, 0.0, -5.0), "and a duration"),
-        (Stimulus(NODES, 0.0, 2.0, np.nan), "strength nan"),
+        (Stimulus(NODES, 0.0, 2.0, np.nan), "with nan mV/ms"),
     ],
 )
 def test_a_stimulus_that_cannot_be_is_refused(stimulus, says):

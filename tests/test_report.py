@@ -164,7 +164,17 @@ def test_the_pictures_have_their_size_and_every_image_says_what_it_shows(folder)
     from PIL import Image
 
     names = {path.stem for path in (folder / "pictures").iterdir()}
-    assert {"substrate", "fibres", "activation", "circuit_1", "circuit_2", "plan_1", "plan_2", "plan_3"} == names
+    assert {
+        "substrate",
+        "mesh",
+        "fibres",
+        "activation",
+        "circuit_1",
+        "circuit_2",
+        "plan_1",
+        "plan_2",
+        "plan_3",
+    } == names
     for path in (folder / "pictures").iterdir():
         with Image.open(path) as image:
             assert image.size == SIZE_PX

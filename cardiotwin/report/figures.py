@@ -131,22 +131,34 @@ def _slice(axes: Any, values: np.ndarray, labels: np.ndarray, affine: np.ndarray
         mask = np.isin(labels, codes)
         if mask.any():
             axes.contour(mask, levels=[0.5], colors=[colour], linewidths=width).set_path_effects(halo)
+    _directions(axes, values.shape, affine)
+
+
+def _directions(axes: Any, shape: tuple[int, ...], affine: np.ndarray, *, on_paper: bool = False) -> None:
+    """The patient's directions at the edges of a slice, and a scale."""
+    from matplotlib.patheffects import withStroke
+
+    halo = [withStroke(linewidth=2.2, foreground="white" if on_paper else "#101010")]
+    letters, scale = ("#30507a", INK) if on_paper else ("#ffd966", "white")
+    column_mm, row_mm = np.linalg.norm(affine[:3, 0]), np.linalg.norm(affine[:3, 1])
     right, down = affine[:3, 0] / column_mm, affine[:3, 1] / row_mm
     for x, y, direction in (
         (0.94, 0.5, right), (0.06, 0.5, -right), (0.5, 0.05, down), (0.5, 0.95, -down),
     ):  # fmt: skip
-        style = {"ha": "center", "va": "center", "fontsize": 9, "color": "#ffd966", "weight": "bold"}
+        style = {"ha": "center", "va": "center", "fontsize": 9, "color": letters, "weight": "bold"}
         axes.text(x, y, direction_letters(direction), transform=axes.transAxes, **style).set_path_effects(halo)
-    end, height = values.shape[1] - 3, values.shape[0] - 3
-    axes.plot([end - 20 / column_mm, end], [height] * 2, color="white", lw=2.5, path_effects=halo)
-    axes.text(end, height - 2, "20 mm", ha="right", va="bottom", fontsize=9, color="white").set_path_effects(halo)
+    end, height = shape[1] - 3, shape[0] - 3
+    axes.plot([end - 20 / column_mm, end], [height] * 2, color=scale, lw=2.5)
+    axes.text(end, height - 2, "20 mm", ha="right", va="bottom", fontsize=9, color=scale).set_path_effects(halo)
 
 
-def _contour_key(figure: Any, segmentation: Segmentation) -> None:
+def _contour_key(figure: Any, segmentation: Segmentation, contours: Sequence[Any] = _CONTOURS) -> None:
     from matplotlib.lines import Line2D
 
-    present = [entry for entry in _CONTOURS if np.isin(segmentation.labels, entry[1][-1:]).any()]
+    present = [entry for entry in contours if np.isin(segmentation.labels, entry[1][-1:]).any()]
     lines = [Line2D([], [], color=c, lw=2.4, label=name) for name, _, c, _ in present]
+    if not lines:
+        return
     # On black, as in the slices: a white line on paper would have to be another colour.
     box = {"facecolor": "#101010", "labelcolor": "white", "framealpha": 1.0, "edgecolor": "#101010"}
     figure.legend(handles=lines, loc="lower center", ncols=len(lines), fontsize=10, **box)

@@ -19,6 +19,7 @@ from cardiotwin.report import figures
 from cardiotwin.report.agreement import aligned
 from cardiotwin.report.facts import report_facts, strict_json
 from cardiotwin.report.heart3d import heart_scene
+from cardiotwin.report.scar_map import scar_map
 from cardiotwin.report.substrate import scar_methods
 from cardiotwin.segmentation import sweep
 from cardiotwin.study import Study
@@ -132,6 +133,9 @@ def _charts(study: Study) -> dict[str, str]:
     made: dict[str, str] = {}
     if study.segmentation is not None:
         made["slices"] = _photograph(figures.slices(study.image, study.segmentation))
+        bright = scar_map(study.segmentation)
+        if bright is not None:
+            made["scar_map"] = _photograph(bright)
         rows = sweep(study.segmentation, study.settings.segment)
         if rows:
             made["scar_methods"] = _vector(scar_methods(rows))
