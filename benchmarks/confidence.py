@@ -4,8 +4,8 @@ python benchmarks/confidence.py [--json] [--fit]
 
 Stacks are damaged as scanners and patients damage them: noise, lost contrast, ghosts, slices displaced or blurred, a
 truncated stack, a search begun in the wrong place. A slice is bad where its left-ventricular blood or its wall (within
-13 mm of that blood: the right free wall is drawn by rule) overlaps the truth by a Dice below 0.7. `--fit` prints the
-weights of `cardiotwin/segmentation/confidence.py`, from other phantoms than those the rates are measured on.
+13 mm of that blood: the right free wall is drawn by rule) overlaps the truth by a Dice below 0.7. `--fit` prints
+weights like those of `cardiotwin/segmentation/confidence.py`, from other phantoms than the rates are measured on.
 """
 
 from __future__ import annotations

@@ -43,14 +43,14 @@ def test_a_slice_blurred_away_is_the_one_that_is_doubted(judged):
 def test_too_many_doubtful_slices_are_refused_with_their_numbers():
     settings = SegmentSettings(least_confidence=0.6, doubtful_allowed=0.25)
     told(np.array([0.0, 0.9, 0.59, 0.7, 0.8]), settings)
-    with pytest.raises(QualityGate, match=r"2 of 4 slices are doubtful \(1, 4, counted from 0") as refused:
+    with pytest.raises(QualityGate, match=r"2 of 4 slices are doubtful \(2, 5, counted from 1") as refused:
         told(np.array([0.0, 0.59, 0.9, 0.9, 0.1]), settings)
     assert refused.value.exit_code == 4
 
 
 def test_doubtful_slices_are_named():
     entries = told(np.array([0.0, 0.9, 0.4, 0.8]), SegmentSettings())
-    assert entries == {"by_slice": (0.0, 0.9, 0.4, 0.8), "doubtful": "1 of 3 slices: 2"}
+    assert entries == {"by_slice": (0.0, 0.9, 0.4, 0.8), "doubtful": "1 of 3 slices: 3"}
     assert told(np.array([0.0, 0.9]), SegmentSettings())["doubtful"] == "none"
 
 

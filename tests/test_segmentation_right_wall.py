@@ -19,7 +19,7 @@ def test_a_leaning_wall_is_cut_obliquely(slope, wall_mm):
     """Round a cone with walls at slope dr/dz a shell of thickness t shows as t sqrt(1 + slope^2) in a slice."""
     radii_mm = 16.0 + slope * SPACING_MM[0] * (np.arange(7) - 3)
     cone = radii_mm[:, None, None] > FROM_AXIS_MM
-    wall = right_wall(cone, np.zeros_like(cone), SPACING_MM, wall_mm)[3]
+    wall = right_wall(cone, cone, SPACING_MM, wall_mm)[3]
     outer_mm = np.sqrt((wall | cone[3]).sum() * 0.25 / np.pi)
     assert outer_mm - radii_mm[3] == pytest.approx(wall_mm * np.sqrt(1 + slope**2), abs=0.35)
 
@@ -31,6 +31,14 @@ def test_what_is_drawn_already_stays():
     assert wall.any()
     assert not (wall & (blood | drawn)).any()
     assert not right_wall(np.zeros_like(blood), drawn, SPACING_MM, 3.0).any()
+
+
+def test_no_wall_covers_the_valves():
+    blood = np.repeat((FROM_AXIS_MM < 10)[None], 4, axis=0)
+    blood[0] = False  # above the base
+    wall = right_wall(blood, blood, SPACING_MM, 6.0)
+    assert not wall[0].any()
+    assert wall[1].any()
 
 
 def test_it_is_myocardium_without_signal_and_as_thick_as_the_setting():

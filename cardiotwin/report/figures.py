@@ -67,7 +67,7 @@ def _plain(axes: Any) -> None:
 def slices(image: Image | None, segmentation: Segmentation, at_most: int = 12) -> bytes:
     """PNG of slices in the order of the stack with every contour; labels alone where there is no image.
 
-    Where the segmentation was judged slice by slice, each has its confidence in its title and as its frame's colour.
+    Where the segmentation was judged slice by slice, each has its confidence in a corner and as its frame's colour.
     """
     muscle = np.isin(segmentation.labels, (MYOCARDIUM, BORDER_ZONE, CORE))
     with_muscle = np.flatnonzero(muscle.any(axis=(1, 2)))
@@ -107,7 +107,8 @@ def _trust(axes: Any, segmentation: Segmentation, number: int) -> None:
     from matplotlib.patches import Rectangle
 
     colour = colormaps["RdYlGn"](judged[number])
-    axes.set_title(f"{axes.get_title()}: {judged[number]:.2f}", fontsize=10, color=INK, pad=3)
+    style = {"ha": "right", "va": "top", "fontsize": 10, "color": colour, "weight": "bold"}
+    axes.text(0.96, 0.97, f"{judged[number]:.2f}", transform=axes.transAxes, **style)
     axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, edgecolor=colour, lw=6, clip_on=False))
 
 

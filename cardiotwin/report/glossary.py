@@ -32,7 +32,7 @@ CONFIDENCE = {
         "0 where nothing is drawn",
         "0.5 or more",
     ),
-    "doubtful": ("slices below the confidence asked for, counted from 0", "none: correct them in a label map"),
+    "doubtful": ("slices below the confidence asked for, counted from 1", "none: correct them in a label map"),
     "right_ventricle": (
         "share of those slices in which right-ventricular blood was found",
         "1, or all but the most apical",

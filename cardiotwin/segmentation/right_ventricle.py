@@ -78,7 +78,7 @@ def right_wall(right: np.ndarray, drawn: np.ndarray, spacing_mm: np.ndarray, wal
     Parameters
     ----------
     right, drawn : (n_slices, n_rows, n_columns) bool
-        Right-ventricular blood; everything that has a label already.
+        Right-ventricular blood; everything that has a label already. Slices with none of it stay empty.
     spacing_mm : (3,) between slices, rows, columns.
     wall_mm : float
         0 draws none.
@@ -97,6 +97,8 @@ def right_wall(right: np.ndarray, drawn: np.ndarray, spacing_mm: np.ndarray, wal
     # The blood ends half a pixel beyond the centre of its last one.
     reach = wall_mm + 0.5 * spacing_mm[1:].mean()
     wall[window] = ndimage.distance_transform_edt(~inside, sampling=sampling)[::fine] < reach
+    # Above the base there is a valve, or an atrium, but no wall.
+    wall[~drawn.reshape(len(drawn), -1).any(axis=1)] = False
     return wall & ~(right | drawn)
 
 
