@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -298,3 +299,14 @@ def test_rounding_never_turns_rare_into_never():
     assert percent(0.999) == "> 99 %"
     assert percent(1.0) == "100 %"
     assert number(-1.26, 1) == "\u22121.3"
+
+
+def test_every_confidence_is_shown_also_as_it_comes_back_from_the_store():
+    """What is stored as JSON has lists where there were tuples; a report that could not show them ended a demo."""
+    from cardiotwin.report.html import plain
+    from cardiotwin.segmentation import segment
+
+    confidence = segment(image(scar=scar_mask(70, range(2, 5)))).confidence
+    stored = json.loads(json.dumps(confidence))
+    assert isinstance(stored["by_slice"], list)
+    assert {name: plain(value) for name, value in stored.items()} == {n: plain(v) for n, v in confidence.items()}

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -193,13 +194,13 @@ def volume(millilitres: float | None) -> str:
     return "–" if millilitres is None else plan_results.volume(millilitres)
 
 
-def plain(value: float | str | tuple[float, ...] | None) -> str:
+def plain(value: float | str | Sequence[float] | None) -> str:
     """Whole numbers as such, others with three digits, text as it is."""
     if value is None:
         return "–"
     if isinstance(value, str):
         return value
-    if isinstance(value, tuple):
+    if isinstance(value, Sequence):  # a tuple that was stored comes back as a list
         return ", ".join(plain(one) for one in value)
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
 
