@@ -1,8 +1,8 @@
 """What the report says is derived from the study: change the study, and the sentence changes."""
 
 import inspect
-import re
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
