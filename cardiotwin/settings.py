@@ -33,7 +33,7 @@ class SegmentSettings(Section):
     border_zone_sd: float = Field(2.0, ge=0, le=10, description="method n_sd: the same for border zone; 0: none")
     sweep: tuple[tuple[float, float], ...] = ((0.35, 0.65), (0.40, 0.60), (0.45, 0.55), (0.30, 0.70))
     least_confidence: float = Field(0.5, ge=0, le=1, description="a slice below it is doubtful; 0: none ever is")
-    doubtful_allowed: float = Field(0.75, ge=0, le=1, description="share of doubtful slices beyond which it is refused")
+    doubtful_allowed: float = Field(0.9, ge=0, le=1, description="share of doubtful slices beyond which it is refused")
     rv_wall_mm: float = Field(
         3.0, ge=1, le=10, description="of the right free wall, drawn by rule: at two pixels it cannot be seen"
     )

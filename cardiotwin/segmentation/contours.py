@@ -184,10 +184,7 @@ def _costs(wall: Wall, hold: float) -> np.ndarray:
     beyond = np.concatenate([np.zeros((*u.shape[:2], 1)), np.cumsum(like_muscle, axis=-1)], axis=-1)
     total = cavity[..., None] + _cumulative(muscle, outer) - _cumulative(muscle, RADII_MM)[..., None]
     total += 0.5 * (_cumulative(beyond, outer + 4) - _cumulative(beyond, outer))
-    # Fat ends towards lung as steeply as muscle towards fat: a step down counts only where what ends is muscle.
-    ends = np.where(bright[..., None], 1.0, _at(like_muscle, outer - 2.0))
-    edge = _at(slope, outer)
-    total -= 1.5 * np.clip(np.where(edge < 0, -edge * ends, edge) / 0.2, 0, 1)
+    total -= 1.5 * np.clip(np.abs(_at(slope, outer)) / 0.2, 0, 1)
     typical = wall.thickness if hold else np.full_like(wall.thickness, USUAL_WALL_MM)
     spread = np.where(bright, 0.7, 2.0 if hold else WALL_SPREAD_MM)
     total += 0.5 * ((WALLS_MM - typical[..., None]) / spread)[:, :, None, :] ** 2
