@@ -175,7 +175,7 @@ def plan(
     room = np.where((substeps > 1) | (order == 1), 0.0, share / np.maximum(ratio, 1e-300))
     # During a beat tissue has one pace where it can: neighbours in steps of other lengths see each other too early.
     free = room[room > 0.0]
-    longest = min(pace[1], max(int(np.quantile(free, FEW)), 1)) if free.size else pace[1]
+    longest = min(pace[1], max(int(np.median(free)), 1)) if free.size else pace[1]
     pace = pace[0], longest, *pace[2:]
     return Plan(
         *pace, np.flatnonzero(substeps > 1), substeps, int(substeps.max()), room, float(order == 1), repolarised_mv
