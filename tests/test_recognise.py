@@ -85,7 +85,10 @@ def test_a_damaged_file_is_what_its_ending_says_so_that_its_reader_can_refuse_it
 
 
 def test_the_real_data_are_recognised():
-    assert recognise(real_data("cine_cmr_dicom")) == "dicom_image"
+    assert recognise(real_data("cine_cmr_dicom", "dicoms")) == "dicom_image"
+    with_fitted_surfaces = [kind for kind, _ in recognise_all(real_data("cine_cmr_dicom"))]
+    assert with_fitted_surfaces[0] == "dicom_image"
+    assert "surfaces" in with_fitted_surfaces
     assert recognise(real_data("lge_cmr_nifti", "labels_with_scar4.nii.gz")) == "label_map"
     assert recognise(real_data("lge_cmr_nifti", "lge_sax.nii.gz")) == "unknown"
     assert recognise(real_data("ecg", "dicom_waveform_pydicom", "waveform_ecg.dcm")) == "dicom_ecg"
