@@ -17,13 +17,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import confidence
 import numpy as np
 import scar
 import ventricular_coordinates
 from drawn_truth import CINE, CINE_CONTOURS, LGE, LGE_CONTOURS, LGE_SCAR, data, dice, near_left_blood, skipped, volume
-from table import Row, at_least, at_most, listed, row, show, timed
+from table import Row, at_least, at_most, listed, options, row, show, timed
 
 from cardiotwin.eikonal import activation_times
 from cardiotwin.errors import CardioTwinError
@@ -58,7 +59,7 @@ WHOLE_NODES, WHOLE_SECONDS, WHOLE_GB = 500_000, 60.0, 3.0
 def phantom_cases() -> dict[str, list[tuple[Anatomy, LgeScan]]]:
     """What is varied, and the phantoms of it: one thing at a time about patient 1."""
     patient, settings = make_anatomy(1), LgeScan(seed=1)
-    infarcts: list[dict[str, float]] = [
+    infarcts: list[dict[str, Any]] = [
         {"core_width_mm": 18.0, "core_apical": 0.4, "core_basal": 0.65, "corridor_width_mm": 0.0},  # small, whole
         {"core_angle_deg": 200.0},  # lateral wall
         {"core_angle_deg": 10.0, "core_width_mm": 30.0},  # septum
@@ -315,8 +316,7 @@ GROUPS: dict[str, Callable[[], Iterable[Row]]] = {
 
 def main() -> None:
     """Print the table, or with ``--json`` one object."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true")
+    parser = options(__doc__)
     parser.add_argument("--only", default=",".join(GROUPS), help="groups, comma between them")
     parser.add_argument("--whole-heart", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

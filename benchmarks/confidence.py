@@ -10,14 +10,13 @@ weights like those of `cardiotwin/segmentation/confidence.py`, from other phanto
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from drawn_truth import dice, near_left_blood
 from scipy import ndimage, optimize
-from table import Row, at_least, at_most, show
+from table import Row, at_least, at_most, options, show
 
 from cardiotwin.errors import QualityGate
 from cardiotwin.imaging import Image
@@ -178,8 +177,7 @@ def rows() -> list[Row]:
 
 def main() -> None:
     """Print the table, or one JSON object, or the weights."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true")
+    parser = options(__doc__)
     parser.add_argument("--fit", action="store_true", help="fit the weights anew and print them")
     arguments = parser.parse_args()
     if arguments.fit:

@@ -34,7 +34,8 @@ def skipped(name: str) -> Row:
 
 def volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Voxels (k, j, i) of a NIfTI file and their right-handed affine."""
-    return right_handed(*read_volume(path, path.name))
+    values, affine, _ = read_volume(path, path.name)
+    return right_handed(values, affine)
 
 
 def dice(first: np.ndarray, second: np.ndarray) -> float:

@@ -5,13 +5,12 @@ python benchmarks/scar.py [--json] [--seeds 1 2 3]
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 
 import numpy as np
 from drawn_truth import LGE, LGE_SCAR, data, dice, skipped, volume
 from scipy import ndimage
-from table import Row, at_least, at_most, row, show
+from table import Row, at_least, at_most, options, row, show
 
 from cardiotwin.imaging import Image
 from cardiotwin.phantom.anatomy import corridor_centre_line, make_anatomy
@@ -150,8 +149,7 @@ def rows(seeds: tuple[int, ...] = (1, 2, 3)) -> Iterator[Row]:
 
 def main() -> None:
     """Print the table, or one JSON object."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true")
+    parser = options(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
     show([rows(tuple(arguments.seeds))], as_json=arguments.json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -12,7 +13,7 @@ from typing import Any
 import numba
 
 Row = dict[str, Any]
-"""name, value (None where the row was skipped), unit, bar (what was asked), ok (None where nothing was), note."""
+"""name, value (None where the row was skipped), unit, bar (asked; None or "" where nothing was), ok, note."""
 
 
 def row(
@@ -58,6 +59,13 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return min(taken), result
 
 
+def options(doc: str | None) -> argparse.ArgumentParser:
+    """A command line that has ``--json`` and says of itself the first paragraph of a docstring."""
+    parser = argparse.ArgumentParser(description=(doc or "").split("\n\n")[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    return parser
+
+
 def show(groups: Iterable[Iterable[Row]], *, as_json: bool) -> None:
     """Print every group as soon as it is there, or in the end one JSON object with the machine."""
     table: list[Row] = []
@@ -74,5 +82,6 @@ def show(groups: Iterable[Iterable[Row]], *, as_json: bool) -> None:
 def printed(line: Row) -> str:
     """A row for the eye."""
     value = "" if line["value"] is None else f"{line['value']:.4g}"
-    verdict = "" if line["bar"] is None else f"{'ok' if line['ok'] else 'MISSED'} (asked {line['bar']:g})"
+    bar = f"{line['bar']:g}" if isinstance(line["bar"], float | int) else line["bar"]
+    verdict = {None: "", True: "ok ", False: "MISSED "}[line["ok"]] + (f"(asked {bar})" if bar else "")
     return f"{line['name']:70} {value:>10} {line['unit']:6} {verdict:20} {line['note']}".rstrip()

@@ -8,12 +8,11 @@ thread, compilation left out; `--full` takes half a million nodes and a minute.
 
 from __future__ import annotations
 
-import argparse
 import time
 
 import numpy as np
 from drawn_truth import data, skipped
-from table import Row, at_least, at_most, row, show
+from table import Row, at_least, at_most, options, row, show
 
 from cardiotwin.heart import Heart, build_heart, heart_from_mesh
 from cardiotwin.meshes import coordinates
@@ -103,8 +102,7 @@ def rows(edge_mm: float = 1.5) -> list[Row]:
 
 def main() -> None:
     """Print the table, or with ``--json`` one object."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true")
+    parser = options(__doc__)
     parser.add_argument("--full", action="store_true", help="half a million nodes")
     arguments = parser.parse_args()
     show([rows(0.67 if arguments.full else 1.5)], as_json=arguments.json)
