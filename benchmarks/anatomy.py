@@ -2,9 +2,9 @@
 
     python benchmarks/anatomy.py [--json] [--only phantom,real,confidence,scar,volumes,quality,fibres,coordinates,...]
 
-A row holds the worst of its cases and the note all of them. Rows on real data need the folder that `CARDIOTWIN_DATA`
-names and say so where it is not there. Times are processor time of one thread, compilation left out, so that they do
-not depend on what else the machine does; what they bound from above is the wall time on a machine at rest.
+A row holds the worst of its cases and the note all of them. Real data lie where `CARDIOTWIN_DATA` says, else in
+../shared/data; rows that lack them say so. Times are processor time of one thread, compilation left out, so that they
+do not depend on what else the machine does; what they bound from above is the wall time on a machine at rest.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from table import Row, row
 from cardiotwin.ingest.labels import read_volume, right_handed
 from cardiotwin.segmentation import labels
 
-DATA = os.environ.get("CARDIOTWIN_DATA")
+DATA = Path(os.environ.get("CARDIOTWIN_DATA", Path(__file__).parents[2] / "shared" / "data"))
+"""As for the tests."""
 LGE, LGE_CONTOURS, LGE_SCAR = (
     f"lge_cmr_nifti/{name}.nii.gz" for name in ("lge_sax", "labels_lvbp1_lvmyo2_rvbp3", "labels_with_scar4")
 )
@@ -23,13 +24,13 @@ CINE, CINE_CONTOURS = (
 
 def data(*names: str) -> list[Path] | None:
     """Files of real data; None where one is missing."""
-    paths = [Path(DATA or "/nonexistent") / name for name in names]
+    paths = [DATA / name for name in names]
     return paths if all(path.exists() for path in paths) else None
 
 
 def skipped(name: str) -> Row:
     """A row that needs data which are not here."""
-    return row(name, None, "", note="skipped: real data, and CARDIOTWIN_DATA names no folder that holds it")
+    return row(name, None, "", note="skipped: real data not on this machine (set CARDIOTWIN_DATA)")
 
 
 def volume(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
     python benchmarks/ventricular_coordinates.py [--json] [--full]
 
-The real subject is compared only where CARDIOTWIN_DATA names the folder with `heart_dti004`. Processor time of one
+The real subject is compared only where its data are, see `drawn_truth.py`. Processor time of one
 thread, compilation left out; `--full` takes half a million nodes and a minute.
 """
 
