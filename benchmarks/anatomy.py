@@ -184,8 +184,8 @@ def real_rows() -> list[Row]:
         if paths is None:
             table.append(skipped(name))
             continue
-        values, affine = right_handed(*read_volume(paths[0], paths[0].name))
-        truth = right_handed(*read_volume(paths[1], paths[1].name))[0]
+        values, affine = right_handed(*read_volume(paths[0], paths[0].name)[:2])
+        truth = right_handed(*read_volume(paths[1], paths[1].name)[:2])[0]
         result = segment(Image(values.astype(np.float32), affine, kind))
         found = result.labels
         if result.signal is not None:  # nobody drew the right free wall, which a rule draws and which has no signal
