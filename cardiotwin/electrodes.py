@@ -253,7 +253,7 @@ def offset_electrodes(heart: Heart) -> Electrodes:
     """Ten electrodes at fixed offsets from the centre of the ventricular wall, for a heart of the usual size.
 
     Scaled with the heart (root mean square radius, 40 mm in an adult; between 0.6 and 1.4). None comes closer than
-    20 mm to the wall.
+    20 mm to the wall. How far off they may be is what `torso_electrodes` says of its own.
 
     Parameters
     ----------

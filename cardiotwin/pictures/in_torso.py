@@ -53,7 +53,7 @@ def torso_picture(heart: Heart, electrodes: Electrodes) -> bytes:
         half_mm = np.array([half_px, 0.5 * height_px]) / per_mm
         _view(axes, heart, electrodes, placed, view, centre, half_mm)
         figure.text((left_px + half_px) / SIZE_PX[0], 0.072, _name(view), fontsize=15, color=INK, ha="center")
-    _key(figure, electrodes)
+    _key(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": "CardioTwin"})
     return buffer.getvalue()
@@ -187,12 +187,12 @@ def _letters(axes: Any, view: View, half_mm: np.ndarray, reach_mm: float) -> Non
         axes.text(x, z + 8.0, "50 mm", fontsize=14, color=INK)
 
 
-def _key(figure: Any, electrodes: Electrodes) -> None:
+def _key(figure: Any) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     handles: list[Any] = [Patch(fc=colour, ec="#444444", label=name) for name, colour in zip(*_VENTRICLES, strict=True)]
-    for name, colour in (("chest electrode", CHEST_COLOUR), ("limb, at its root", LIMB_COLOUR)):
+    for name, colour in (("chest electrode", CHEST_COLOUR), ("limb electrode", LIMB_COLOUR)):
         handles.append(Line2D([], [], marker="o", ls="", ms=9, mfc=colour, mec="white", label=name))
     handles.append(Patch(fc=SKIN_COLOUR, ec="#bba99c", label="a mean adult's trunk, fitted to the electrodes"))
     figure.legend(handles=handles, loc="lower center", ncols=5, fontsize=13, frameon=False, bbox_to_anchor=(0.5, 0.0))
