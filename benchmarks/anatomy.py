@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 import confidence
+import electrodes
 import numpy as np
 import scar
 import ventricular_coordinates
@@ -310,6 +311,7 @@ GROUPS: dict[str, Callable[[], Iterable[Row]]] = {
     "fibres": fibre_rows,
     "coordinates": ventricular_coordinates.rows,
     "surfaces": surface_rows,
+    "electrodes": electrodes.rows,
     "whole": whole_rows,
 }
 

@@ -33,7 +33,7 @@ _HOME = {
     "induce": "cardiotwin.induction",
     "read_plan": "cardiotwin.ablation",
     "propose_plans": "cardiotwin.proposals",
-    "default_electrodes": "cardiotwin.ecg",
+    "default_electrodes": "cardiotwin.electrodes",
     "read_protocol": "cardiotwin.settings",
     "compare": "cardiotwin.comparison",
     "Twin": "cardiotwin.twin",

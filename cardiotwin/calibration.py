@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardiotwin.ecg import Ecg, Electrodes, default_electrodes
+from cardiotwin.ecg import Ecg
+from cardiotwin.electrodes import Electrodes, default_electrodes
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.heart import Heart
 from cardiotwin.progress import Progress, part, silent

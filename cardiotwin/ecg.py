@@ -19,6 +19,11 @@ from scipy.signal import fftconvolve
 from scipy.special import erf, expit
 
 from cardiotwin.arguments import finite_array
+
+# Known here by these names too: whoever makes an ECG needs electrodes.
+from cardiotwin.electrodes import ELECTRODES as ELECTRODES
+from cardiotwin.electrodes import Electrodes as Electrodes
+from cardiotwin.electrodes import default_electrodes as default_electrodes
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import Heart
 from cardiotwin.kernels.leadfield import element_sources, weight_histograms
@@ -26,7 +31,6 @@ from cardiotwin.medium import Medium, check, membrane
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
-ELECTRODES = ("LA", "RA", "LL", "RL", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,29 +60,6 @@ class Ecg:
         return f"Ecg({len(self.leads)} leads: {' '.join(self.leads)}; {seconds:.1f} s at {self.hz:g} Hz{notes})"
 
 
-@dataclass(frozen=True, eq=False)
-class Electrodes:
-    """Where the electrodes are.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Of `ELECTRODES`.
-    positions : (n_electrodes, 3) float64
-        LPS, mm.
-    measured : bool
-        False when they were placed by a rule from the heart.
-    """
-
-    names: tuple[str, ...]
-    positions: np.ndarray
-    measured: bool
-
-    def __repr__(self) -> str:
-        how = "measured" if self.measured else "placed by rule"
-        return f"Electrodes({' '.join(self.names)}; {how})"
-
-
 SIGMA_TORSO_MS_PER_MM = 0.2
 """Bulk conductivity of the torso, mS/mm: about that of the mixture of muscle, lung and fat. Scales every lead alike."""
 RESTING_MV, PLATEAU_MV = -85.0, 15.0
@@ -88,52 +69,6 @@ UPSTROKE_SD_MS, REPOLARISATION_MS = 1.5, 12.0
 
 NEAREST_MM = 2.0
 """Between an electrode and a node: nearer, elements are too coarse for 1/r."""
-
-_ADULT_RADIUS_MM = 40.0
-_RULE_MM = {
-    "LA": (135.0, -5.0, 165.0),
-    "RA": (-205.0, -5.0, 165.0),
-    "LL": (90.0, -35.0, -240.0),
-    "RL": (-190.0, -35.0, -240.0),
-    "V1": (-65.0, -82.0, 10.0),
-    "V2": (-25.0, -85.0, 10.0),
-    "V3": (5.0, -85.0, -8.0),
-    "V4": (35.0, -82.0, -28.0),
-    "V5": (92.0, -48.0, -28.0),
-    "V6": (115.0, 25.0, -28.0),
-}
-_CHEST_WALL_MM = 20.0
-
-
-def default_electrodes(heart: Heart) -> Electrodes:
-    """Ten electrodes on a torso of standard proportions around this heart.
-
-    Offsets from the centre of the ventricular wall (left, back and up positive, as in LPS): limb electrodes at
-    shoulders and hips, V1 and V2 beside the sternum, V4 in the midclavicular, V5 in the anterior axillary and V6 in the
-    midaxillary line, for a heart of the usual size and scaled with it (root mean square radius, 40 mm in an adult;
-    between 0.6 and 1.4). None comes closer than 20 mm to the wall. A rule, not a measurement: `measured` is False, and
-    precordial leads are sensitive to it.
-
-    Parameters
-    ----------
-    heart : Heart
-        In LPS: x to the left, y to the back, z to the head.
-    """
-    points = heart.mesh.points
-    volumes = heart.mesh.volumes
-    centre = volumes @ heart.mesh.centroids / volumes.sum()
-    radius = np.sqrt(volumes @ ((heart.mesh.centroids - centre) ** 2).sum(axis=1) / volumes.sum())
-    scale = float(np.clip(radius / _ADULT_RADIUS_MM, 0.6, 1.4))
-    positions = [_outside(points, centre, centre + scale * np.array(_RULE_MM[name])) for name in ELECTRODES]
-    return Electrodes(ELECTRODES, np.array(positions), measured=False)
-
-
-def _outside(points: np.ndarray, centre: np.ndarray, electrode: np.ndarray) -> np.ndarray:
-    """The electrode, moved away from the centre until no node is closer than the chest wall is thick."""
-    outward = (electrode - centre) / np.linalg.norm(electrode - centre)
-    while np.linalg.norm(points - electrode, axis=1).min() < _CHEST_WALL_MM:
-        electrode = electrode + 2.0 * outward
-    return electrode
 
 
 def electrode_weights(heart: Heart, electrodes: Electrodes, sigma: np.ndarray, conducting: np.ndarray) -> np.ndarray:

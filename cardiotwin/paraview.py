@@ -17,6 +17,7 @@ import numpy as np
 
 from cardiotwin import ablation
 from cardiotwin.durable import write_file
+from cardiotwin.electrodes import Electrodes, torso_at
 from cardiotwin.heart import CORE, Heart
 from cardiotwin.progress import Progress, silent
 from cardiotwin.reentry import Circuit
@@ -51,6 +52,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     "weight": ("point", "weight of the member of the posterior an activation site belongs to, no unit; else 1"),
     "time_ms": ("point", "when an activation site fires, ms; -1: does not apply"),
     "name": ("point", "in words"),
+    "uncertainty_mm": ("point", "standard deviation of an electrode's place along the skin, mm; -1: not stated"),
     "corridor": ("line", "which one, from 1, the longest first"),
     "length_mm": ("line", "from mouth to mouth, mm"),
     "narrowest_mm": ("line", "shortest chord across it, mm"),
@@ -112,12 +114,15 @@ def _jobs(study: Study) -> dict[str, tuple[str, Callable[[], _File]]]:
         jobs["corridors.vtp"] = "corridors through scar core, a line each", partial(corridor_file, ways)
     if len(_site_columns(study)["kind"]):
         jobs["sites.vtp"] = "activation sites, pacing sites, electrodes, circuits", partial(_sites, study)
+    if study.electrodes is not None:
+        what = "the skin of a mean adult's trunk, moved and stretched to the electrodes: not this patient's"
+        jobs["torso.vtp"] = what, partial(_torso, study.electrodes)
     return jobs
 
 
 def _written_before(folder: Path) -> set[str]:
     ours = re.compile(
-        r"heart\.vtu|potential\.vtkhdf|circuit_\d+\.vtu|lesions_[a-z0-9-]+\.vtu|sites\.vtp|corridors\.vtp"
+        r"heart\.vtu|potential\.vtkhdf|circuit_\d+\.vtu|lesions_[a-z0-9-]+\.vtu|sites\.vtp|torso\.vtp|corridors\.vtp"
     )
     return {path.name for path in folder.iterdir() if ours.fullmatch(path.name)}
 
@@ -207,6 +212,9 @@ def _site_columns(study: Study) -> dict[str, Any]:
         for k, position in enumerate(study.electrodes.positions, start=1):
             rows.append((position, ELECTRODE, k, 1.0, NEVER_MS, f"electrode {study.electrodes.names[k - 1]}"))
     positions, kinds, numbers, weights, times, names = zip(*rows, strict=True) if rows else ((),) * 6
+    uncertainty = np.full(len(kinds), NEVER_MS, np.float32)
+    if study.electrodes is not None and study.electrodes.uncertainty_mm is not None:
+        uncertainty[np.array(kinds) == ELECTRODE] = study.electrodes.uncertainty_mm
     return {
         "positions": np.array(positions, float).reshape(-1, 3),
         "kind": np.array(kinds, np.uint8),
@@ -214,6 +222,7 @@ def _site_columns(study: Study) -> dict[str, Any]:
         "weight": np.array(weights, np.float32),
         "time_ms": finite(np.array(times, float), NEVER_MS),
         "name": list(names),
+        "uncertainty_mm": uncertainty,
     }
 
 
@@ -243,6 +252,16 @@ def _sites(study: Study) -> _File:
     for name, values in columns.items():
         cloud.point_data[name] = values
     return _xml(vtkXMLPolyDataWriter(), cloud), tuple(columns)
+
+
+def _torso(electrodes: Electrodes) -> _File:
+    import pyvista as pv
+    from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
+
+    placed = torso_at(electrodes)
+    points, triangles = placed.torso.surface()
+    skin = pv.PolyData.from_regular_faces(placed.to_lps(points), triangles)
+    return _xml(vtkXMLPolyDataWriter(), skin), ()
 
 
 def corridor_file(ways: tuple[Corridor, ...]) -> _File:

@@ -129,6 +129,16 @@ class SimulateSettings(Section):
     checkpoint_every_s: float = Field(60.0, gt=0)
 
 
+class ElectrodeSettings(Section):
+    """Where electrodes go that nobody measured; positions in a CSV file overrule all of it."""
+
+    rule: Literal["offsets", "torso"] = Field(
+        "offsets", description="fixed offsets from the heart, or landmarks on the mean adult's torso"
+    )
+    sex: Literal["unknown", "male", "female"] = Field("unknown", description="of that torso; unknown: midway")
+    stature_mm: float = Field(0.0, ge=0, le=2200, description="of that torso, 1200 or more; 0: the mean")
+
+
 class CalibrateSettings(Section):
     """Tempered sequential Monte Carlo over velocities and activation sites, eikonal forward model."""
 
@@ -198,6 +208,7 @@ class Settings(Section):
     mesh: MeshSettings = MeshSettings()
     mesh_file: MeshFileSettings = MeshFileSettings()
     tissue: TissueSettings = TissueSettings()
+    electrodes: ElectrodeSettings = ElectrodeSettings()
     calibrate: CalibrateSettings = CalibrateSettings()
     simulate: SimulateSettings = SimulateSettings()
     induce: InduceSettings = InduceSettings()

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from cardiotwin.ablation import Plan
     from cardiotwin.calibration import Posterior
     from cardiotwin.comparison import Comparison
-    from cardiotwin.ecg import Ecg, Electrodes
+    from cardiotwin.ecg import Ecg
+    from cardiotwin.electrodes import Electrodes
     from cardiotwin.heart import Heart
     from cardiotwin.imaging import Image
     from cardiotwin.induction import Arrhythmias
@@ -49,7 +50,7 @@ _HOME = {
     "Comparison": "comparison",
     "Confirmation": "study",
     "Ecg": "ecg",
-    "Electrodes": "ecg",
+    "Electrodes": "electrodes",
     "Heart": "heart",
     "Image": "imaging",
     "LabelMap": "segmentation.label_map",
@@ -227,7 +228,7 @@ def _own_plans(observed: list[str]) -> tuple[Step, ...]:
 def _electrodes(observed: list[str]) -> Step:
     if observed:
         return Step("electrodes", "calibrate", take_electrodes, {"electrodes": observed[-1]})
-    return Step("electrodes", "calibrate", place_electrodes, {"heart": "mesh"})
+    return Step("electrodes", "calibrate", place_electrodes, {"heart": "mesh"}, ("electrodes",))
 
 
 def _calibrations(ecgs: list[str]) -> tuple[Step, ...]:
@@ -313,9 +314,10 @@ def take_electrodes(work: Work, electrodes: Electrodes) -> Electrodes:
 
 
 def place_electrodes(work: Work, heart: Heart) -> Electrodes:
-    from cardiotwin.ecg import default_electrodes
+    """Where `twin.toml` wants those that nobody measured."""
+    from cardiotwin.electrodes import place
 
-    return default_electrodes(heart)
+    return place(heart, work.settings.electrodes)
 
 
 def calibrate(

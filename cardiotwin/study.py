@@ -9,7 +9,8 @@ import numpy as np
 from cardiotwin.ablation import Plan
 from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import Comparison
-from cardiotwin.ecg import Ecg, Electrodes
+from cardiotwin.ecg import Ecg
+from cardiotwin.electrodes import Electrodes
 from cardiotwin.heart import Heart
 from cardiotwin.imaging import Image
 from cardiotwin.induction import Arrhythmias

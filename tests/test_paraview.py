@@ -8,6 +8,7 @@ import pytest
 from small_study import small_study
 
 from cardiotwin.ablation import Plan, lesion_elements
+from cardiotwin.electrodes import torso_electrodes
 from cardiotwin.errors import ResourceLimit
 from cardiotwin.heart import CORE
 from cardiotwin.paraview import FIELDS, NEVER_MS, NO_POTENTIAL_MV, write_study
@@ -64,6 +65,7 @@ def test_every_file_opens_and_every_field_is_finite_and_explained(folder):
         "circuit_2.vtu",
         "lesions_isthmus.vtu",
         "sites.vtp",
+        "torso.vtp",
     } <= names
     for path in data_files(folder):
         _, data = opened(path)
@@ -179,3 +181,22 @@ def test_where_the_disk_is_full_the_earlier_files_stay_whole(study, tmp_path, ro
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (tmp_path / "heart.vtu").read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {"heart.vtu", "README.txt"}
+
+
+def test_the_torso_is_a_closed_skin_around_heart_and_electrodes(tmp_path, study):
+    """Of electrodes placed on it, so that all lie on that skin, and with their uncertainty beside them."""
+    import pyvista as pv
+
+    electrodes = torso_electrodes(study.heart)
+    write_study(tmp_path, Study(study.heart, electrodes=electrodes))
+    skin = pv.read(tmp_path / "torso.vtp")
+    assert skin.n_open_edges == 0
+    assert 25e6 < skin.volume < 60e6, "mm³: 25 to 60 L"
+    inside = pv.PolyData(study.heart.mesh.points[::20]).select_interior_points(skin)
+    assert np.all(inside["selected_points"])
+    away = pv.PolyData(electrodes.positions).compute_implicit_distance(skin)["implicit_distance"]
+    assert np.abs(away).max() < 12.0
+    found = fields(opened(tmp_path / "sites.vtp")[1])
+    np.testing.assert_allclose(found["uncertainty_mm"], electrodes.uncertainty_mm, rtol=1e-6)
+    write_study(tmp_path, Study(study.heart))
+    assert not (tmp_path / "torso.vtp").exists(), "of an earlier study"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cardiotwin.ecg import ELECTRODES, LEADS, Electrodes
+from cardiotwin.ecg import LEADS
+from cardiotwin.electrodes import ELECTRODES, Electrodes
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest.ecg_dicom import MOST_CHANNELS, MV_PER_UNIT
 from cardiotwin.ingest.ecg_quality import Recording

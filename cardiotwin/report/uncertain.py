@@ -73,7 +73,9 @@ def _caveats(study: Study) -> Iterator[Caveat]:
         yield from _of_confirmation(study.confirmation)
     yield from _of_mesh(study)
     if study.electrodes is not None and not study.electrodes.measured:
-        yield Caveat("Electrode positions were placed by a rule from the heart, not measured.")
+        off = study.electrodes.uncertainty_mm
+        by = "" if off is None else f"; each may be {off.min():.0f} to {off.max():.0f} mm off (standard deviation)"
+        yield Caveat(f"Electrode positions were placed by a rule from the heart, not measured{by}.")
     yield Caveat("Fibre directions come from a rule, not from this patient's imaging.")
     if study.posterior is not None or study.confirmation is not None:
         yield Caveat("Only the QRS complex was fitted: repolarisation is the cell model's, not this patient's.")

@@ -1,0 +1,124 @@
+"""Electrodes that nobody measured: on the torso around a heart, or at offsets from it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from ellipsoid_heart import ellipsoid_heart
+
+from cardiotwin import artefact
+from cardiotwin.electrodes import (
+    ELECTRODES,
+    Electrodes,
+    default_electrodes,
+    landmarks,
+    offset_electrodes,
+    place,
+    torso_around,
+    torso_at,
+    torso_electrodes,
+)
+from cardiotwin.errors import SettingsError
+from cardiotwin.heart import LEFT
+from cardiotwin.meshes.reference.torso import adult_torso
+from cardiotwin.phantom.anatomy import make_anatomy
+from cardiotwin.phantom.torso import true_electrodes
+from cardiotwin.settings import ElectrodeSettings
+
+
+@pytest.fixture(scope="module")
+def heart():
+    return ellipsoid_heart(4.0)
+
+
+def nearest_mm(heart, electrodes):
+    return np.linalg.norm(heart.mesh.points[:, None] - electrodes.positions, axis=2).min(axis=0)
+
+
+def moved(heart, by):
+    mesh = dataclasses.replace(heart.mesh, points=heart.mesh.points + by)
+    return dataclasses.replace(heart, mesh=mesh)
+
+
+def test_the_heart_lies_32_mm_behind_the_skin_and_50_mm_left_of_the_midline(heart):
+    placed = torso_around(heart, adult_torso())
+    points = heart.mesh.points - placed.origin
+    ahead = points[:, 1] - placed.torso.front(points[:, 0], points[:, 2])[:, 1]
+    assert ahead.min() == pytest.approx(32.0, abs=1e-6)
+    left = heart.ventricle == LEFT
+    middle = np.average(heart.mesh.centroids[left], axis=0, weights=heart.mesh.volumes[left])
+    assert middle[0] - placed.origin[0] == pytest.approx(50.0)
+    assert placed.origin[2] - middle[2] == pytest.approx(126.0 * placed.torso.stature_mm / 1610.0)
+    assert points[:, 1].max() < 0.0, "in front of the table"
+
+
+def test_a_torso_is_found_again_from_its_electrodes():
+    """Moved, a tenth wider, a fifth longer."""
+    torso = adult_torso()
+    sites = np.array([landmarks(torso)[name] for name in ELECTRODES])
+    origin, stretch = np.array([5.0, 90.0, 130.0]), np.array([1.1, 1.0, 1.2])
+    found = torso_at(Electrodes(ELECTRODES, origin + stretch * sites, True))
+    np.testing.assert_allclose(found.origin, origin, atol=1e-9)
+    np.testing.assert_allclose(found.stretch, stretch, atol=1e-12)
+    np.testing.assert_allclose(found.to_lps(sites), origin + stretch * sites, atol=1e-9)
+    doll = torso_at(Electrodes(ELECTRODES, 0.1 * sites, True))
+    np.testing.assert_array_equal(doll.stretch, 0.75)
+
+
+@pytest.mark.parametrize("rule", [torso_electrodes, offset_electrodes])
+def test_electrodes_go_with_the_heart_and_stay_off_it(heart, rule):
+    here, there = rule(heart), rule(moved(heart, [10.0, -200.0, 35.0]))
+    np.testing.assert_allclose(there.positions - here.positions, np.tile([10.0, -200.0, 35.0], (10, 1)), atol=1e-6)
+    assert (nearest_mm(heart, here) >= 20.0).all()
+    assert not here.measured
+    assert here.names == ELECTRODES
+
+
+def test_every_placed_electrode_says_how_far_off_it_may_be(heart):
+    """Wenger & Kligfield 1996: 33 mm off on average at V1, 25 mm at V4; a Gaussian of s is s √(π/2) off."""
+    sd = dict(zip(ELECTRODES, torso_electrodes(heart).uncertainty_mm, strict=True))
+    for name, inches in (("V1", 1.31), ("V4", 0.98)):
+        placing = 25.4 * inches / np.sqrt(np.pi / 2)
+        assert placing < sd[name] < placing + 5.0
+    assert all(20.0 < value < 40.0 for value in sd.values())
+    np.testing.assert_array_equal(default_electrodes(heart).uncertainty_mm, list(sd.values()))
+
+
+def test_the_settings_choose_the_rule_and_the_torso(heart):
+    def at(**chosen):
+        return place(heart, ElectrodeSettings(**chosen)).positions
+
+    np.testing.assert_array_equal(at(), default_electrodes(heart).positions)
+    np.testing.assert_array_equal(at(rule="torso"), torso_electrodes(heart).positions)
+    woman = torso_electrodes(heart, sex="female", stature_mm=1650.0).positions
+    np.testing.assert_array_equal(at(rule="torso", sex="female", stature_mm=1650), woman)
+    with pytest.raises(SettingsError, match="stature of 1\\.7"):
+        at(rule="torso", stature_mm=1.7)
+
+
+def test_electrodes_are_stored_with_their_uncertainty_and_read_without_one(heart, tmp_path):
+    for one in (torso_electrodes(heart), Electrodes(("LA",), np.zeros((1, 3)), True)):
+        folder = tmp_path / str(one.measured)
+        folder.mkdir()
+        artefact.write(folder, one)
+        back = artefact.read(folder, Electrodes)
+        np.testing.assert_array_equal(back.positions, one.positions)
+        assert (back.uncertainty_mm is None) == one.measured
+    before = (tmp_path / "True" / "value.json").read_text().replace(',\n "uncertainty_mm": null', "")
+    assert "uncertainty" not in before
+    (tmp_path / "True" / "value.json").write_text(before)
+    assert artefact.read(tmp_path / "True", Electrodes).uncertainty_mm is None, "stored by an earlier version"
+
+
+def test_the_phantom_has_electrodes_of_its_own():
+    """Its truth hangs on no rule of ours: written down here, to the tenth of a millimetre."""
+    at = dict(zip(ELECTRODES, true_electrodes(make_anatomy(1), 1).positions, strict=True))
+    found = np.round([at["V1"], at["V4"], at["V6"], at["LA"], at["LL"]], 1)
+    wanted = [
+        [-17.1, -78.5, 12.3],
+        [92.9, -57.4, -20.6],
+        [168.4, 23.7, -22.5],
+        [158.6, -9.7, 126.1],
+        [103.6, -47.2, -189.0],
+    ]
+    np.testing.assert_array_equal(found, wanted)
