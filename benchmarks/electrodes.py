@@ -43,15 +43,11 @@ def rows() -> list[Row]:
         found = qrs_leads(heart, placed, times)
         same = {lead: np.corrcoef(wanted[lead], found[lead])[0, 1] for lead in wanted}
         leads = ", ".join(f"{lead} {r:.2f}" for lead, r in same.items())
+        alike = float(np.mean([*same.values()]))
         table += [
             row(names.format(rule=rule, what="distance, mean"), away.mean(), "mm", note=each),
             row(names.format(rule=rule, what="distance, largest"), away.max(), "mm"),
-            row(
-                names.format(rule=rule, what="QRS correlation, mean of leads"),
-                np.mean([*same.values()]),
-                "",
-                note=leads,
-            ),
+            row(names.format(rule=rule, what="QRS correlation, mean of leads"), alike, "", note=leads),
         ]
     return table
 
