@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from cardiotwin.meshes.adjacency import tets_around
 from cardiotwin.meshes.laplace import shape_gradients
 
 _MOST_SWEEPS = 400
@@ -20,7 +21,7 @@ _ASTRAY = 0.5
 """Cosine between a line and the step taken for it below which its direction is not believed."""
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _shares(gradients, tets, e, i, direction, shares):
     """Barycentric coordinates where a step upstream from node `i` meets the opposite face; `shares` (4,) overwritten.
 
@@ -45,7 +46,7 @@ def _shares(gradients, tets, e, i, direction, shares):
     return least
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _foot(points, tets, e, i, direction, shares, nodes, weights, steps):
     """Take the point with these shares of the face opposite to node `i`, negative ones left out.
 
@@ -73,7 +74,7 @@ def _foot(points, tets, e, i, direction, shares, nodes, weights, steps):
         steps[i, 0], steps[i, 1] = along, cosine
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _upstream(points, tets, gradients, start, index, direction, wanted, ends, nodes, weights, steps):
     """Foot of each wanted node's step: the three nodes of a face and their weights, and the step; the last three set.
 
@@ -104,7 +105,7 @@ def _upstream(points, tets, gradients, start, index, direction, wanted, ends, no
                     _foot(points, tets, e, i, direction, shares, nodes, weights, steps)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _order(nodes, weights, order):
     """Nodes after all they depend on, `order` overwritten; those that depend on each other come last."""
     n = nodes.shape[0]
@@ -145,7 +146,7 @@ def _order(nodes, weights, order):
     return sorted_nodes
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _swept(nodes, weights, steps, order, n_sorted, tolerance, most_sweeps, distance):
     """Distances in order; of nodes that depend on each other by sweeps, `distance` overwritten. Returns the sweeps."""
     for sweep in range(most_sweeps):
@@ -165,7 +166,7 @@ def _swept(nodes, weights, steps, order, n_sorted, tolerance, most_sweeps, dista
     return most_sweeps
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _gathered(tets, volumes, vectors, n, result):
     """Sum of the vectors of the tetrahedra around each node, by volume; `result` (n, 3) overwritten."""
     result[:] = 0.0
@@ -173,15 +174,6 @@ def _gathered(tets, volumes, vectors, n, result):
         for j in range(4):
             for axis in range(3):
                 result[tets[e, j], axis] += volumes[e] * vectors[e, axis]
-
-
-@njit(cache=True)
-def _held(tets, place, around):
-    """List the tetrahedra of each node, from `place` on; both overwritten."""
-    for e in range(tets.shape[0]):
-        for j in range(4):
-            around[place[tets[e, j]]] = e
-            place[tets[e, j]] += 1
 
 
 class Lines:
@@ -198,9 +190,7 @@ class Lines:
     def __init__(self, points: np.ndarray, tets: np.ndarray) -> None:
         self.points, self.tets = points, np.ascontiguousarray(tets)
         self.gradients, self.volumes = shape_gradients(points, self.tets)
-        self._first = np.r_[0, np.cumsum(np.bincount(self.tets.ravel(), minlength=len(points)))]
-        self._around = np.empty(self.tets.size, np.int32)
-        _held(self.tets, self._first[:-1].copy(), self._around)
+        self._first, self._around = tets_around(self.tets, len(points))
 
     def unit_gradient(self, field: np.ndarray) -> np.ndarray:
         """(n_tets, 3) direction of steepest ascent; zero where the field is flat."""
