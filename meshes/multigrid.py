@@ -3,15 +3,13 @@
 Notay 2010 (An aggregation-based algebraic multigrid method, Electron. Trans. Numer. Anal. 37), in its simplest form:
 aggregates of a node and its neighbours, constant within each, symmetric Gauss-Seidel, and two steps of conjugate
 gradients on every coarse level (K-cycle). The number of steps hardly grows with the mesh, and setting it up costs no
-sparse product: coarse matrices are sums of entries. One thread, which leaves the interpreter to others; no BLAS but for
-the coarsest level.
+sparse product: coarse matrices are sums of entries. One thread, which leaves the interpreter to others; no BLAS.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix
 
 _COARSEST = 400
@@ -177,6 +175,36 @@ def _spread(aggregate, coarse, fine):
         fine[i] += coarse[aggregate[i]]
 
 
+@njit(cache=True, error_model="numpy", nogil=True)
+def _factorise(a):
+    """Cholesky factor of a symmetric positive definite matrix; `a` (n, n) is overwritten by it and by its transpose.
+
+    LAPACK is faster, but what it gives in the last bits depends on the number of threads it takes.
+    """
+    for k in range(a.shape[0]):
+        pivot = a[k, k] = np.sqrt(a[k, k])
+        for j in range(k + 1, a.shape[0]):
+            a[k, j] /= pivot
+            a[j, k] = a[k, j]
+        for i in range(k + 1, a.shape[0]):
+            factor = a[i, k]
+            for j in range(i, a.shape[0]):
+                a[i, j] -= factor * a[k, j]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _eliminated(factor, x):
+    """Solve with what `_factorise` left; `x` (n,) holds the right side and is overwritten by the solution."""
+    for i in range(x.size):
+        x[i] /= factor[i, i]
+        for j in range(i + 1, x.size):
+            x[j] -= factor[i, j] * x[i]
+    for i in range(x.size - 1, -1, -1):
+        x[i] /= factor[i, i]
+        for j in range(i):
+            x[j] -= factor[i, j] * x[i]
+
+
 class Multigrid:
     """One symmetric positive definite matrix, and approximate solutions for it.
 
@@ -200,7 +228,9 @@ class Multigrid:
                 indptr, indices, entries = _summed(*self._csr, self._aggregate, count)
                 self.coarse = Multigrid(csr_matrix((entries, indices, indptr), shape=(count, count)))
                 return
-        self._factor = cho_factor(matrix.toarray()) if n <= 10 * _COARSEST else None
+        self._factor = matrix.toarray() if n <= 4 * _COARSEST else None
+        if self._factor is not None:
+            _factorise(self._factor)
 
     def solve(self, b: np.ndarray, x: np.ndarray, tolerance: float, most_steps: int) -> int:
         """Flexible conjugate gradients from `x`, which is overwritten; returns the steps taken.
@@ -226,7 +256,9 @@ class Multigrid:
     def _cycle(self, b: np.ndarray) -> np.ndarray:
         """About A⁻¹ b: a sweep down the nodes, the coarse level, a sweep up."""
         if self.coarse is None and self._factor is not None:
-            return np.asarray(cho_solve(self._factor, b))
+            x = b.copy()
+            _eliminated(self._factor, x)
+            return x
         x = np.empty_like(b)
         _swept_down(*self._csr, self._middle, b, x)
         if self.coarse is not None:
