@@ -2,8 +2,8 @@
 
     python benchmarks/ventricular_coordinates.py [--json] [--full]
 
-The real subject is compared only where its data are, see `drawn_truth.py`. Processor time of one
-thread, compilation left out; `--full` takes half a million nodes and a minute.
+The real subject is compared only where its data are, see `drawn_truth.py`. Processor time of all
+threads, compilation left out; `--full` takes half a million nodes and a minute.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def there_and_back() -> list[Row]:
 
 
 def speed(edge_mm: float) -> list[Row]:
-    """Processor time of the coordinates alone."""
+    """Processor time of the coordinates alone, all threads."""
     heart = drawn_heart(edge_mm)
     start = time.process_time()
     sides = coordinates.fields(Laplace(heart.mesh), heart.faces, heart.surface).sides

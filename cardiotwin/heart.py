@@ -11,11 +11,12 @@ from cardiotwin.errors import MeshError, QualityGate
 from cardiotwin.imaging import apply_affine
 from cardiotwin.labelled_stack import LabelledStack, base_first
 from cardiotwin.meshes import coordinates
-from cardiotwin.meshes.coordinates import LEFT, RIGHT
+from cardiotwin.meshes.coordinates import LEFT, RIGHT, Fields, fields
 from cardiotwin.meshes.fibres import Angles, frames_from, per_tetrahedron, rule_based
 from cardiotwin.meshes.laplace import Laplace
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.regions import drawn_region
+from cardiotwin.meshes.side_by_side import side_by_side
 from cardiotwin.meshes.surfaces import (
     BASE,
     EPICARDIUM,
@@ -208,17 +209,15 @@ def _with_rules(
     progress: Progress,
 ) -> Heart:
     """Add what follows from the shape alone: coordinates, ventricles and rule-based fibres."""
-    progress(0.0, "solving for coordinates")
-    laplace = Laplace(mesh)
-    f = coordinates.fields(laplace, faces, surface)
-    progress(0.6, "laying fibres")
     angles = Angles(
         settings.fibre_endocardium_deg,
         settings.fibre_epicardium_deg,
         settings.sheet_endocardium_deg,
         settings.sheet_epicardium_deg,
     )
-    fibres, sheets, normals = rule_based(laplace, f, angles)
+    progress(0.0, "laying fibres")
+    f, transmural, (fibres, sheets, normals) = _fields_and_frames(mesh, faces, surface, angles)
+    progress(0.5, "measuring coordinates")
     heart = Heart(
         mesh=mesh,
         tissue_class=tissue_class,
@@ -226,8 +225,8 @@ def _with_rules(
         fibres=fibres,
         sheets=sheets,
         normals=normals,
-        transmural=coordinates.transmural(laplace, faces, surface, f),
-        apicobasal=coordinates.apicobasal(laplace, faces, surface, f.base),
+        transmural=transmural,
+        apicobasal=coordinates.apicobasal(mesh.points, faces, surface, f.base),
         faces=faces,
         surface=surface,
         edge_mm=settings.edge_mm,
@@ -236,6 +235,17 @@ def _with_rules(
     )
     progress(1.0, "heart built")
     return heart
+
+
+def _fields_and_frames(
+    mesh: Mesh, faces: np.ndarray, surface: np.ndarray, angles: Angles
+) -> tuple[Fields, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Harmonic fields, depth and fibres; what they are computed with, several times the mesh, is let go."""
+    laplace = Laplace(mesh)
+    f = fields(laplace, faces, surface)
+    return f, *side_by_side(
+        lambda: coordinates.transmural(laplace, faces, surface, f), lambda: rule_based(laplace, f, angles)
+    )
 
 
 def _coordinates(

@@ -1,4 +1,4 @@
-"""Which tetrahedra share a face, without sorting them."""
+"""Which tetrahedra share a face or a node, without sorting them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BOUNDARY, CROWDED = -1, -2
 """Instead of a neighbour: nobody is there; more than one is there."""
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def face_neighbours(tets, n_nodes):
     """The tetrahedron across each face.
 
@@ -54,7 +54,7 @@ def face_neighbours(tets, n_nodes):
     return across
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _face(tets, e, f):
     """The three nodes of a face in ascending order."""
     a, b, c = tets[e, (f + 1) % 4], tets[e, (f + 2) % 4], tets[e, (f + 3) % 4]
@@ -67,7 +67,7 @@ def _face(tets, e, f):
     return a, b, c
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def parts(across):
     """(n_tets,) int32 number of the part each tetrahedron hangs together with, by shared faces, and how many there are.
 
@@ -91,3 +91,27 @@ def parts(across):
                     n += 1
         count += 1
     return part, count
+
+
+@njit(cache=True, nogil=True)
+def tets_around(tets, n_nodes):
+    """The tetrahedra around each node, in ascending order.
+
+    Returns
+    -------
+    first : (n_nodes + 1,) int64
+        Where those of a node begin.
+    around : (4 n_tets,) int32
+    """
+    first = np.zeros(n_nodes + 1, np.int64)
+    for e in range(tets.shape[0]):
+        for j in range(4):
+            first[tets[e, j] + 1] += 1
+    for i in range(n_nodes):
+        first[i + 1] += first[i]
+    place, around = first[:-1].copy(), np.empty(4 * tets.shape[0], np.int32)
+    for e in range(tets.shape[0]):
+        for j in range(4):
+            around[place[tets[e, j]]] = e
+            place[tets[e, j]] += 1
+    return first, around

@@ -8,6 +8,7 @@ import numpy as np
 
 from cardiotwin.errors import MeshError
 from cardiotwin.meshes.laplace import Laplace
+from cardiotwin.meshes.side_by_side import side_by_side
 from cardiotwin.meshes.surfaces import BASE, EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM, face_normals
 
 LEFT, RIGHT = 1, 2
@@ -44,15 +45,22 @@ def fields(laplace: Laplace, faces: np.ndarray, surface: np.ndarray) -> Fields:
         if not on[tag].any():
             raise MeshError(f"heart: no boundary face is {name}; fibres and coordinates need one")
     left_only = on[LV_ENDOCARDIUM] & ~on[RV_ENDOCARDIUM]
-    walls = on[EPICARDIUM] | on[LV_ENDOCARDIUM] | on[RV_ENDOCARDIUM]
-    epi_only = on[EPICARDIUM] & ~on[LV_ENDOCARDIUM] & ~on[RV_ENDOCARDIUM]
-    epi = laplace.solve(walls, epi_only.astype(float))
-    has_right = bool(on[RV_ENDOCARDIUM].any())
-    left = laplace.solve(walls, left_only.astype(float)) if has_right else 1.0 - epi
     cavities = on[LV_ENDOCARDIUM] | on[RV_ENDOCARDIUM]
-    sides = laplace.solve(cavities, left_only.astype(float)) if has_right else np.ones_like(epi)
-    apex = apex_nodes(laplace.mesh.points, faces, surface, sides)
-    base = laplace.solve(apex | on[BASE], on[BASE].astype(float))
+    walls = on[EPICARDIUM] | cavities
+    epi_only = on[EPICARDIUM] & ~cavities
+    has_right = bool(on[RV_ENDOCARDIUM].any())
+
+    def through_the_wall() -> list[np.ndarray]:
+        wanted = (epi_only, left_only) if has_right else (epi_only,)
+        return laplace.solve_each(walls, [one.astype(float) for one in wanted])
+
+    def round_and_up() -> tuple[np.ndarray, np.ndarray]:
+        sides = laplace.solve(cavities, left_only.astype(float)) if has_right else np.ones(len(walls))
+        apex = apex_nodes(laplace.mesh.points, faces, surface, sides)
+        return sides, laplace.solve(apex | on[BASE], on[BASE].astype(float))
+
+    (epi, *found), (sides, base) = side_by_side(through_the_wall, round_and_up)
+    left = found[0] if has_right else 1.0 - epi
     return Fields(epi, left, (1.0 - epi - left).clip(0, 1), sides, base)
 
 
@@ -84,13 +92,13 @@ def depth_below_base(points: np.ndarray, faces: np.ndarray, surface: np.ndarray)
     return -(points - centre) @ normal
 
 
-def apicobasal(laplace: Laplace, faces: np.ndarray, surface: np.ndarray, base: np.ndarray) -> np.ndarray:
+def apicobasal(points: np.ndarray, faces: np.ndarray, surface: np.ndarray, base: np.ndarray) -> np.ndarray:
     """(n_nodes,) 0 at the apex, 1 at the base, in proportion to height.
 
     The level sets are those of the harmonic field `base`; each gets the mean relative height of its nodes, because the
     field itself climbs steeply at the apex and would put its 0.5 there.
     """
-    depth = depth_below_base(laplace.mesh.points, faces, surface)
+    depth = depth_below_base(points, faces, surface)
     height = 1.0 - depth / depth.max()
     order = np.argsort(base, kind="stable")
     bins = np.array_split(order, min(64, max(2, len(order) // 50)))

@@ -15,17 +15,18 @@ our hearts and have none here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
+from numba import njit
 
 from cardiotwin.errors import MeshError
 from cardiotwin.meshes.coordinates import Fields
-from cardiotwin.meshes.laplace import Laplace
+from cardiotwin.meshes.laplace import Laplace, corner_mean
 from cardiotwin.meshes.mesh import Mesh
 
-_AT_ONCE = 8192
-"""Tetrahedra at a time: their frames stay in the cache."""
+_NO_SLOPE = 1e-9
+"""1/mm; a gradient that small has no direction."""
 
 
 @dataclass(frozen=True)
@@ -46,70 +47,140 @@ def rule_based(laplace: Laplace, f: Fields, angles: Angles) -> tuple[np.ndarray,
     fibres, sheets, normals : (n_tets, 3) float64
         Right-handed orthonormal frames. Without a right ventricle the left one's rule holds everywhere.
     """
-    epi, left, right = (field[laplace.mesh.tets].mean(axis=1) for field in (f.epi, f.left, f.right))
-    across = right / np.maximum(left + right, 1e-12)  # 0 on the left side of the septum, 1 on the right
-    slopes = [laplace.smooth_gradient(field) for field in (f.base, f.epi, f.left, f.right)]
-    frame = np.empty((len(epi), 3, 3))
-    for begin in range(0, len(epi), _AT_ONCE):
-        rows = slice(begin, begin + _AT_ONCE)
-        frame[rows] = _frames(epi[rows], across[rows], [slope[rows] for slope in slopes], angles)
-    fibres, sheets = frame[:, :, 0], frame[:, :, 2]
-    return fibres, sheets, np.cross(fibres, sheets)
+    depths = np.stack([f.epi, f.left, f.right])
+    slopes = np.stack([laplace.gradient_at_nodes(field) for field in (f.base, f.epi, f.left, f.right)])
+    found = np.empty((3, len(laplace.mesh.tets), 3))
+    _lay(laplace.mesh.tets, depths, slopes, np.array(astuple(angles)), *found)
+    return found[0], found[1], found[2]
 
 
-def _frames(epi: np.ndarray, across: np.ndarray, slopes: list[np.ndarray], angles: Angles) -> np.ndarray:
-    """(n, 3, 3) frames with columns fibre, second and sheet, from depth, side and the four fields' gradients."""
-    up, towards_epi, towards_left, towards_right = slopes
+@njit(cache=True, error_model="numpy", nogil=True)
+def _lay(tets, depths, slopes, angles, fibres, sheets, normals):
+    """The rule, tetrahedron by tetrahedron; the last three, (n_tets, 3) each, are overwritten.
+
+    Parameters
+    ----------
+    depths : (3, n_nodes) float64
+        The fields `epi`, `left` and `right`.
+    slopes : (4, n_nodes, 3) float64
+        Gradients at the nodes of `base` and of these three.
+    angles : (4,) float64
+        Degrees, in the order of `Angles`.
+    """
+    slope, depth = np.empty((4, 3)), np.empty(3)
+    frame, other, mixed = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
+    for e in range(tets.shape[0]):
+        for which in range(4):
+            corner_mean(slopes[which], tets[e], slope[which])
+        for which in range(3):
+            depth[which] = 0.25 * (depths[which, tets[e, 0]] + depths[which, tets[e, 1]])
+            depth[which] += 0.25 * (depths[which, tets[e, 2]] + depths[which, tets[e, 3]])
+        _rule(slope, depth, angles, frame, other, mixed)
+        for axis in range(3):
+            fibres[e, axis], sheets[e, axis] = frame[axis, 0], frame[axis, 2]
+            normals[e, axis] = -frame[axis, 1]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _rule(slope, depth, angles, frame, other, mixed):
+    """Frame of one tetrahedron, columns fibre, second and sheet; the last three (3, 3) are overwritten."""
+    epi, left, right = depth
+    across = right / max(left + right, 1e-12)  # 0 on the left side of the septum, 1 on the right
+    inner_alpha, outer_alpha, inner_beta, outer_beta = angles
     # The right ventricle's transmural axis points into its cavity, so that it continues the septum's; angles follow.
-    alpha = angles.fibre_endocardium * (1 - 2 * across) * (1 - epi)
-    beta = angles.sheet_endocardium * (1 - 2 * across) * (1 - epi)
-    alpha_out, beta_out = angles.fibre_epicardium * epi, angles.sheet_epicardium * epi
-    frame = orient(axes(up, -towards_left), alpha + alpha_out, beta + beta_out)
-    if across.any():
-        right_frame = orient(axes(up, towards_right), alpha - alpha_out, beta - beta_out)
-        frame = bislerp(frame, right_frame, across)
-    wall_alpha = angles.fibre_endocardium * (1 - epi) + alpha_out
-    wall_beta = angles.sheet_endocardium * (1 - epi) + beta_out
-    return bislerp(frame, orient(axes(up, towards_epi), wall_alpha, wall_beta), epi)
+    alpha, beta = inner_alpha * (1 - 2 * across) * (1 - epi), inner_beta * (1 - 2 * across) * (1 - epi)
+    axes(slope[0], -slope[2], mixed)
+    orient(mixed, alpha + outer_alpha * epi, beta + outer_beta * epi)
+    if across > 0.0:
+        axes(slope[0], slope[3], other)
+        orient(other, alpha - outer_alpha * epi, beta - outer_beta * epi)
+        bislerp(mixed, other, across, frame)
+        mixed[:] = frame
+    axes(slope[0], slope[1], other)
+    orient(other, inner_alpha * (1 - epi) + outer_alpha * epi, inner_beta * (1 - epi) + outer_beta * epi)
+    bislerp(mixed, other, epi, frame)
 
 
-def axes(up: np.ndarray, outward: np.ndarray) -> np.ndarray:
-    """(n, 3, 3) frames with columns circumferential, longitudinal and transmural, from two (n, 3) directions."""
-    longitudinal = _unit(up, np.array([0.0, 0.0, 1.0]))
-    outward = outward - np.einsum("ij,ij->i", outward, longitudinal)[:, None] * longitudinal
-    # Where the field is flat or parallel to `up`, any perpendicular will do: such a frame gets no weight.
-    spare = np.cross(longitudinal, np.eye(3)[np.abs(longitudinal).argmin(axis=1)])
-    transmural = _unit(outward, spare)
-    return np.stack([np.cross(longitudinal, transmural), longitudinal, transmural], axis=2)
+@njit(cache=True, error_model="numpy", nogil=True)
+def axes(up, outward, frame):
+    """Circumferential, longitudinal and transmural directions, from two (3,) vectors.
+
+    `frame` (3, 3) has them as columns and is overwritten. Where a vector is next to nothing, or both are parallel, any
+    perpendicular will do: such a frame gets no weight.
+    """
+    length = np.sqrt(up[0] * up[0] + up[1] * up[1] + up[2] * up[2])
+    for axis in range(3):
+        frame[axis, 1] = up[axis] / length if length > _NO_SLOPE else (0.0, 0.0, 1.0)[axis]
+    along = outward[0] * frame[0, 1] + outward[1] * frame[1, 1] + outward[2] * frame[2, 1]
+    length = 0.0
+    for axis in range(3):
+        frame[axis, 2] = outward[axis] - along * frame[axis, 1]
+        length += frame[axis, 2] * frame[axis, 2]
+    if length <= _NO_SLOPE * _NO_SLOPE:
+        least = np.abs(frame[:, 1]).argmin()
+        p, q = (least + 1) % 3, (least + 2) % 3
+        frame[least, 2], frame[p, 2], frame[q, 2] = 0.0, frame[q, 1], -frame[p, 1]
+        length = frame[p, 1] ** 2 + frame[q, 1] ** 2
+    for axis in range(3):
+        frame[axis, 2] /= np.sqrt(length)
+    for axis in range(3):
+        p, q = (axis + 1) % 3, (axis + 2) % 3
+        frame[axis, 0] = frame[p, 1] * frame[q, 2] - frame[q, 1] * frame[p, 2]
 
 
-def orient(frames: np.ndarray, alpha_deg: np.ndarray, beta_deg: np.ndarray) -> np.ndarray:
-    """Turn frames by the helix angle about the third column, then by the sheet angle about the fibre."""
-    a, b = np.radians(alpha_deg), np.radians(beta_deg)
-    circumferential, longitudinal, transmural = (frames[:, :, k] for k in range(3))
-    fibre = np.cos(a)[:, None] * circumferential + np.sin(a)[:, None] * longitudinal
-    cross = -np.sin(a)[:, None] * circumferential + np.cos(a)[:, None] * longitudinal
-    second = np.cos(b)[:, None] * cross - np.sin(b)[:, None] * transmural
-    third = np.sin(b)[:, None] * cross + np.cos(b)[:, None] * transmural
-    return np.stack([fibre, second, third], axis=2)
+@njit(cache=True, nogil=True)
+def orient(frame, alpha_deg, beta_deg):
+    """Turn by the helix angle about the third column, then by the sheet angle about the fibre; `frame` is changed."""
+    cos_a, sin_a = np.cos(np.radians(alpha_deg)), np.sin(np.radians(alpha_deg))
+    cos_b, sin_b = np.cos(np.radians(beta_deg)), np.sin(np.radians(beta_deg))
+    for axis in range(3):
+        circumferential, longitudinal, transmural = frame[axis]
+        cross = cos_a * longitudinal - sin_a * circumferential
+        frame[axis, 0] = cos_a * circumferential + sin_a * longitudinal
+        frame[axis, 1] = cos_b * cross - sin_b * transmural
+        frame[axis, 2] = sin_b * cross + cos_b * transmural
 
 
-def bislerp(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Go the fraction `share` of the way from one frame to another, by the shortest turn.
+@njit(cache=True, error_model="numpy", nogil=True)
+def bislerp(first, second, share, result):
+    """Go the fraction `share` of the way from one (3, 3) frame to another, by the shortest turn; `result` overwritten.
 
     Fibres have no sign: a frame turned by 180 degrees about one of its own axes is the same tissue. Of the four
     equivalents of `first` the one nearest to `second` is taken.
     """
-    relative = np.einsum("nji,njk->nik", first, second)
-    signs = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
-    best = signs[(np.einsum("nii->ni", relative) @ signs.T).argmax(axis=1)]
-    start, turn = first * best[:, None, :], relative * best[:, :, None]
-    # The nearest of the four is at most 120 degrees away, so the axis is well defined except for no turn at all.
-    axis = np.stack([turn[:, i, j] - turn[:, j, i] for i, j in ((2, 1), (0, 2), (1, 0))], axis=1)
-    sine = np.linalg.norm(axis, axis=1)
-    angle = share * np.arctan2(sine, np.einsum("nii->n", turn) - 1.0)
-    axis /= np.maximum(sine, 1e-12)[:, None]
-    return np.stack([_turned(start, axis, angle, column) for column in range(3)], axis=2)
+    turn = np.empty((3, 3))
+    for i in range(3):
+        for j in range(3):
+            turn[i, j] = first[0, i] * second[0, j] + first[1, i] * second[1, j] + first[2, i] * second[2, j]
+    kept, most = -1, turn[0, 0] + turn[1, 1] + turn[2, 2]  # the axis turned about; -1: as it is
+    for k in range(3):
+        trace = 2 * turn[k, k] - turn[0, 0] - turn[1, 1] - turn[2, 2]
+        if trace > most:
+            kept, most = k, trace
+    for i in range(3):
+        sign = 1.0 if kept < 0 or i == kept else -1.0
+        for j in range(3):
+            turn[i, j] *= sign
+            result[j, i] = first[j, i] * sign
+    _turned(result, turn, share)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _turned(frame, turn, share):
+    """Turn a frame, changed in place, by a fraction of the rotation `turn` (3, 3) given in it (Rodrigues' formula)."""
+    # The nearest of four frames is at most 120 degrees away, so the axis is well defined except for no turn at all.
+    x, y, z = turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]
+    sine = np.sqrt(x * x + y * y + z * z)
+    angle = share * np.arctan2(sine, turn[0, 0] + turn[1, 1] + turn[2, 2] - 1.0)
+    x, y, z = x / max(sine, 1e-12), y / max(sine, 1e-12), z / max(sine, 1e-12)
+    c, s = np.cos(angle), np.sin(angle)
+    for row in range(3):
+        # v times the rotation is v turned backwards: the cross product changes its sign.
+        u, v, w = frame[row]
+        along = (1.0 - c) * (x * u + y * v + z * w)
+        frame[row, 0] = c * u - s * (y * w - z * v) + along * x
+        frame[row, 1] = c * v - s * (z * u - x * w) + along * y
+        frame[row, 2] = c * w - s * (x * v - y * u) + along * z
 
 
 def per_tetrahedron(mesh: Mesh, directions: np.ndarray, name: str) -> np.ndarray:
@@ -143,15 +214,6 @@ def frames_from(along: np.ndarray, across: np.ndarray) -> tuple[np.ndarray, np.n
     rest = across - np.einsum("ij,ij->i", across, along)[:, None] * along
     sheets = _unit(rest, np.cross(along, np.eye(3)[np.abs(along).argmin(axis=1)]))
     return along, sheets, np.cross(along, sheets)
-
-
-def _turned(frames: np.ndarray, axis: np.ndarray, angle: np.ndarray, column: int) -> np.ndarray:
-    """(n, 3) a column of each frame, turned about an axis given in the frame (Rodrigues' formula)."""
-    unit = np.zeros_like(axis)
-    unit[:, column] = 1.0
-    cosine = np.cos(angle)[:, None]
-    local = cosine * unit + np.sin(angle)[:, None] * np.cross(axis, unit) + (1 - cosine) * axis[:, column, None] * axis
-    return np.einsum("nij,nj->ni", frames, local)
 
 
 def _unit(vectors: np.ndarray, spare: np.ndarray) -> np.ndarray:

@@ -58,7 +58,7 @@ class Mesh:
         return np.take_along_axis(self.tets[tets], FACES[opposite], axis=1)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def signed_volumes(points, tets):
     """(n_tets,) signed volumes, mm³; one after the other, because arrays of corners would take 20 times the memory."""
     volumes = np.empty(tets.shape[0])

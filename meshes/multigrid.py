@@ -3,22 +3,21 @@
 Notay 2010 (An aggregation-based algebraic multigrid method, Electron. Trans. Numer. Anal. 37), in its simplest form:
 aggregates of a node and its neighbours, constant within each, symmetric Gauss-Seidel, and two steps of conjugate
 gradients on every coarse level (K-cycle). The number of steps hardly grows with the mesh, and setting it up costs no
-sparse product: coarse matrices are sums of entries. One thread, no BLAS but for the coarsest level.
+sparse product: coarse matrices are sums of entries. One thread, which leaves the interpreter to others; no BLAS.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse import csr_matrix
 
 _COARSEST = 400
 _ENOUGH = 4
 """Neighbours that make an aggregate worth beginning."""
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _aggregated(indptr, indices, entries, enough, aggregate):
     """Number the aggregates; `aggregate` (n,) overwritten. Returns how many there are.
 
@@ -55,7 +54,7 @@ def _aggregated(indptr, indices, entries, enough, aggregate):
     return count
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _residual(indptr, indices, entries, x, b, r):
     """r = b - A x; `r` overwritten. Returns r . r"""
     total = 0.0
@@ -68,7 +67,7 @@ def _residual(indptr, indices, entries, x, b, r):
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _times(indptr, indices, entries, x, y):
     """y = A x; `y` overwritten. Returns x . y"""
     total = 0.0
@@ -81,19 +80,87 @@ def _times(indptr, indices, entries, x, y):
     return total
 
 
-@njit(cache=True)
-def _smoothed(indptr, indices, entries, diagonal, b, backward, x):
-    """One Gauss-Seidel sweep, forward or backward; `x` overwritten."""
-    n = x.size
-    for step in range(n):
-        i = n - 1 - step if backward else step
+@njit(cache=True, nogil=True)
+def _swept_down(indptr, indices, entries, middle, b, x):
+    """A Gauss-Seidel sweep from the first row to the last, beginning at x = 0; `x` overwritten.
+
+    From zero only what stands before the diagonal matters, half of the matrix; `middle` (n,) is where it stands.
+    """
+    for i in range(x.size):
         value = b[i]
-        for k in range(indptr[i], indptr[i + 1]):
+        for k in range(indptr[i], middle[i]):
             value -= entries[k] * x[indices[k]]
-        x[i] += value / diagonal[i]
+        x[i] = value / entries[middle[i]]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
+def _left_over(indptr, indices, entries, middle, x, aggregate, coarse):
+    """Sums of b - A x over each aggregate right after `_swept_down`; `coarse` overwritten.
+
+    The sweep has solved each row but for what stands behind the diagonal: the other half of the matrix.
+    """
+    coarse[:] = 0.0
+    for i in range(x.size):
+        value = 0.0
+        for k in range(middle[i] + 1, indptr[i + 1]):
+            value -= entries[k] * x[indices[k]]
+        coarse[aggregate[i]] += value
+
+
+@njit(cache=True, nogil=True)
+def _swept_up(indptr, indices, entries, middle, b, x):
+    """One Gauss-Seidel sweep from the last row to the first; `x` overwritten."""
+    for i in range(x.size - 1, -1, -1):
+        value = b[i]
+        for k in range(indptr[i], middle[i]):
+            value -= entries[k] * x[indices[k]]
+        for k in range(middle[i] + 1, indptr[i + 1]):
+            value -= entries[k] * x[indices[k]]
+        x[i] = value / entries[middle[i]]
+
+
+@njit(cache=True, nogil=True)
+def _diagonal_places(indptr, indices):
+    """(n,) int32, where in `indices`, ascending in each row, the diagonal stands."""
+    middle = np.empty(indptr.size - 1, np.int32)
+    for i in range(middle.size):
+        middle[i] = indptr[i] + np.searchsorted(indices[indptr[i] : indptr[i + 1]], i)
+    return middle
+
+
+@njit(cache=True, nogil=True)
+def _summed(indptr, indices, entries, aggregate, count):
+    """Sums of the entries over aggregates of rows and of columns: (indptr, indices in ascending order, entries)."""
+    first, member = np.zeros(count + 1, np.int64), np.empty(aggregate.size, np.int32)
+    for i in range(aggregate.size):
+        first[aggregate[i] + 1] += 1
+    first = np.cumsum(first)
+    place = first[:-1].copy()
+    for i in range(aggregate.size):
+        member[place[aggregate[i]]] = i
+        place[aggregate[i]] += 1
+    below = np.zeros(count + 1, np.int32)
+    columns, sums = np.empty(indices.size, np.int32), np.zeros(indices.size)
+    place[:] = -1  # of a column in the row at hand; one of a row before is less than where this row begins
+    for row in range(count):
+        end = below[row]
+        for m in range(first[row], first[row + 1]):
+            for k in range(indptr[member[m]], indptr[member[m] + 1]):
+                column = aggregate[indices[k]]
+                if place[column] < below[row]:
+                    place[column], columns[end] = end, column
+                    end += 1
+        columns[below[row] : end].sort()
+        for k in range(below[row], end):
+            place[columns[k]] = k
+        for m in range(first[row], first[row + 1]):
+            for k in range(indptr[member[m]], indptr[member[m] + 1]):
+                sums[place[aggregate[indices[k]]]] += entries[k]
+        below[row + 1] = end
+    return below, columns[: below[count]].copy(), sums[: below[count]].copy()
+
+
+@njit(cache=True, nogil=True)
 def _dot(a, b):
     total = 0.0
     for i in range(a.size):
@@ -101,19 +168,41 @@ def _dot(a, b):
     return total
 
 
-@njit(cache=True)
-def _gathered(aggregate, fine, coarse):
-    """Sum of the fine values in each aggregate; `coarse` overwritten."""
-    coarse[:] = 0.0
-    for i in range(fine.size):
-        coarse[aggregate[i]] += fine[i]
-
-
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _spread(aggregate, coarse, fine):
     """Add each aggregate's value to its nodes in `fine`."""
     for i in range(fine.size):
         fine[i] += coarse[aggregate[i]]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _factorise(a):
+    """Cholesky factor of a symmetric positive definite matrix; `a` (n, n) is overwritten by it and by its transpose.
+
+    LAPACK is faster, but what it gives in the last bits depends on the number of threads it takes.
+    """
+    for k in range(a.shape[0]):
+        pivot = a[k, k] = np.sqrt(a[k, k])
+        for j in range(k + 1, a.shape[0]):
+            a[k, j] /= pivot
+            a[j, k] = a[k, j]
+        for i in range(k + 1, a.shape[0]):
+            factor = a[i, k]
+            for j in range(i, a.shape[0]):
+                a[i, j] -= factor * a[k, j]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _eliminated(factor, x):
+    """Solve with what `_factorise` left; `x` (n,) holds the right side and is overwritten by the solution."""
+    for i in range(x.size):
+        x[i] /= factor[i, i]
+        for j in range(i + 1, x.size):
+            x[j] -= factor[i, j] * x[i]
+    for i in range(x.size - 1, -1, -1):
+        x[i] /= factor[i, i]
+        for j in range(i):
+            x[j] -= factor[i, j] * x[i]
 
 
 class Multigrid:
@@ -127,23 +216,21 @@ class Multigrid:
     """
 
     def __init__(self, matrix: csr_matrix) -> None:
-        self.matrix = matrix
-        self._csr = (matrix.indptr, matrix.indices, matrix.data)
-        self._diagonal = matrix.diagonal()
+        self.matrix = matrix if matrix.has_sorted_indices else matrix.sorted_indices()
+        self._csr = (self.matrix.indptr, self.matrix.indices, self.matrix.data)
+        self._middle = _diagonal_places(*self._csr[:2])
         self.coarse: Multigrid | None = None
         n = matrix.shape[0]
         self._aggregate = np.empty(n, np.int32)
         if n > _COARSEST:
             count = _aggregated(*self._csr, _ENOUGH, self._aggregate)
             if count < 0.8 * n:
-                self.coarse = Multigrid(self._summed(count))
+                indptr, indices, entries = _summed(*self._csr, self._aggregate, count)
+                self.coarse = Multigrid(csr_matrix((entries, indices, indptr), shape=(count, count)))
                 return
-        self._factor = cho_factor(matrix.toarray()) if n <= 10 * _COARSEST else None
-
-    def _summed(self, count: int) -> csr_matrix:
-        rows = np.repeat(self._aggregate, np.diff(self.matrix.indptr))
-        columns = self._aggregate[self.matrix.indices]
-        return coo_matrix((self.matrix.data, (rows, columns)), shape=(count, count)).tocsr()
+        self._factor = matrix.toarray() if n <= 4 * _COARSEST else None
+        if self._factor is not None:
+            _factorise(self._factor)
 
     def solve(self, b: np.ndarray, x: np.ndarray, tolerance: float, most_steps: int) -> int:
         """Flexible conjugate gradients from `x`, which is overwritten; returns the steps taken.
@@ -168,20 +255,17 @@ class Multigrid:
 
     def _cycle(self, b: np.ndarray) -> np.ndarray:
         """About A⁻¹ b: a sweep down the nodes, the coarse level, a sweep up."""
-        x = np.zeros_like(b)
-        if self.coarse is None:
-            if self._factor is not None:
-                return np.asarray(cho_solve(self._factor, b))
-            _smoothed(*self._csr, self._diagonal, b, False, x)
-            _smoothed(*self._csr, self._diagonal, b, True, x)
+        if self.coarse is None and self._factor is not None:
+            x = b.copy()
+            _eliminated(self._factor, x)
             return x
-        _smoothed(*self._csr, self._diagonal, b, False, x)
-        rest = np.empty_like(b)
-        _residual(*self._csr, x, b, rest)
-        below = np.empty(self.coarse.matrix.shape[0])
-        _gathered(self._aggregate, rest, below)
-        _spread(self._aggregate, self.coarse._twice(below), x)
-        _smoothed(*self._csr, self._diagonal, b, True, x)
+        x = np.empty_like(b)
+        _swept_down(*self._csr, self._middle, b, x)
+        if self.coarse is not None:
+            below = np.empty(self.coarse.matrix.shape[0])
+            _left_over(*self._csr, self._middle, x, self._aggregate, below)
+            _spread(self._aggregate, self.coarse._twice(below), x)
+        _swept_up(*self._csr, self._middle, b, x)
         return x
 
     def _twice(self, b: np.ndarray) -> np.ndarray:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from cardiotwin.meshes.side_by_side import side_by_side
+
 
 @dataclass(frozen=True, eq=False)
 class Stack:
@@ -114,12 +116,14 @@ def signed_distance(level: np.ndarray, spacing_mm: float) -> np.ndarray:
         return np.where(inside, 1e3, -1e3)
     slope = np.sqrt(sum(np.square(part) for part in np.gradient(level, spacing_mm)))
     beside = np.abs(level) / np.maximum(slope, 1e-3)
-    distance = np.empty(level.shape)
-    for side in (inside, ~inside):
+
+    def within(side: np.ndarray) -> np.ndarray:
         length, nearest = ndimage.distance_transform_edt(side, spacing_mm, return_indices=True)
         beyond = np.minimum(beside[tuple(nearest)], spacing_mm)
-        distance[side] = np.where(length > 2.5 * spacing_mm, length - beyond, np.minimum(beside, length))[side]
-    return np.where(inside, distance, -distance)
+        return np.where(length > 2.5 * spacing_mm, length - beyond, np.minimum(beside, length))
+
+    depth, height = side_by_side(lambda: within(inside), lambda: within(~inside))
+    return np.where(inside, depth, -height)
 
 
 def _in_plane_distance(mask: np.ndarray, spacing_mm: np.ndarray, smoothing_pixels: float) -> np.ndarray:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from cardiotwin.meshes.adjacency import tets_around
 from cardiotwin.meshes.laplace import shape_gradients
 
 _MOST_SWEEPS = 400
@@ -20,7 +21,7 @@ _ASTRAY = 0.5
 """Cosine between a line and the step taken for it below which its direction is not believed."""
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _shares(gradients, tets, e, i, direction, shares):
     """Barycentric coordinates where a step upstream from node `i` meets the opposite face; `shares` (4,) overwritten.
 
@@ -45,7 +46,7 @@ def _shares(gradients, tets, e, i, direction, shares):
     return least
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _foot(points, tets, e, i, direction, shares, nodes, weights, steps):
     """Take the point with these shares of the face opposite to node `i`, negative ones left out.
 
@@ -73,7 +74,7 @@ def _foot(points, tets, e, i, direction, shares, nodes, weights, steps):
         steps[i, 0], steps[i, 1] = along, cosine
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _upstream(points, tets, gradients, start, index, direction, wanted, ends, nodes, weights, steps):
     """Foot of each wanted node's step: the three nodes of a face and their weights, and the step; the last three set.
 
@@ -104,7 +105,7 @@ def _upstream(points, tets, gradients, start, index, direction, wanted, ends, no
                     _foot(points, tets, e, i, direction, shares, nodes, weights, steps)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _order(nodes, weights, order):
     """Nodes after all they depend on, `order` overwritten; those that depend on each other come last."""
     n = nodes.shape[0]
@@ -145,7 +146,7 @@ def _order(nodes, weights, order):
     return sorted_nodes
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _swept(nodes, weights, steps, order, n_sorted, tolerance, most_sweeps, distance):
     """Distances in order; of nodes that depend on each other by sweeps, `distance` overwritten. Returns the sweeps."""
     for sweep in range(most_sweeps):
@@ -165,23 +166,53 @@ def _swept(nodes, weights, steps, order, n_sorted, tolerance, most_sweeps, dista
     return most_sweeps
 
 
-@njit(cache=True)
-def _gathered(tets, volumes, vectors, n, result):
-    """Sum of the vectors of the tetrahedra around each node, by volume; `result` (n, 3) overwritten."""
-    result[:] = 0.0
+@njit(cache=True, error_model="numpy", nogil=True)
+def _steepest(gradients, tets, field, result):
+    """Unit vector along a field's gradient in each tetrahedron, or zero; `result` (n_tets, 3) overwritten."""
     for e in range(tets.shape[0]):
-        for j in range(4):
+        square = 0.0
+        for axis in range(3):
+            slope = 0.0
+            for j in range(4):
+                slope += gradients[e, j, axis] * field[tets[e, j]]
+            result[e, axis] = slope
+            square += slope * slope
+        for axis in range(3):
+            result[e, axis] /= max(np.sqrt(square), 1e-12)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _gathered(volumes, vectors, start, index, result):
+    """Direction of the sum by volume of the vectors of the tetrahedra around each node; `result` (n, 3) overwritten."""
+    for i in range(result.shape[0]):
+        result[i] = 0.0
+        for k in range(start[i], start[i + 1]):
             for axis in range(3):
-                result[tets[e, j], axis] += volumes[e] * vectors[e, axis]
+                result[i, axis] += volumes[index[k]] * vectors[index[k], axis]
+        _normalised(result[i])
 
 
-@njit(cache=True)
-def _held(tets, place, around):
-    """List the tetrahedra of each node, from `place` on; both overwritten."""
-    for e in range(tets.shape[0]):
-        for j in range(4):
-            around[place[tets[e, j]]] = e
-            place[tets[e, j]] += 1
+@njit(cache=True, error_model="numpy", nogil=True)
+def _corrected(tets, volumes, start, index, direction, wrong, result):
+    """`direction` (n, 3), but at nodes that are `wrong` that of all nodes around; `result` (n, 3) overwritten."""
+    for i in range(result.shape[0]):
+        result[i] = direction[i]
+        if wrong[i]:
+            result[i] = 0.0
+            for k in range(start[i], start[i + 1]):
+                e = index[k]
+                for j in range(4):
+                    for axis in range(3):
+                        result[i, axis] += volumes[e] * direction[tets[e, j], axis]
+            _normalised(result[i])
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _normalised(vector):
+    """Divide by the length, unless it is nothing; `vector` (3,) changed."""
+    length = np.sqrt(vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2])
+    for axis in range(3):
+        vector[axis] /= max(length, 1e-30)
 
 
 class Lines:
@@ -198,20 +229,20 @@ class Lines:
     def __init__(self, points: np.ndarray, tets: np.ndarray) -> None:
         self.points, self.tets = points, np.ascontiguousarray(tets)
         self.gradients, self.volumes = shape_gradients(points, self.tets)
-        self._first = np.r_[0, np.cumsum(np.bincount(self.tets.ravel(), minlength=len(points)))]
-        self._around = np.empty(self.tets.size, np.int32)
-        _held(self.tets, self._first[:-1].copy(), self._around)
+        self._around: tuple[np.ndarray, np.ndarray] = tets_around(self.tets, len(points))
+        self._held = np.diff(self._around[0]) > 0
 
     def unit_gradient(self, field: np.ndarray) -> np.ndarray:
         """(n_tets, 3) direction of steepest ascent; zero where the field is flat."""
-        slope = np.einsum("eij,ei->ej", self.gradients, field[self.tets])
-        return slope / np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-12)
+        result = np.empty((len(self.tets), 3))
+        _steepest(self.gradients, self.tets, field, result)
+        return result
 
     def at_nodes(self, vectors: np.ndarray) -> np.ndarray:
         """(n_nodes, 3) unit directions from those of the tetrahedra around, by volume."""
         result = np.empty((len(self.points), 3))
-        _gathered(self.tets, self.volumes, np.ascontiguousarray(vectors), len(self.points), result)
-        return result / np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-30)
+        _gathered(self.volumes, np.ascontiguousarray(vectors), *self._around, result)
+        return result
 
     def distance(self, direction: np.ndarray, begin: np.ndarray, values: np.ndarray | float = 0.0) -> np.ndarray:
         """(n_nodes,) distance along the lines, mm; NaN at nodes outside.
@@ -227,21 +258,22 @@ class Lines:
         """
         n = len(self.points)
         nodes, weights, steps = np.full((n, 3), -1, np.int32), np.zeros((n, 3)), np.zeros((n, 2))
-        direction = np.ascontiguousarray(direction)
-        around, ends = (self._first, self._around), np.zeros(n, bool)
-        within = ~begin & (np.diff(self._first) > 0)
-        wanted = within
+        direction, ends = np.ascontiguousarray(direction), np.zeros(n, bool)
+        wanted = within = ~begin & self._held
         for _ in range(_MOST_ROUNDS):
-            _upstream(self.points, self.tets, self.gradients, *around, direction, wanted, ends, nodes, weights, steps)
+            _upstream(
+                self.points, self.tets, self.gradients, *self._around, direction, wanted, ends, nodes, weights, steps
+            )
             astray = within & (steps[:, 1] < _ASTRAY)
             if not astray.any():
                 break
             ends = astray & (steps[:, 1] <= 0)
             wanted = within & (steps[:, 1] < 1.0 - 1e-6)  # the others keep their tetrahedron
             # In a wall one element thick a node may see no direction, or one out of the wall: its neighbours know.
-            direction = np.where(astray[:, None], self.at_nodes(direction[self.tets].mean(axis=1)), direction)
+            before, direction = direction, np.empty((n, 3))
+            _corrected(self.tets, self.volumes, *self._around, before, astray, direction)
         order = np.empty(n, np.int64)
         n_sorted = _order(nodes, weights, order)
         distance = np.where(begin, values, 0.0).astype(np.float64)
         _swept(nodes, weights, steps[:, 0], order, n_sorted, _TOLERANCE_MM, _MOST_SWEEPS, distance)
-        return np.where(np.diff(self._first) > 0, distance, np.nan)
+        return np.where(self._held, distance, np.nan)

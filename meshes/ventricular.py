@@ -27,6 +27,7 @@ from scipy.spatial import cKDTree
 from cardiotwin.errors import MeshError
 from cardiotwin.meshes.laplace import Laplace
 from cardiotwin.meshes.mesh import Mesh
+from cardiotwin.meshes.side_by_side import side_by_side
 from cardiotwin.meshes.splitting import SplitMesh, split
 from cardiotwin.meshes.surfaces import BASE, EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM, face_normals
 from cardiotwin.meshes.trajectories import Lines
@@ -69,6 +70,27 @@ class _Axes:
     centre: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class _Upward:
+    """The mesh divided into septum (above) and free walls, and what goes from its apex to its base.
+
+    Attributes
+    ----------
+    quarters : SplitMesh
+    ridge : (n_nodes,) int8
+        See `_ridge`.
+    apex, base : (n_nodes,) bool
+    height : (n_nodes,) float64
+        Harmonic, 0 at the apex and 1 on the base.
+    """
+
+    quarters: SplitMesh
+    ridge: np.ndarray
+    apex: np.ndarray
+    base: np.ndarray
+    height: np.ndarray
+
+
 def ventricular_coordinates(
     mesh: Mesh,
     faces: np.ndarray,
@@ -95,21 +117,16 @@ def ventricular_coordinates(
         Without epicardium, left endocardium or base; when the septum does not reach the epicardium.
     """
     halves = split(mesh, faces, surface, 0.5 - sides)  # above: right
-    tm, laplace, between = _transmural(halves)
-    axes = _axes(halves, towards_septum)
-    if between.any():
-        ridge_level = laplace.solve(_on(halves, EPICARDIUM) | between, between.astype(float)) - 0.5
-    else:
-        ridge_level = _angular_level(halves.mesh.points, axes)
-    quarters = split(halves.mesh, halves.faces, halves.surface, ridge_level)  # above: septum
-    right = halves.above[quarters.parent]
-    tm, between = quarters.extended(tm), quarters.extended(between.astype(float)) == 1.0
-    ridge = _ridge(quarters, between, halves, axes)
-    apex = _touching(quarters.mesh.tets, ridge)
-    base = _on(quarters, BASE)
-    height = Laplace(quarters.mesh).solve(apex | base, (base & ~apex).astype(float))
-    rt, around = _rotational(quarters, right, tm, height, ridge)
-    ab = _apicobasal(quarters, right, tm, around, height, apex, base)
+    laplace = Laplace(halves.mesh)
+    between = np.zeros(len(halves.mesh.points), bool)
+    between[halves.sheet()] = True
+    depth, upward = side_by_side(
+        lambda: _transmural(halves, laplace, between),
+        lambda: _upward(halves, laplace, between, _axes(halves, towards_septum)),
+    )
+    right = halves.above[upward.quarters.parent]
+    tm = upward.quarters.extended(depth)
+    rt, ab = side_by_side(lambda: _rotational(upward, right, tm), lambda: _apicobasal(upward, tm))
     n = len(mesh.points)
     return VentricularCoordinates(ab[:n], tm[:n].clip(0, 1), rt[:n], (sides < 0.5).astype(np.uint8))
 
@@ -125,11 +142,8 @@ def _share(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return one / np.maximum(one + other, 1e-12)
 
 
-def _transmural(halves: SplitMesh) -> tuple[np.ndarray, Laplace, np.ndarray]:
-    """The coordinate, the equation it came from, and the nodes in the middle of the septum."""
-    laplace = Laplace(halves.mesh)
-    between = np.zeros(len(halves.mesh.points), bool)
-    between[halves.sheet()] = True
+def _transmural(halves: SplitMesh, laplace: Laplace, between: np.ndarray) -> np.ndarray:
+    """The coordinate at the nodes; `between` (n_nodes,) bool is the middle of the septum."""
     inner = _on(halves, LV_ENDOCARDIUM, RV_ENDOCARDIUM) & ~between
     outer = (_on(halves, EPICARDIUM) | between) & ~inner
     u = laplace.solve(inner | outer, inner.astype(float))
@@ -140,7 +154,21 @@ def _transmural(halves: SplitMesh) -> tuple[np.ndarray, Laplace, np.ndarray]:
         inward = lines.at_nodes(lines.unit_gradient(u))
         found = _share(lines.distance(inward, outer), lines.distance(-inward, inner))
         result = np.where(np.isnan(found), result, found)
-    return result, laplace, between
+    return result
+
+
+def _upward(halves: SplitMesh, laplace: Laplace, between: np.ndarray, axes: _Axes) -> _Upward:
+    """Divide septum from free wall and solve for the height."""
+    if between.any():
+        level = laplace.solve(_on(halves, EPICARDIUM) | between, between.astype(float)) - 0.5
+    else:
+        level = _angular_level(halves.mesh.points, axes)
+    quarters = split(halves.mesh, halves.faces, halves.surface, level)  # above: septum
+    ridge = _ridge(quarters, quarters.extended(between.astype(float)) == 1.0, halves, axes)
+    apex = _touching(quarters.mesh.tets, ridge)
+    base = _on(quarters, BASE) & ~apex
+    height = Laplace(quarters.mesh).solve(apex | base, base.astype(float))
+    return _Upward(quarters, ridge, apex, base, height)
 
 
 def _axes(halves: SplitMesh, towards_septum: np.ndarray) -> _Axes:
@@ -262,40 +290,29 @@ def _touching(tets: np.ndarray, ridge: np.ndarray) -> np.ndarray:
     return apex
 
 
-def _rotational(
-    quarters: SplitMesh, right: np.ndarray, tm: np.ndarray, height: np.ndarray, ridge: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The coordinate at the nodes, and the way round in each tetrahedron, from posterior over the free wall."""
+def _rotational(upward: _Upward, right: np.ndarray, tm: np.ndarray) -> np.ndarray:
+    """The coordinate at the nodes; `right` (n_tets,) bool is the right ventricle."""
+    quarters, ridge = upward.quarters, upward.ridge
     rt = np.full(len(tm), np.nan)
-    around = np.empty((len(quarters.mesh.tets), 3))
     for septum in (True, False):
         chosen = quarters.above == septum
         lines = Lines(quarters.mesh.points, quarters.mesh.tets[chosen])
         inward = lines.unit_gradient(tm) * np.where(right[chosen], -1.0, 1.0)[:, None]
-        forward = np.cross(lines.unit_gradient(height), inward)  # from back to front in the free wall
-        around[chosen] = forward
+        forward = np.cross(lines.unit_gradient(upward.height), inward)  # from back to front in the free wall
         along = lines.at_nodes(-forward if septum else forward)
         from_back, from_front = (lines.distance(s * along, ridge == r) for s, r in ((1, 2), (-1, 1)))
         share = _share(from_back, from_front)
         found = 1.0 - (1.0 - _SEPTUM_BEGINS) * share if septum else _SEPTUM_BEGINS * share
         rt = np.where(np.isnan(found), rt, found)
-    return rt.clip(0, 1), around
+    return rt.clip(0, 1)
 
 
-def _apicobasal(
-    quarters: SplitMesh,
-    right: np.ndarray,
-    tm: np.ndarray,
-    around: np.ndarray,
-    height: np.ndarray,
-    apex: np.ndarray,
-    base: np.ndarray,
-) -> np.ndarray:
+def _apicobasal(upward: _Upward, tm: np.ndarray) -> np.ndarray:
     """The coordinate at the nodes."""
-    lines = Lines(quarters.mesh.points, quarters.mesh.tets)
+    lines = Lines(upward.quarters.mesh.points, upward.quarters.mesh.tets)
     inward = lines.unit_gradient(tm)
-    up = lines.unit_gradient(height)
+    up = lines.unit_gradient(upward.height)
     up = up - np.einsum("ij,ij->i", up, inward)[:, None] * inward
     up /= np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-12)
     along = lines.at_nodes(up)
-    return _share(lines.distance(along, apex), lines.distance(-along, base & ~apex)).clip(0, 1)
+    return _share(lines.distance(along, upward.apex), lines.distance(-along, upward.base)).clip(0, 1)

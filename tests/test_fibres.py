@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation, Slerp
 
 from cardiotwin.meshes import coordinates
 from cardiotwin.meshes.fibres import Angles, axes, bislerp, frames_from, orient, rule_based
@@ -20,7 +21,7 @@ def ventricle():
     surface = tagged_by_distance(faces, SHAPE.surface_distances(mesh.points))
     laplace = Laplace(mesh)
     fields = coordinates.fields(laplace, faces, surface)
-    height = coordinates.apicobasal(laplace, faces, surface, fields.base)
+    height = coordinates.apicobasal(mesh.points, faces, surface, fields.base)
     return laplace, fields, height[mesh.tets].mean(axis=1)
 
 
@@ -69,22 +70,52 @@ def test_bislerp_starts_and_ends_at_its_frames_up_to_sign():
     first, second = (np.linalg.qr(rng.standard_normal((200, 3, 3)))[0] for _ in range(2))
     first, second = (frame * np.linalg.det(frame)[:, None, None] for frame in (first, second))
     for share, end in ((0.0, first), (1.0, second)):
-        found = bislerp(first, second, np.full(200, share))
+        found = np.empty_like(first)
+        for k in range(200):
+            bislerp(first[k], second[k], share, found[k])
         np.testing.assert_allclose(np.abs(np.einsum("nij,nij->nj", found, end)), 1.0, atol=1e-9)
+
+
+def frame_at_x():
+    """Base up, wall along x."""
+    frame = np.empty((3, 3))
+    axes(np.array([0.0, 0.0, 1.0]), np.array([1.0, 0.0, 0.0]), frame)
+    return frame
 
 
 def test_bislerp_ignores_the_sign_of_fibres():
     """Half-way between a frame and itself turned by 180 degrees about an axis is the frame."""
-    frame = axes(np.array([[0.0, 0.0, 1.0]]), np.array([[1.0, 0.0, 0.0]]))
-    found = bislerp(frame, frame * np.array([-1, 1, -1]), np.array([0.5]))
-    np.testing.assert_allclose(np.abs(np.einsum("nij,nij->nj", found, frame)), 1.0, atol=1e-12)
+    frame, found = frame_at_x(), np.empty((3, 3))
+    bislerp(frame, frame * np.array([-1, 1, -1]), 0.5, found)
+    np.testing.assert_allclose(np.abs(np.einsum("ij,ij->j", found, frame)), 1.0, atol=1e-12)
+
+
+def test_bislerp_goes_the_way_scipy_goes():
+    """Frames a small turn apart, so that no sign is in question, against spherical interpolation of rotations."""
+    rng = np.random.default_rng(4)
+    for share in (0.2, 0.5, 0.9):
+        first = Rotation.random(random_state=rng)
+        second = first * Rotation.from_rotvec(rng.uniform(-0.5, 0.5, 3))
+        found = np.empty((3, 3))
+        bislerp(first.as_matrix(), second.as_matrix(), share, found)
+        exact = Slerp([0.0, 1.0], Rotation.concatenate([first, second]))(share)
+        np.testing.assert_allclose(found, exact.as_matrix(), atol=1e-12)
+
+
+@pytest.mark.parametrize(("up", "outward"), [((0, 0, 0), (1, 0, 0)), ((0, 1, 0), (0, 0, 0)), ((0, 2, 0), (0, 3, 0))])
+def test_a_frame_without_directions_is_still_a_frame(up, outward):
+    frame = np.empty((3, 3))
+    axes(np.array(up, float), np.array(outward, float), frame)
+    np.testing.assert_allclose(frame.T @ frame, np.eye(3), atol=1e-12)
+    assert np.linalg.det(frame) == pytest.approx(1.0)
 
 
 def test_helix_angle_is_counted_from_the_counter_clockwise_direction():
     """At (1, 0, 0) with the base up, counter-clockwise seen from above is +y."""
-    frame = orient(axes(np.array([[0.0, 0, 1]]), np.array([[1.0, 0, 0]])), np.array([30.0]), np.array([0.0]))
-    np.testing.assert_allclose(frame[0, :, 0], [0, np.cos(np.pi / 6), 0.5], atol=1e-12)
-    np.testing.assert_allclose(frame[0, :, 2], [1, 0, 0], atol=1e-12)
+    frame = frame_at_x()
+    orient(frame, 30.0, 0.0)
+    np.testing.assert_allclose(frame[:, 0], [0, np.cos(np.pi / 6), 0.5], atol=1e-12)
+    np.testing.assert_allclose(frame[:, 2], [1, 0, 0], atol=1e-12)
 
 
 def test_given_fibres_are_kept_and_sheets_made_perpendicular():

@@ -1,5 +1,10 @@
 """Multigrid conjugate gradients: the solution of elimination, in steps that do not grow with the mesh."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from cube_heart import block_mesh
@@ -8,6 +13,16 @@ from scipy.sparse.linalg import spsolve
 
 from cardiotwin.meshes.laplace import Laplace
 from cardiotwin.meshes.multigrid import Multigrid
+
+SOLVED = """
+import sys
+import numpy as np
+from test_multigrid import Multigrid, system
+matrix = system((6, 7, 7))  # just small enough to be factorised
+x = np.zeros(matrix.shape[0])
+Multigrid(matrix).solve(np.sin(np.arange(x.size)), x, 1e-8, 200)
+sys.stdout.buffer.write(x.tobytes())
+"""
 
 
 def system(cells, edge_mm=1.0):
@@ -52,3 +67,19 @@ def test_rows_that_bind_to_nothing_are_solved_too():
     x = np.zeros(5000)
     Multigrid(csr_matrix(diags(diagonal))).solve(b, x, 1e-12, 50)
     np.testing.assert_allclose(x, b / diagonal, rtol=1e-9)
+
+
+def test_the_threads_of_blas_change_nothing():
+    """To the last bit: a heart built on a larger machine is the same heart."""
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", SOLVED],
+            env=os.environ | {"OPENBLAS_NUM_THREADS": count},
+            cwd=Path(__file__).parent,
+            check=True,
+            capture_output=True,
+        ).stdout
+        for count in ("1", "2")
+    ]
+    assert len(found[0]) > 0
+    assert found[0] == found[1]

@@ -72,3 +72,14 @@ def test_the_direction_of_a_linear_field_is_its_slope(slope):
     lines = Lines(mesh.points, mesh.tets)
     found = lines.at_nodes(lines.unit_gradient(mesh.points @ np.array(slope)))
     np.testing.assert_allclose(found, np.tile(np.array(slope) / np.linalg.norm(slope), (len(mesh.points), 1)))
+
+
+def test_a_node_that_sees_no_direction_takes_that_of_its_neighbours():
+    """Along a bar, with directions missing at nodes that do not touch each other: distance is length."""
+    mesh = block_mesh((12, 3, 3), 1.0)
+    direction = np.tile([1.0, 0.0, 0.0], (len(mesh.points), 1))
+    lost = (mesh.points % 3 == [2, 1, 1]).all(axis=1)
+    direction[lost] = 0.0
+    found = Lines(mesh.points, mesh.tets).distance(direction, mesh.points[:, 0] < 1e-9)
+    assert lost.sum() >= 4
+    np.testing.assert_allclose(found, mesh.points[:, 0], atol=1e-9)
