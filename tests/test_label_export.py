@@ -106,7 +106,9 @@ def test_both_formats_lie_in_one_folder_and_do_not_replace_each_other(tmp_path):
                 assert path.stat().st_mode & 0o777 == 0o600
             nifti, seg = (next(path for path in written if path.name.endswith(end)) for end in (".nii.gz", ".dcm"))
             np.testing.assert_array_equal(read_label_map(nifti)[0], heart.labels)
-            np.testing.assert_array_equal(np.bincount(read_label_map(seg)[0].ravel())[1:], np.bincount(heart.labels.ravel())[1:])
+            np.testing.assert_array_equal(
+                np.bincount(read_label_map(seg)[0].ravel())[1:], np.bincount(heart.labels.ravel())[1:]
+            )
 
 
 def test_without_the_extra_the_refusal_names_it(tmp_path, monkeypatch):
