@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from cardiotwin.errors import InputRejected, QualityGate
 from cardiotwin.ingest.anatomy import check_not_mirrored
 from cardiotwin.labelled_stack import base_first
@@ -11,8 +13,17 @@ from cardiotwin.segmentation.label_map import LabelMap
 from cardiotwin.settings import LabelSettings
 
 
-def as_segmentation(label_map: LabelMap, settings: LabelSettings, file: str = "") -> tuple[Segmentation, str]:
-    """The segmentation a label map stands for, and a line on what was guessed.
+LEFT_ONLY = (
+    "no right ventricle in it: the heart will be the left one alone, its septum taken to lie on the patient's right. An "
+    "ECG is then explained without the right ventricle, and whether the map is mirrored cannot be seen; draw the right "
+    "ventricular blood if you can"
+)
+
+
+def as_segmentation(
+    label_map: LabelMap, settings: LabelSettings, file: str = ""
+) -> tuple[Segmentation, tuple[str, ...]]:
+    """The segmentation a label map stands for, and a line on what was guessed and on what it lacks.
 
     Parameters
     ----------
@@ -31,9 +42,11 @@ def as_segmentation(label_map: LabelMap, settings: LabelSettings, file: str = ""
     """
     try:
         found, note = decode(label_map, settings)
-        check_not_mirrored(found, label_map.affine)
+        twist_deg = check_not_mirrored(found, label_map.affine)
         segmentation = from_label_map(found, label_map.affine)
         base_first(segmentation)  # what the mesher would refuse
     except (InputRejected, QualityGate) as error:
         raise type(error)(f"{file}: {str(error).removeprefix('label map: ')}" if file else str(error)) from None
-    return segmentation, f"{file}: {note.removeprefix('label map: ')}" if file and note else note
+    lines = [note.removeprefix("label map: ")] if note else []
+    lines += [LEFT_ONLY] if math.isnan(twist_deg) else []
+    return segmentation, tuple(f"{file or 'label map'}: {line}" for line in lines)

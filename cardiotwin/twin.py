@@ -155,8 +155,7 @@ class Twin:
         for one in new:
             if one.kind == "label_map":
                 yield from one.notes
-                _, note = as_segmentation(one.value, self.settings.labels, one.file)
-                yield from [note] if note else []
+                yield from as_segmentation(one.value, self.settings.labels, one.file)[1]
 
     def _checked_plans(self, new: dict[Observation, Found]) -> list[str]:
         """Refuse what the comparison would refuse hours later; a line for each plan that cannot be checked yet."""

@@ -59,10 +59,16 @@ def test_a_map_in_another_frame_is_refused(heart):
         check_not_mirrored(labels, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
 
 
-def test_without_a_right_ventricle_nobody_can_tell(heart):
+def test_without_a_right_ventricle_only_the_frame_can_be_judged(heart):
     labels, affine = heart
-    with pytest.raises(QualityGate, match="RV blood"):
-        check_not_mirrored(np.where(labels == 3, 0, labels), affine)
+    alone = np.where(labels == 3, 0, labels)
+    assert np.isnan(check_not_mirrored(alone, affine))
+    with pytest.raises(InputRejected, match="apex towards right, back"):
+        check_not_mirrored(alone, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
+    with pytest.raises(QualityGate, match="5 of label 3"):
+        check_not_mirrored(
+            np.where((labels == 3) & (np.cumsum(labels == 3).reshape(labels.shape) > 5), 0, labels), affine
+        )
 
 
 def test_the_dti_heart_winds_the_same_way():

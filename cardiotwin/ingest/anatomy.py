@@ -36,6 +36,9 @@ def check_not_mirrored(labels: np.ndarray, affine: np.ndarray) -> float:
     patient's left, front and feet, and the right ventricle lies to the right and in front. The pose also finds a map
     whose axes are those of another frame (RAS read as LPS).
 
+    A left ventricle alone, nearly round, is its own mirror image: only where its apex points can be judged, which finds
+    another frame but not a mirror.
+
     Parameters
     ----------
     labels : (n_slices, n_rows, n_columns) uint8
@@ -44,7 +47,7 @@ def check_not_mirrored(labels: np.ndarray, affine: np.ndarray) -> float:
     Returns
     -------
     float
-        Twist from base to apex, degrees; positive in a human heart.
+        Twist from base to apex, degrees; positive in a human heart. NaN without a right ventricle.
 
     Raises
     ------
@@ -54,11 +57,15 @@ def check_not_mirrored(labels: np.ndarray, affine: np.ndarray) -> float:
         No blood pools to judge by.
     """
     left, right = (_points(labels == label, affine) for label in (LV_BLOOD, RV_BLOOD))
-    if min(len(left), len(right)) < FEWEST_VOXELS:
+    if len(left) < FEWEST_VOXELS or 0 < len(right) < FEWEST_VOXELS:
         raise QualityGate(
             f"label map: found {len(left)} voxels of label {LV_BLOOD} (LV blood) and {len(right)} of label {RV_BLOOD} "
-            f"(RV blood), expected {FEWEST_VOXELS} of each to tell a heart from its mirror image. Add both blood pools"
+            f"(RV blood), expected {FEWEST_VOXELS} of each to tell a heart from its mirror image. Complete them, or "
+            "leave the right ventricle out"
         )
+    if not len(right):
+        _check_apex(_apex_direction(left, left))
+        return float("nan")
     to_apex = _apex_direction(left, right)
     to_right = _across(right.mean(axis=0) - left.mean(axis=0), to_apex)
     twist_deg = _twist_deg(left, right, _level_direction(affine, to_apex), to_right)
@@ -177,6 +184,14 @@ def _check_pose(to_apex: np.ndarray, to_right: np.ndarray) -> None:
         raise InputRejected(
             f"label map: found the apex towards {_words(to_apex)} and the right ventricle towards {_words(to_right)}; "
             "expected left, front, feet and right, front. The affine is mirrored or not in the patient frame (LPS)"
+        )
+
+
+def _check_apex(to_apex: np.ndarray) -> None:
+    if to_apex @ TO_APEX < LEAST_APEX_COSINE:
+        raise InputRejected(
+            f"label map: found the apex towards {_words(to_apex)}; expected left, front, feet. The affine is mirrored "
+            "or not in the patient frame (LPS)"
         )
 
 
