@@ -12,11 +12,10 @@ from cardiotwin.segmentation.coding import decode
 from cardiotwin.segmentation.label_map import LabelMap
 from cardiotwin.settings import LabelSettings
 
-
 LEFT_ONLY = (
-    "no right ventricle in it: the heart will be the left one alone, its septum taken to lie on the patient's right. An "
-    "ECG is then explained without the right ventricle, and whether the map is mirrored cannot be seen; draw the right "
-    "ventricular blood if you can"
+    "no right ventricle in it: the heart will be the left one alone, its septum taken to lie on the patient's right; "
+    "an ECG is then explained without the right ventricle, and whether the map is mirrored cannot be seen. Draw the "
+    "right ventricular blood if you can"
 )
 
 

@@ -187,7 +187,7 @@ def _image(path: Path, salt: str, wanted: Wanted | None, progress: Progress) -> 
         effective=_time(header, _EFFECTIVE),
         recorded=_time(header, _RECORDED),
         dicom=files,
-        notes=taken.choice,
+        notes=tuple(dict.fromkeys((*taken.choice, *image.notes))),
     )
 
 
