@@ -14,7 +14,7 @@ import meshio
 import numpy as np
 import pytest
 from bad_input import command, new_case, refused, taken
-from made_dicom import lge_series, write
+from made_dicom import lge_series, lge_slice, write
 from short_axis import affine, truth
 
 from cardiotwin.meshes.tetrahedra import stuff
@@ -220,6 +220,35 @@ def test_a_label_map_is_refused_as_promised(tmp_path, capsys, monkeypatch, make,
 
 def test_the_label_map_without_harm_is_taken(tmp_path, capsys):
     taken(capsys, new_case(capsys, tmp_path), ["added label map"], saved(tmp_path / "map.nii.gz", labels()))
+
+
+def beside(capsys, tmp_path, moved_mm):
+    """A twin with an image of the drawn heart, and a label map moved along the patient's left."""
+    step = affine()[:3, 2] / np.linalg.norm(affine()[:3, 2])
+    slices = []
+    for k, plane in enumerate(labels()):
+        matrix = affine()
+        one = lge_slice(k, Rows=110, Columns=120, PixelData=plane.astype("<u2").tobytes())
+        one.ImagePositionPatient = [float(v) for v in np.round(matrix[:3, 3] + 9.0 * k * step, 6)]
+        one.ImageOrientationPatient = [round(float(v), 6) for v in (matrix[:3, :2] / 1.6).T.ravel()]
+        one.PixelSpacing = [1.6, 1.6]
+        slices.append(one)
+    case = new_case(capsys, tmp_path)
+    taken(capsys, case, ["added image"], write(tmp_path / "image", slices))
+    matrix = affine()
+    matrix[0, 3] += moved_mm
+    return case, saved(tmp_path / "map.nii.gz", labels(), matrix)
+
+
+def test_tn04_a_shifted_affine_lies_beside_the_image(tmp_path, capsys):
+    case, path = beside(capsys, tmp_path, 300.0)
+    said = refused(capsys, case, 3, ["map.nii.gz", "within the lge image", "cardiotwin remove"], path)
+    assert f"of {(labels() > 0).sum()} labelled voxels" in said
+
+
+def test_a_label_map_a_little_beside_its_image_is_taken(tmp_path, capsys):
+    case, path = beside(capsys, tmp_path, 10.0)
+    taken(capsys, case, ["added label map"], path)
 
 
 BALL = stuff(lambda p: 30.0 - np.linalg.norm(p, axis=1), [-30] * 3, [30] * 3, 12.0)
