@@ -69,7 +69,7 @@ def check_within(segmentation: Segmentation, image: Image, file: str = "") -> No
     inside = ((index > -1.0) & (index < np.array(image.values.shape[::-1]))).all(axis=1)
     if inside.mean() < LEAST_IN_IMAGE:
         raise InputRejected(
-            f"{file or 'label map'}: found {inside.sum()} of {len(inside)} labelled voxels within the {image.kind} image"
-            f" of this twin; expected {100 * LEAST_IN_IMAGE:g} % or more. Its affine is shifted, or it belongs to "
+            f"{file or 'label map'}: found {inside.sum()} of {len(inside)} labelled voxels within the {image.kind} "
+            f"image of this twin; expected {100 * LEAST_IN_IMAGE:g} % or more. Its affine is shifted, or it belongs to "
             "another image: save it with the image's geometry, or take that image out with `cardiotwin remove`"
         )
