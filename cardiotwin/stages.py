@@ -279,9 +279,13 @@ def take_label_map(work: Work, label_map: LabelMap) -> Segmentation:
 
 
 def segment_image(work: Work, image: Image) -> Segmentation:
+    from cardiotwin.ingest.anatomy import check_image_not_mirrored
     from cardiotwin.segmentation import segment
 
-    return segment(image, work.settings.segment, progress=work.progress)
+    found = segment(image, work.settings.segment, progress=work.progress)
+    if not work.settings.segment.allow_mirrored:
+        check_image_not_mirrored(found.labels, found.affine)
+    return found
 
 
 def segmenter_in_use(settings: SimpleNamespace) -> str:

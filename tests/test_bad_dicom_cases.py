@@ -6,7 +6,8 @@ What needs no command line, or the thousands of variants of a case, is tested wh
 TD02, TD03, TD29 in `test_dicom_damage.py`; TD04, TD05 in `test_dicom_refusals.py`; TD07, TD09 in
 `test_dicom_compressed.py`; TD08 and TD28, with decoders that die, in `test_dicom_guard.py`; TD13 in
 `test_dicom_against_simpleitk.py`; TD18 in `test_dicom_archives.py`; TD20, TD23 and TD25 in
-`test_dicom_more_refusals.py`; TD21 in `test_deidentify.py`; TD26 for label maps in `test_mirrored_heart.py`.
+`test_dicom_more_refusals.py`; TD21 in `test_deidentify.py`; TD26 in `test_mirrored_image.py`,
+for label maps and meshes in `test_mirrored_heart.py` and `test_mirrored_mesh.py`.
 """
 
 import os

@@ -15,13 +15,22 @@ FEWEST_VOXELS = 10
 LARGEST_TILT_DEG = 30.0
 CLEAR_TWIST_DEG = 6.0
 """Phantoms without a twist measure 0 to 2.5 degrees on 8 mm slices, the least twisted real label map 13."""
-CLEAR_MESH_TWIST_DEG = 10.0
-"""By nodes of surfaces, unevenly spread: an idealised heart without a twist measures up to 6 degrees."""
+CLEAR_ROUGH_TWIST_DEG = 10.0
+"""By nodes of surfaces, unevenly spread, an idealised heart without a twist measures up to 6 degrees, by contours that
+were drawn automatically up to 3."""
 
 TO_APEX = np.array([1.0, -1.0, -1.0]) / np.sqrt(3)
 """Left, front, feet."""
 TO_RIGHT_VENTRICLE = np.array([-1.0, -1.0, 0.0]) / np.sqrt(2)
 """Right, front."""
+LEAST_RIGHT_SHARE = 0.2
+"""Of the left pool: a smaller right one was not found, or hardly."""
+ADVICE = {
+    "label map": "Check the sign of each axis in the program that wrote it, and save it in the patient frame (LPS)",
+    "mesh": "Check the sign of each axis in the program that wrote it, or say `mesh_file.frame` in twin.toml",
+    "image": "Export the series again; if the contours are wrong, give a label map, if all is right, set "
+    "`segment.allow_mirrored` in twin.toml",
+}
 LEAST_APEX_COSINE = 0.5
 """Real apices lie within 30 degrees of `TO_APEX`; 60 degrees leaves room for a lying or a vertical heart. An apex on
 `TO_APEX` that is reflected along one axis of the patient is 71 degrees from it."""
@@ -71,6 +80,32 @@ def check_not_mirrored(labels: np.ndarray, affine: np.ndarray) -> float:
     return _judged(left, right, to_apex, _level_direction(affine, to_apex), "label map")
 
 
+def check_image_not_mirrored(labels: np.ndarray, affine: np.ndarray) -> float:
+    """As `check_not_mirrored`, for an image, by contours that were drawn on it automatically.
+
+    Contours are sought where the right ventricle should be, so in a mirrored image it may be missed: where it was not
+    found, or hardly, only the apex is judged.
+
+    Returns
+    -------
+    float
+        NaN without a right ventricle.
+
+    Raises
+    ------
+    QualityGate
+        Mirrored, or lying in the patient as no heart does.
+    """
+    left, right = (_points(labels == label, affine) for label in (LV_BLOOD, RV_BLOOD))
+    if len(right) < LEAST_RIGHT_SHARE * len(left):
+        right = right[:0]
+    to_apex = _apex_direction(left, right if len(right) else left)
+    try:
+        return _judged(left, right, to_apex, _level_direction(affine, to_apex), "image")
+    except InputRejected as error:
+        raise QualityGate(str(error)) from None
+
+
 def check_mesh_not_mirrored(left: np.ndarray, right: np.ndarray, base: np.ndarray) -> float:
     """As `check_not_mirrored`, for a mesh: by the nodes of its surfaces.
 
@@ -102,10 +137,10 @@ def _judged(left: np.ndarray, right: np.ndarray, to_apex: np.ndarray, level: np.
         return float("nan")
     to_right = _across(right.mean(axis=0) - left.mean(axis=0), to_apex)
     twist_deg = _twist_deg(left, right, level, to_right)
-    if twist_deg < -(CLEAR_MESH_TWIST_DEG if what == "mesh" else CLEAR_TWIST_DEG):
+    if twist_deg < -(CLEAR_TWIST_DEG if what == "label map" else CLEAR_ROUGH_TWIST_DEG):
         raise InputRejected(
             f"{what}: found a mirrored heart: from base to apex the right ventricle winds {-twist_deg:.0f} degrees "
-            "the wrong way round the left one. Check the sign of each axis in the program that wrote it"
+            f"the wrong way round the left one. {ADVICE[what]}"
         )
     _check_pose(to_apex, to_right, what)
     return twist_deg
@@ -220,8 +255,9 @@ def _check_pose(to_apex: np.ndarray, to_right: np.ndarray | None, what: str) -> 
     found, expected = f"the apex towards {_words(to_apex)}", "left, front, feet"
     if to_right is not None:
         found, expected = f"{found} and the right ventricle towards {_words(to_right)}", f"{expected} and right, front"
-    frame = "Say so in twin.toml, `mesh_file.frame`" if what == "mesh" else "Save it in the patient frame (LPS)"
-    raise InputRejected(f"{what}: found {found}; expected {expected}. It is mirrored or in another frame. {frame}")
+    raise InputRejected(
+        f"{what}: found {found}; expected {expected}. It is mirrored or in another frame. {ADVICE[what]}"
+    )
 
 
 def _words(direction: np.ndarray) -> str:
