@@ -66,10 +66,10 @@ def check_within(segmentation: Segmentation, image: Image, file: str = "") -> No
     """
     labelled = np.argwhere(segmentation.labels > 0)[:, ::-1]
     index = apply_affine(np.linalg.inv(image.affine), apply_affine(segmentation.affine, labelled))
-    inside = ((index > -1.0) & (index < np.array(image.values.shape[::-1]))).all(axis=1)
+    inside = np.all((index > -1.0) & (index < np.array(image.values.shape[::-1])), axis=1)
     if inside.mean() < LEAST_IN_IMAGE:
         raise InputRejected(
-            f"{file or 'label map'}: found {inside.sum()} of {len(inside)} labelled voxels within the {image.kind} "
+            f"{file or 'label map'}: found {inside.sum()} of {len(labelled)} labelled voxels within the {image.kind} "
             f"image of this twin; expected {100 * LEAST_IN_IMAGE:g} % or more. Its affine is shifted, or it belongs to "
             "another image: save it with the image's geometry, or take that image out with `cardiotwin remove`"
         )
