@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from cardiotwin.twin import Twin
 
 NIFTI_FILE, SEG_FILE, ABOUT_FILE = "segmentation.nii.gz", "segmentation.dcm", "segmentation.json"
+OURS = (NIFTI_FILE, SEG_FILE, ABOUT_FILE)
 DESCRIPTIONS: dict[int, tuple[str, str, str]] = {
     labels.LV_BLOOD: ("LV blood", "87878005", "Left ventricle"),
     labels.MYOCARDIUM: ("Myocardium", "74281007", "Myocardium"),
@@ -43,7 +46,7 @@ _TYPE_2 = (
 
 
 def export_segmentation(twin: Twin, to: Literal["nifti", "dicom-seg"], out: Path) -> tuple[Path, ...]:
-    """Write the segmentation of a twin that is up to date into a new folder.
+    """Write the segmentation of a twin that is up to date into a folder that is new, or holds the other format of it.
 
     Raises
     ------
@@ -52,8 +55,7 @@ def export_segmentation(twin: Twin, to: Literal["nifti", "dicom-seg"], out: Path
     QualityGate
         There is no segmentation of today's inputs.
     """
-    ours = {NIFTI_FILE, SEG_FILE, ABOUT_FILE}
-    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - ours):
+    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - set(OURS)):
         raise SettingsError(f"{out}: found other files there; expected a new folder. Name one")
     segmentation = twin.result("segment")
     if to == "nifti":
@@ -79,14 +81,23 @@ def write_nifti(folder: Path, segmentation: Segmentation, provenance: Provenance
     image.SetSpacing(spacing.tolist())
     image.SetDirection((axes / spacing).ravel().tolist())
     image.SetOrigin(segmentation.affine[:3, 3].tolist())
-    with durable.new_folder(folder, segmentation.labels.nbytes) as temporary:
+    with _beside_the_other(folder, segmentation, NIFTI_FILE, ABOUT_FILE) as temporary:
         SimpleITK.WriteImage(image, str(temporary / NIFTI_FILE), True)
         about = durable.readable(_about(segmentation, provenance))
         (temporary / ABOUT_FILE).write_bytes(about)
-        for path in temporary.iterdir():
-            path.chmod(0o600)
-            durable.sync_file(path)
     return folder / NIFTI_FILE, folder / ABOUT_FILE
+
+
+@contextmanager
+def _beside_the_other(folder: Path, segmentation: Segmentation, *written: str) -> Iterator[Path]:
+    """A folder for the files named, in place of `folder` when the block ends well; our other files there stay."""
+    with durable.new_folder(folder, segmentation.labels.nbytes) as temporary:
+        for name in set(OURS).difference(written):
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, temporary / name)
+        yield temporary
+        for path in temporary.iterdir():
+            durable.sync_file(path)
 
 
 def _about(segmentation: Segmentation, provenance: Provenance) -> dict[str, Any]:
@@ -148,10 +159,8 @@ def write_dicom_seg(folder: Path, segmentation: Segmentation, sources: Sequence[
         content_label="HEART",
         content_description="Not for clinical use",
     )
-    with durable.new_folder(folder, segmentation.labels.nbytes) as temporary:
+    with _beside_the_other(folder, segmentation, SEG_FILE) as temporary:
         written.save_as(temporary / SEG_FILE, enforce_file_format=True)
-        (temporary / SEG_FILE).chmod(0o600)
-        durable.sync_file(temporary / SEG_FILE)
     return (folder / SEG_FILE,)
 
 

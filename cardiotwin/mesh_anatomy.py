@@ -14,6 +14,7 @@ import numpy as np
 
 from cardiotwin.errors import MeshError, QualityGate, SettingsError
 from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart, heart_from_mesh
+from cardiotwin.ingest.anatomy import check_mesh_not_mirrored
 from cardiotwin.mesh_fineness import check_fineness
 from cardiotwin.meshes.fibres import frames_from, per_tetrahedron
 from cardiotwin.meshes.formats import MM_PER, MeshFile, checked, read_raw, shown
@@ -38,6 +39,7 @@ HEART_MM = (40.0, 400.0)
 MOST_MISSING = 0.05
 """Share of the fibres that may be missing; the rule fills them."""
 UNIT_TOLERANCE = 1e-3
+RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])
 MOST_TAGS = 64
 
 
@@ -128,17 +130,23 @@ def heart_of(
         A region that the mesh does not have, or in two classes.
     QualityGate
         No size of a heart; surfaces that cannot be found; edges too long for the velocity.
+    InputRejected
+        Mirrored, or lying in the patient as no heart does.
     MeshError
         What the settings leave is no heart.
     """
     points = given.points if about.unit == "auto" else given.points / MM_PER[given.unit] * MM_PER[about.unit]
     _check_size(points)
+    if about.frame == "ras":
+        points, given = points * RAS_TO_LPS, _turned(given)
     tissue = tissue_classes(given, about)
     mesh, tissue, fibres, sheets, lists = _without_left_out(given, about, points, tissue)
     if not about.allow_coarse:
         check_fineness(mesh, cell_model, velocity_cross)
     progress(0.1, "finding the surfaces")
     left, right, base = surface_nodes(mesh, *lists)
+    if about.frame != "any":
+        check_mesh_not_mirrored(*(mesh.points[nodes] for nodes in (left, right, base)))
     missing = _missing(fibres)
     heart = heart_from_mesh(
         mesh.points, mesh.tets, left_endocardium=left, right_endocardium=right, base=base, tissue_class=tissue,
@@ -148,6 +156,12 @@ def heart_of(
         progress=part(progress, 0.3, 1.0),
     )  # fmt: skip
     return _filled(heart, fibres, sheets) if missing.any() else heart
+
+
+def _turned(given: UserMesh) -> UserMesh:
+    """Its directions from RAS into LPS."""
+    fibres, sheets = (one * RAS_TO_LPS if len(one) else one for one in (given.fibres, given.sheets))
+    return replace(given, fibres=fibres, sheets=sheets)
 
 
 def tissue_classes(given: UserMesh, about: MeshFileSettings) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,13 +123,26 @@ def _in_folder(folder: Path, salt: str, at: str, wanted: Wanted | None, progress
     inputs = recognise_all(folder)
     known = [one for one in inputs if one[0] in FROM_FOLDERS] or [one for one in inputs if one[0] == "surfaces"]
     found = [_read(kind, folder, files, salt, at, wanted, progress) for kind, files in known]
-    if not found:
+    if found:
+        left = [one for one in inputs if one not in known and one[0] != "unknown"]
+        found[0] = replace(found[0], notes=(*found[0].notes, *_left_out(left, folder)))
+    else:
         count = sum(len(files) for _, files in inputs)
         raise InputRejected(
             f"{shown(folder.name)}: found no DICOM image, DICOM ECG, WFDB record or surface among {count} files; "
             "name label maps, CSV files and plans themselves"
         )
     return found
+
+
+def _left_out(inputs: list[tuple[str, tuple[Path, ...]]], folder: Path) -> Iterator[str]:
+    """A line for each kind of input that a folder holds but does not stand for."""
+    for kind in dict.fromkeys(kind for kind, _ in inputs):
+        files = [file for other, some in inputs if other == kind for file in some]
+        words = f"{len(files)} {kind.replace('_', ' ').removesuffix('s')} file{'s' * (len(files) > 1)}"
+        advice = "name their own folder to take them" if kind == "surfaces" else "name what is to be taken itself"
+        reason = "images and ECGs go before them" if kind == "surfaces" else "a folder stands for images and ECGs only"
+        yield f"left out {words} ({name_of(files[0], folder)}{' ...' * (len(files) > 1)}): {reason}; {advice}"
 
 
 def _one_file(path: Path, salt: str, at: str, wanted: Wanted | None, progress: Progress) -> Found:
@@ -187,7 +200,7 @@ def _image(path: Path, salt: str, wanted: Wanted | None, progress: Progress) -> 
         effective=_time(header, _EFFECTIVE),
         recorded=_time(header, _RECORDED),
         dicom=files,
-        notes=taken.choice,
+        notes=tuple(dict.fromkeys((*taken.choice, *image.notes))),
     )
 
 

@@ -14,6 +14,8 @@ from cardiotwin.store import Recipe
 
 HOW = frozenset({"induce.workers", "simulate.checkpoint_every_s"})
 """Settings that decide how a result is computed, not what it is: in no key."""
+PLUG_IN = "plug-in"
+"""Among a recipe's inputs: what of another package computes it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ def _recipe(step: Step, keys: dict[str, str], settings: Settings, version: int) 
         inputs |= {f"{argument}.{i}": observation for i, observation in enumerate(observations)}
     if step.into:
         inputs["version"] = str(version)
+    if step.plug_in and (named := step.plug_in(readable(settings, step.settings))):
+        inputs[PLUG_IN] = named
     return Recipe(step.function.__name__, inputs, values(settings, step.settings), code_version(step.function))
 
 

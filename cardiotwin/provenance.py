@@ -42,7 +42,8 @@ class StageRecord:
     key : str
         Content address of its output.
     inputs : dict of str to str
-        Key of each upstream stage and SHA-256 of each observation it used, by name.
+        Key of each upstream stage and SHA-256 of each observation it used, by name; ``"plug-in"``: package, version,
+        weights and code of a trained model that computed it.
     settings : dict of str to str
         The settings it used, ``"section.key"`` to value as text.
     code : str

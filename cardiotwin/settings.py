@@ -24,6 +24,7 @@ class SegmentSettings(Section):
     """Thresholds are fractions of the brightest myocardial signal; the consensus is 40 % and 60 %."""
 
     method: str = Field("automatic", min_length=1, description="or the name of an installed plug-in, a trained model")
+    allow_mirrored: bool = Field(False, description="take an image whose heart lies or winds as in a mirror")
     scar_method: Literal["percent_of_maximum", "fwhm", "n_sd", "otsu_sd", "schmidt_2007"] = Field(
         "percent_of_maximum", description="how core and border zone are told apart; the report shows all of them"
     )
@@ -93,6 +94,7 @@ class MeshFileSettings(Section):
     """What a mesh of the user's own does not say of itself; regions are numbers that it gives its elements."""
 
     unit: Literal["auto", "mm", "cm", "m", "um"] = Field("auto", description="of the coordinates; auto: by their size")
+    frame: Literal["lps", "ras", "any"] = Field("lps", description="of the coordinates; any: not held against anatomy")
     healthy_regions: tuple[int, ...] = ()
     border_zone_regions: tuple[int, ...] = ()
     core_regions: tuple[int, ...] = ()

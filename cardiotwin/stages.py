@@ -108,6 +108,9 @@ class Step:
         Of the time of a whole run: a fifth of its seconds in the demo.
     into : str
         Folder of the twin that the function fills, in place of a result; "" for most.
+    plug_in : callable or None
+        ``plug_in(settings)``: what of another package computes it, in words that change when that does, "" for nothing.
+        Part of the key, as the sources of CardioTwin are.
     """
 
     name: str
@@ -120,6 +123,7 @@ class Step:
     waits_for: str = ""
     share: float = 0.4
     into: str = ""
+    plug_in: Callable[[Any], str] | None = None
 
     @property
     def kind(self) -> Any:
@@ -214,7 +218,10 @@ def _segmentation(observed: dict[str, list[str]]) -> Step:
     if observed["label_map"]:
         return Step("segment", "segment", take_label_map, {"label_map": observed["label_map"][-1]}, ("labels",))
     if observed["image"]:
-        return Step("segment", "segment", segment_image, {"image": observed["image"][-1]}, ("segment",), share=0.3)
+        return Step(
+            "segment", "segment", segment_image, {"image": observed["image"][-1]}, ("segment",), share=0.3,
+            plug_in=segmenter_in_use,
+        )  # fmt: skip
     return Step("segment", "segment", segment_image, waits_for=NO_IMAGING)
 
 
@@ -272,9 +279,22 @@ def take_label_map(work: Work, label_map: LabelMap) -> Segmentation:
 
 
 def segment_image(work: Work, image: Image) -> Segmentation:
+    from cardiotwin.ingest.anatomy import check_image_not_mirrored
     from cardiotwin.segmentation import segment
 
-    return segment(image, work.settings.segment, progress=work.progress)
+    found = segment(image, work.settings.segment, progress=work.progress)
+    if not work.settings.segment.allow_mirrored:
+        check_image_not_mirrored(found.labels, found.affine)
+    return found
+
+
+def segmenter_in_use(settings: SimpleNamespace) -> str:
+    """The trained model that `segment_image` runs; "" for the contours of CardioTwin itself."""
+    if settings.segment.method == "automatic":
+        return ""
+    from cardiotwin.segmentation.plugins import installed
+
+    return installed(settings.segment.method)
 
 
 def build_heart(work: Work, segmentation: Segmentation) -> Heart:

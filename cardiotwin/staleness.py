@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cardiotwin.planning import Planned, is_observation
+from cardiotwin.planning import PLUG_IN, Planned, is_observation
 
 MOST_SETTINGS = 3
 
@@ -40,6 +40,8 @@ def _own(one: Planned, before: Mapping[str, Any], kinds: Mapping[str, str]) -> I
     if changed:
         more = f" and {len(changed) - MOST_SETTINGS} more" if len(changed) > MOST_SETTINGS else ""
         yield f"setting{'s' * (len(changed) > 1)} {', '.join(changed[:MOST_SETTINGS])}{more} changed"
+    if before["inputs"].get(PLUG_IN) != one.recipe.inputs.get(PLUG_IN) and PLUG_IN in one.recipe.inputs:
+        yield "plug-in changed"
     seen, now = (
         {value for value in inputs.values() if is_observation(value)}
         for inputs in (before["inputs"], one.recipe.inputs)

@@ -151,7 +151,7 @@ class Recipe:
     ----------
     stage : str
     inputs : dict of str to str
-        Key of each upstream stage and SHA-256 of each observation, by name.
+        Key of each upstream stage and SHA-256 of each observation, by name; the plug-in that computes it, if one does.
     settings : dict
         The settings the stage reads, `section.key` to value; JSON.
     code : str

@@ -25,6 +25,7 @@ from cardiotwin.workshop import Workshop
 
 if TYPE_CHECKING:
     from cardiotwin.heart import Heart
+    from cardiotwin.imaging import Image
     from cardiotwin.ingest import Wanted
     from cardiotwin.observations import Found
     from cardiotwin.study import Study
@@ -128,7 +129,7 @@ class Twin:
             before = self.ledger.observations()
             new = self._new_observations(found)
             notes += _of_unnamed_patients(new, people, before)
-            notes += self._checked_label_maps(new.values())
+            notes += self._checked_label_maps(tuple(new.values()))
             notes += self._checked_plans(new)
             for observation, one in new.items():
                 about: dict[str, Any] = {
@@ -148,15 +149,26 @@ class Twin:
         progress(1.0, "done")
         return Added(tuple(new), tuple(notes))
 
-    def _checked_label_maps(self, new: Iterable[Found]) -> Iterator[str]:
+    def _checked_label_maps(self, new: tuple[Found, ...]) -> Iterator[str]:
         """Refuse what the segmentation would refuse later; a line for each map whose coding was guessed."""
-        from cardiotwin.given_labels import as_segmentation
+        from cardiotwin.given_labels import as_segmentation, check_within
 
-        for one in new:
-            if one.kind == "label_map":
-                yield from one.notes
-                _, note = as_segmentation(one.value, self.settings.labels, one.file)
-                yield from [note] if note else []
+        maps = [one for one in new if one.kind == "label_map"]
+        image = self._newest_image(new) if maps else None
+        for one in maps:
+            segmentation, told = as_segmentation(one.value, self.settings.labels, one.file)
+            if image is not None:
+                check_within(segmentation, image, one.file)
+            yield from (*one.notes, *told)
+
+    def _newest_image(self, new: Iterable[Found]) -> Image | None:
+        """The image that is being added, or else the one that is in use."""
+        given = [one.value for one in new if one.kind == "image"]
+        kept = [one.sha256 for one in self.ledger.observations() if one.kind == "image"]
+        if given or not kept:
+            return given[-1] if given else None
+        image: Image = store.load(self.folder / "observations" / kept[-1], stages.kind_of(stages.OBSERVED["image"]))
+        return image
 
     def _checked_plans(self, new: dict[Observation, Found]) -> list[str]:
         """Refuse what the comparison would refuse hours later; a line for each plan that cannot be checked yet."""

@@ -92,6 +92,25 @@ def test_a_dicom_segmentation_cut_anywhere_is_refused(tmp_path):
             read_label_map(cut)
 
 
+def test_both_formats_lie_in_one_folder_and_do_not_replace_each_other(tmp_path):
+    pytest.importorskip("highdicom")
+    first, second = from_label_map(winding(), affine()), from_label_map(winding()[:, ::-1], affine())
+    for write_all in (
+        lambda heart: (write_nifti(tmp_path / "a", heart, NOTHING), write_dicom_seg(tmp_path / "a", heart, ())),
+        lambda heart: (write_dicom_seg(tmp_path / "b", heart, ()), write_nifti(tmp_path / "b", heart, NOTHING)),
+    ):
+        for heart in (first, second):  # the second time each takes the place of its own older file, and of no other
+            written = [path for paths in write_all(heart) for path in paths]
+            assert {path.name for path in written} == {path.name for path in written[0].parent.iterdir()}
+            for path in written:
+                assert path.stat().st_mode & 0o777 == 0o600
+            nifti, seg = (next(path for path in written if path.name.endswith(end)) for end in (".nii.gz", ".dcm"))
+            np.testing.assert_array_equal(read_label_map(nifti)[0], heart.labels)
+            np.testing.assert_array_equal(
+                np.bincount(read_label_map(seg)[0].ravel())[1:], np.bincount(heart.labels.ravel())[1:]
+            )
+
+
 def test_without_the_extra_the_refusal_names_it(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "highdicom", None)
     with pytest.raises(SettingsError, match=r"cardiotwin\[dicom\]"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from data_folder import real_data
 
-from cardiotwin.errors import CardioTwinError, InputRejected, QualityGate, ResourceLimit
+from cardiotwin.errors import CardioTwinError, InputRejected, QualityGate
 from cardiotwin.imaging import apply_affine
 from cardiotwin.ingest import read_label_map
 
@@ -93,7 +93,7 @@ def patched(path, offset, layout, *numbers):
 @pytest.mark.parametrize(
     ("field", "error", "words"),
     [
-        ((40, "<8h", 3, 30_000, 30_000, 30_000, 1, 1, 1, 1), ResourceLimit, "30000"),
+        ((40, "<8h", 3, 30_000, 30_000, 30_000, 1, 1, 1, 1), InputRejected, "30000"),
         ((40, "<8h", 3, -12, 10, 6, 1, 1, 1, 1), InputRejected, "dim"),
         ((40, "<8h", 4, 12, 10, 6, 5, 1, 1, 1), InputRejected, "three"),
         ((40, "<8h", 3, 12, 10, 600, 1, 1, 1, 1), InputRejected, "72000 from its header"),

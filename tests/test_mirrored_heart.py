@@ -5,6 +5,8 @@ import itertools
 import numpy as np
 import pytest
 from data_folder import real_data
+from short_axis import affine as drawn_affine
+from short_axis import truth
 
 from cardiotwin.errors import InputRejected, QualityGate
 from cardiotwin.ingest import check_not_mirrored, read_label_map
@@ -39,6 +41,17 @@ def test_a_reflection_in_any_plane_is_refused(heart):
             check_not_mirrored(labels, reflection @ affine)
 
 
+@pytest.mark.parametrize("labels", [truth(), truth()[:, ::-1]], ids=["drawn", "the other way up"])
+def test_size_and_place_of_an_untwisted_heart_change_nothing(labels):
+    """Slices that lie on the edge of a level belong to one of them; split by rounding they made 7 degrees."""
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        matrix = drawn_affine()
+        matrix[:3, :3] *= rng.uniform(0.5, 2.0)
+        matrix[:3, 3] = rng.uniform(-200, 200, 3)
+        assert abs(check_not_mirrored(labels, matrix)) < 4
+
+
 def test_the_order_of_the_voxels_says_nothing(heart):
     labels, affine = heart
     twist = check_not_mirrored(labels, affine)
@@ -59,10 +72,16 @@ def test_a_map_in_another_frame_is_refused(heart):
         check_not_mirrored(labels, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
 
 
-def test_without_a_right_ventricle_nobody_can_tell(heart):
+def test_without_a_right_ventricle_only_the_frame_can_be_judged(heart):
     labels, affine = heart
-    with pytest.raises(QualityGate, match="RV blood"):
-        check_not_mirrored(np.where(labels == 3, 0, labels), affine)
+    alone = np.where(labels == 3, 0, labels)
+    assert np.isnan(check_not_mirrored(alone, affine))
+    with pytest.raises(InputRejected, match=r"found the apex towards feet, .*LPS"):
+        check_not_mirrored(alone, np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
+    with pytest.raises(QualityGate, match="5 of label 3"):
+        check_not_mirrored(
+            np.where((labels == 3) & (np.cumsum(labels == 3).reshape(labels.shape) > 5), 0, labels), affine
+        )
 
 
 def test_the_dti_heart_winds_the_same_way():

@@ -1,17 +1,23 @@
 """A trained model from another package: found by its entry point, its weights refused unless they are as pinned."""
 
 import hashlib
+import importlib
 import json
 import pickle
 
 import numpy as np
 import pytest
-from short_axis import image, truth
+from made_dicom import lge_series, write
+from short_axis import affine, image, truth
 
+from cardiotwin import presets
 from cardiotwin.errors import InputRejected, IntegrityError, SettingsError
-from cardiotwin.segmentation import segment
+from cardiotwin.segmentation import from_label_map, segment
 from cardiotwin.segmentation.plugins import Weights, checked_weights
 from cardiotwin.settings import SegmentSettings
+from cardiotwin.twin import Twin
+
+SEGMENTED = from_label_map(truth(), affine())
 
 MODULE = """
 from dataclasses import replace
@@ -104,3 +110,55 @@ def test_a_method_that_is_none_is_a_wrong_setting(installed, name, because):
     with pytest.raises(SettingsError, match=because) as refused:
         segment(image(), SegmentSettings(method=name))
     assert refused.value.exit_code == 2
+
+
+@pytest.fixture
+def twin(installed, tmp_path):
+    """A twin with an image, which the plug-in is to segment."""
+    text = presets.settings_text(presets.preset("default"), "").replace('method = "automatic"', 'method = "segmenter"')
+    made = Twin.create(tmp_path / "case", text)
+    made.add([write(tmp_path / "lge", lge_series(5))])
+    return made
+
+
+def state(twin):
+    (step,) = (one for one in twin.status().steps if one.name == "segment")
+    return step.state, step.because
+
+
+def exchanged(installed, *changes):
+    """The same plug-in as another install would leave it: changed files, imported anew."""
+    for name, old, new in changes:
+        file = installed / name
+        file.write_bytes(file.read_bytes().replace(old, new))
+    __import__("sys").modules.pop("tiny_net", None)
+    importlib.invalidate_caches()
+
+
+def test_another_version_weights_or_code_of_the_plug_in_make_its_segmentation_stale(installed, twin):
+    key = {one.step.name: one.key for one in twin.planned()}["segment"]
+    twin.store.put(next(one.recipe for one in twin.planned() if one.step.name == "segment"), SEGMENTED, 0.0)
+    twin.ledger.new_version({"segment": key}, ["segment"])
+    assert state(twin) == ("current", "")
+    pin = hashlib.sha256(safetensors(np.array([200.0]))).hexdigest().encode()
+    weights = safetensors(np.array([150.0]))
+    other = hashlib.sha256(weights).hexdigest().encode()
+    there_and_back = {
+        "version": ("tiny_net-1.2.dist-info/METADATA", b"Version: 1.2", b"Version: 1.3"),
+        "weights": ("tiny_net.py", pin, other),
+        "code": ("tiny_net.py", b"> level", b">= level"),
+        "gone": ("tiny_net-1.2.dist-info/entry_points.txt", b"\nsegmenter =", b"\nelse =  "),
+    }
+    for file, old, new in there_and_back.values():
+        exchanged(installed, (file, old, new))
+        assert state(twin) == ("stale", "plug-in changed")
+        exchanged(installed, (file, new, old))
+        assert state(twin) == ("current", "")
+    used = next(one for one in twin.provenance().stages if one.stage == "segment").inputs["plug-in"]
+    assert used.startswith(f"plug-in segmenter of tiny-net 1.2, weights sha256:{pin.decode()}, code sha256:")
+
+
+def test_the_contours_of_the_tool_itself_ask_for_no_plug_in(twin):
+    twin.settings = twin.settings.model_copy(update={"segment": SegmentSettings()})
+    (segment_step,) = (one for one in twin.planned() if one.step.name == "segment")
+    assert "plug-in" not in segment_step.recipe.inputs

@@ -9,18 +9,31 @@ from cardiotwin.imaging import apply_affine
 from cardiotwin.segmentation import LV_BLOOD, RV_BLOOD
 
 N_LEVELS = 10
+ON_EDGE_MM = 0.01
 FEWEST_LEVELS = 3
 FEWEST_VOXELS = 10
 LARGEST_TILT_DEG = 30.0
 CLEAR_TWIST_DEG = 6.0
 """Phantoms without a twist measure 0 to 2.5 degrees on 8 mm slices, the least twisted real label map 13."""
+CLEAR_ROUGH_TWIST_DEG = 10.0
+"""By nodes of surfaces, unevenly spread, an idealised heart without a twist measures up to 6 degrees, by contours that
+were drawn automatically up to 3."""
 
 TO_APEX = np.array([1.0, -1.0, -1.0]) / np.sqrt(3)
 """Left, front, feet."""
 TO_RIGHT_VENTRICLE = np.array([-1.0, -1.0, 0.0]) / np.sqrt(2)
 """Right, front."""
-LEAST_APEX_COSINE = 0.2
-"""Real apices lie within 30 degrees of `TO_APEX`; 78 degrees leaves room for a lying or a vertical heart."""
+LEAST_RIGHT_SHARE = 0.2
+"""Of the left pool: a smaller right one was not found, or hardly."""
+ADVICE = {
+    "label map": "Check the sign of each axis in the program that wrote it, and save it in the patient frame (LPS)",
+    "mesh": "Check the sign of each axis in the program that wrote it, or say `mesh_file.frame` in twin.toml",
+    "image": "Export the series again; if the contours are wrong, give a label map, if all is right, set "
+    "`segment.allow_mirrored` in twin.toml",
+}
+LEAST_APEX_COSINE = 0.5
+"""Real apices lie within 30 degrees of `TO_APEX`; 60 degrees leaves room for a lying or a vertical heart. An apex on
+`TO_APEX` that is reflected along one axis of the patient is 71 degrees from it."""
 
 
 def check_not_mirrored(labels: np.ndarray, affine: np.ndarray) -> float:
@@ -36,6 +49,9 @@ def check_not_mirrored(labels: np.ndarray, affine: np.ndarray) -> float:
     patient's left, front and feet, and the right ventricle lies to the right and in front. The pose also finds a map
     whose axes are those of another frame (RAS read as LPS).
 
+    A left ventricle alone, nearly round, is its own mirror image: only where its apex points can be judged, which finds
+    another frame but not a mirror.
+
     Parameters
     ----------
     labels : (n_slices, n_rows, n_columns) uint8
@@ -44,7 +60,7 @@ def check_not_mirrored(labels: np.ndarray, affine: np.ndarray) -> float:
     Returns
     -------
     float
-        Twist from base to apex, degrees; positive in a human heart.
+        Twist from base to apex, degrees; positive in a human heart. NaN without a right ventricle.
 
     Raises
     ------
@@ -54,20 +70,79 @@ def check_not_mirrored(labels: np.ndarray, affine: np.ndarray) -> float:
         No blood pools to judge by.
     """
     left, right = (_points(labels == label, affine) for label in (LV_BLOOD, RV_BLOOD))
-    if min(len(left), len(right)) < FEWEST_VOXELS:
+    if len(left) < FEWEST_VOXELS or 0 < len(right) < FEWEST_VOXELS:
         raise QualityGate(
             f"label map: found {len(left)} voxels of label {LV_BLOOD} (LV blood) and {len(right)} of label {RV_BLOOD} "
-            f"(RV blood), expected {FEWEST_VOXELS} of each to tell a heart from its mirror image. Add both blood pools"
+            f"(RV blood), expected {FEWEST_VOXELS} of each to tell a heart from its mirror image. Complete them, or "
+            "leave the right ventricle out"
         )
-    to_apex = _apex_direction(left, right)
+    to_apex = _apex_direction(left, right if len(right) else left)
+    return _judged(left, right, to_apex, _level_direction(affine, to_apex), "label map")
+
+
+def check_image_not_mirrored(labels: np.ndarray, affine: np.ndarray) -> float:
+    """As `check_not_mirrored`, for an image, by contours that were drawn on it automatically.
+
+    Contours are sought where the right ventricle should be, so in a mirrored image it may be missed: where it was not
+    found, or hardly, only the apex is judged.
+
+    Returns
+    -------
+    float
+        NaN without a right ventricle.
+
+    Raises
+    ------
+    QualityGate
+        Mirrored, or lying in the patient as no heart does.
+    """
+    left, right = (_points(labels == label, affine) for label in (LV_BLOOD, RV_BLOOD))
+    if len(right) < LEAST_RIGHT_SHARE * len(left):
+        right = right[:0]
+    to_apex = _apex_direction(left, right if len(right) else left)
+    try:
+        return _judged(left, right, to_apex, _level_direction(affine, to_apex), "image")
+    except InputRejected as error:
+        raise QualityGate(str(error)) from None
+
+
+def check_mesh_not_mirrored(left: np.ndarray, right: np.ndarray, base: np.ndarray) -> float:
+    """As `check_not_mirrored`, for a mesh: by the nodes of its surfaces.
+
+    Parameters
+    ----------
+    left, right, base : (n, 3) float64
+        Nodes of left and right endocardium and base, mm; `right` may be empty.
+
+    Returns
+    -------
+    float
+        Twist from base to apex, degrees; NaN without a right ventricle.
+
+    Raises
+    ------
+    InputRejected
+        Mirrored, or lying in the patient as no heart does.
+    """
+    to_apex = _apex_direction(left, right if len(right) else left)
+    if to_apex @ (left.mean(axis=0) - base.mean(axis=0)) < 0:
+        to_apex = -to_apex
+    return _judged(left, right, to_apex, to_apex, "mesh")
+
+
+def _judged(left: np.ndarray, right: np.ndarray, to_apex: np.ndarray, level: np.ndarray, what: str) -> float:
+    """The twist of two cavities, refused where it or their pose is that of no heart; `level` is across the levels."""
+    if not len(right):
+        _check_pose(to_apex, None, what)
+        return float("nan")
     to_right = _across(right.mean(axis=0) - left.mean(axis=0), to_apex)
-    twist_deg = _twist_deg(left, right, _level_direction(affine, to_apex), to_right)
-    if twist_deg < -CLEAR_TWIST_DEG:
+    twist_deg = _twist_deg(left, right, level, to_right)
+    if twist_deg < -(CLEAR_TWIST_DEG if what == "label map" else CLEAR_ROUGH_TWIST_DEG):
         raise InputRejected(
-            f"label map: found a mirrored heart: from base to apex the right ventricle winds {-twist_deg:.0f} degrees "
-            "the wrong way round the left one. Check the sign of each axis in the program that wrote it"
+            f"{what}: found a mirrored heart: from base to apex the right ventricle winds {-twist_deg:.0f} degrees "
+            f"the wrong way round the left one. {ADVICE[what]}"
         )
-    _check_pose(to_apex, to_right)
+    _check_pose(to_apex, to_right, what)
     return twist_deg
 
 
@@ -149,7 +224,9 @@ def _twist_deg(left: np.ndarray, right: np.ndarray, axis: np.ndarray, towards: n
     to_right = _across(towards, axis)
     behind = np.cross(axis, to_right)
     height = right @ axis
-    edges = np.linspace(height.min(), height.max(), N_LEVELS + 1)
+    # Slices may lie exactly on an edge: a hundredth of a millimetre below, rounding cannot part one between two levels.
+    edges = np.linspace(height.min(), height.max(), N_LEVELS + 1) - ON_EDGE_MM
+    edges[-1] += 2 * ON_EDGE_MM
     levels, angles = [], []
     for level in range(N_LEVELS):
         near, far = (_between(pool, axis, edges[level], edges[level + 1]) for pool in (left, right))
@@ -165,19 +242,22 @@ def _twist_deg(left: np.ndarray, right: np.ndarray, axis: np.ndarray, towards: n
 
 def _between(points: np.ndarray, axis: np.ndarray, low: float, high: float) -> np.ndarray:
     height = points @ axis
-    return points[(height >= low) & (height <= high)]
+    return points[(height >= low) & (height < high)]
 
 
 def _lies_well(to_apex: np.ndarray, to_right: np.ndarray) -> bool:
     return bool(to_apex @ TO_APEX >= LEAST_APEX_COSINE and to_right @ TO_RIGHT_VENTRICLE >= 0)
 
 
-def _check_pose(to_apex: np.ndarray, to_right: np.ndarray) -> None:
-    if not _lies_well(to_apex, to_right):
-        raise InputRejected(
-            f"label map: found the apex towards {_words(to_apex)} and the right ventricle towards {_words(to_right)}; "
-            "expected left, front, feet and right, front. The affine is mirrored or not in the patient frame (LPS)"
-        )
+def _check_pose(to_apex: np.ndarray, to_right: np.ndarray | None, what: str) -> None:
+    if _lies_well(to_apex, TO_RIGHT_VENTRICLE if to_right is None else to_right):
+        return
+    found, expected = f"the apex towards {_words(to_apex)}", "left, front, feet"
+    if to_right is not None:
+        found, expected = f"{found} and the right ventricle towards {_words(to_right)}", f"{expected} and right, front"
+    raise InputRejected(
+        f"{what}: found {found}; expected {expected}. It is mirrored or in another frame. {ADVICE[what]}"
+    )
 
 
 def _words(direction: np.ndarray) -> str:

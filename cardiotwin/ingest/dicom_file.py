@@ -8,13 +8,14 @@ another process try first (:mod:`cardiotwin.ingest.guard`).
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 import zlib
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Iterable, Iterator, MutableSequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -31,9 +32,30 @@ RATIO_ALLOWANCE_BYTES = 64 << 20
 MOST_INFLATION = 100
 MOST_DEPTH = 64
 MOST_ELEMENTS = 200_000
+UNDEFINED = 0xFFFFFFFF
+"""Length of an element that ends with a mark."""
 PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 DEFLATED = "1.2.840.10008.1.2.1.99"
 EXPORT_AGAIN = "Export the file again"
+
+
+def begins_as_program(path: Path) -> bool:
+    """Whether the preamble, which DICOM leaves free, is that of a program (CVE-2019-11687)."""
+    with path.open("rb") as file:
+        return file.read(4).startswith((b"MZ", b"\x7fELF"))
+
+
+def undecoded(dataset: Dataset, keywords: Iterable[str]) -> bool:
+    """Whether these texts are not in the character set that a file names, or that is none: they are read in part."""
+    from pydicom.charset import python_encoding
+
+    try:
+        with quiet():
+            named = dataset.get("SpecificCharacterSet") or ""
+            terms = [named] if isinstance(named, str) else list(named)
+    except Exception:  # a name that cannot be read names nothing
+        return True
+    return not set(terms) <= python_encoding.keys() or any("\ufffd" in text(dataset, keyword) for keyword in keywords)
 
 
 def is_dicom(path: Path) -> bool:
@@ -85,23 +107,31 @@ def parse(path: Path, name: str, *, pixels: bool) -> Dataset:
     from pydicom.filereader import read_partial
 
     with refusing(name, "the header cannot be read"):
-        _check_inflation(path, name)
+        deflated = _check_inflation(path, name)
         with path.open("rb") as file:
-            dataset = read_partial(file, _Stop(name, pixels))
+            dataset = read_partial(file, _Stop(name, pixels, None if deflated else file))
         _check_size(dataset, name)
     return dataset
 
 
 class _Stop:
-    """Told of every element before it is read: says when to stop, and refuses too many while they are still few."""
+    """Told of every element before it is read: says when to stop, and refuses too many while they are still few.
 
-    def __init__(self, name: str, pixels: bool) -> None:
-        self._name, self._pixels, self._count = name, pixels, 0
+    Pixels that claim more bytes than the file has left are refused too; `file` is None where what is read is inflated.
+    """
+
+    def __init__(self, name: str, pixels: bool, file: BinaryIO | None) -> None:
+        self._name, self._pixels, self._count, self._file = name, pixels, 0, file
 
     def __call__(self, tag: int, vr: str | None, length: int) -> bool:
         self._count += 1
         if self._count > MOST_ELEMENTS:
             raise refusal(self._name, f"more than {MOST_ELEMENTS} elements", "fewer", EXPORT_AGAIN)
+        if tag in PIXEL_DATA and length != UNDEFINED and self._file is not None:
+            left = os.fstat(self._file.fileno()).st_size - self._file.tell()
+            if length > left:
+                where = f"{self._name}: {tagged('PixelData')}"
+                raise refusal(where, f"{left} bytes", f"{length} as it declares", EXPORT_AGAIN)
         return not self._pixels and tag in PIXEL_DATA
 
 
@@ -183,13 +213,13 @@ def _is_plain(value: object) -> bool:
     return all(isinstance(one, str | int | float | Decimal) for one in values)
 
 
-def _check_inflation(path: Path, name: str) -> None:
-    """Refuse a deflated file that grows too far, by inflating it in pieces and keeping none."""
+def _check_inflation(path: Path, name: str) -> bool:
+    """Whether a file is deflated; one that grows too far is refused, by inflating it in pieces and keeping none."""
     from pydicom.filereader import read_file_meta_info
 
     meta = read_file_meta_info(path)
     if str(meta.get("TransferSyntaxUID", "")) != DEFLATED:
-        return
+        return False
     start = 132 + 12 + int(meta.FileMetaInformationGroupLength)
     packed, inflated, machine = path.stat().st_size, 0, zlib.decompressobj(-zlib.MAX_WBITS)
     with path.open("rb") as file:
@@ -203,6 +233,7 @@ def _check_inflation(path: Path, name: str) -> None:
                 raise refusal(
                     name, f"{packed} bytes that inflate beyond {limit}", "less", "Export without the deflated syntax"
                 )
+    return True
 
 
 def _check_size(dataset: Dataset, name: str) -> None:

@@ -101,7 +101,7 @@ class Taken:
     header : Dataset
         Of the first of them.
     choice : tuple of str
-        One line for the series that was taken and why, one for each that was left out and why.
+        One line for the series that was taken and why, one for each series or file that was left out and why.
     """
 
     image: Image
@@ -127,7 +127,7 @@ def take_dicom(
     stack, notes = choose(study, series=wanted.series, kind=wanted.kind)
     image = _load(stack, wanted.kind or stack.kind, study.skipped, part(progress, 0.5, 1.0))
     files = tuple(one.path for group in stack.series for one in group.instances)
-    return Taken(image, files, stack.series[0].instances[0].header, (*notes, *study.notes))
+    return Taken(image, files, stack.series[0].instances[0].header, (*notes, *study.notes, *study.skipped))
 
 
 def read_dicom(
@@ -178,7 +178,7 @@ def read_dicom(
     one = isinstance(path, str | os.PathLike)
     with opened(Path(path)) if one else nullcontext(path) as found:  # type: ignore[arg-type]
         taken = take_dicom(found, wanted, progress=progress)
-    return replace(taken.image, notes=(*taken.choice[1:], *taken.image.notes))
+    return replace(taken.image, notes=tuple(dict.fromkeys((*taken.choice[1:], *taken.image.notes))))
 
 
 def image_files(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cardiotwin.errors import InputRejected, QualityGate, ResourceLimit
+from cardiotwin.errors import InputRejected, QualityGate
 from cardiotwin.imaging import check_affine
 from cardiotwin.ingest.dicom_file import is_dicom, refusing
 from cardiotwin.ingest.metaimage import read_metaimage
@@ -53,11 +53,10 @@ def read_label_map(path: str | Path, settings: LabelSettings | None = None) -> t
     Raises
     ------
     InputRejected
-        Damaged or contradicting header, detached data, labels that are not whole numbers or of unknown meaning.
+        Damaged or contradicting header, one that asks for more than 4 GiB, detached data, labels that are not whole
+        numbers or of unknown meaning.
     QualityGate
         Hardly any myocardium.
-    ResourceLimit
-        The header asks for more than 4 GiB.
     """
     name = shown(Path(path).name, 120)
     label_map = read_segments(path)
@@ -82,7 +81,7 @@ def read_segments(path: str | Path) -> LabelMap:
 
     Raises
     ------
-    InputRejected, ResourceLimit
+    InputRejected
         As :func:`read_label_map`, but for what the labels mean.
     """
     path = Path(path)
@@ -144,7 +143,7 @@ def _check_header(header: VolumeHeader, name: str) -> None:
     if header.layers > MOST_SEGMENTS:
         raise refusal(name, f"{header.layers} layers", f"at most {MOST_SEGMENTS}", "Save fewer segments")
     if header.n_bytes > MOST_BYTES:
-        raise ResourceLimit(f"{name}: axes {header.shape} need {header.n_bytes} bytes; limit {MOST_BYTES}. Crop it")
+        raise refusal(f"{name}: axes {header.shape}", f"{header.n_bytes} bytes", f"at most {MOST_BYTES}", "Crop it")
     if header.n_bytes > header.n_bytes_present:
         raise refusal(
             name, f"{header.n_bytes_present} bytes of voxels", f"{header.n_bytes} from its header", "Save it again"

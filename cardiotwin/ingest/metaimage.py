@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cardiotwin.errors import ResourceLimit
 from cardiotwin.ingest.volume_header import MOST_BYTES
 from cardiotwin.ingest.wording import refusal, shown
 
@@ -38,9 +37,7 @@ def read_metaimage(path: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     InputRejected
-        No such file, a damaged header, voxels elsewhere than beside it, or fewer of them than it says.
-    ResourceLimit
-        The header asks for more than 4 GiB.
+        No such file, a damaged header, voxels elsewhere than beside it, fewer of them than it says or more than 4 GiB.
     """
     if not path.is_file():
         raise refusal(name, "no such file", "a MetaImage header", "Check the path")
@@ -60,7 +57,7 @@ def read_metaimage(path: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     dtype = np.dtype((">" if _is_true(fields, "BinaryDataByteOrderMSB", "ElementByteOrderMSB") else "<") + kind)
     n_bytes = shape[0] * shape[1] * shape[2] * dtype.itemsize
     if n_bytes > MOST_BYTES:
-        raise ResourceLimit(f"{name}: axes {shape} need {n_bytes} bytes; limit {MOST_BYTES}. Crop it")
+        raise refusal(f"{name}: axes {shape}", f"{n_bytes} bytes", f"at most {MOST_BYTES}", "Crop it")
     content = _content(path, fields, start, n_bytes, name)
     return np.frombuffer(content, dtype).reshape(shape[::-1]).astype(dtype.newbyteorder("=")), _affine(fields, name)
 

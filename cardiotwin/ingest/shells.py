@@ -51,6 +51,7 @@ def read_shells(paths: Sequence[Path]) -> tuple[LabelMap, tuple[str, ...]]:
     """
     surfaces = read_surfaces(sorted(paths))
     parts = _parts(surfaces)
+    _check_one_heart(surfaces)
     for role in (EPICARDIUM, LEFT, RIGHT):
         if role not in parts:
             names = ", ".join(shown(one.name, 40) for one in surfaces)
@@ -77,6 +78,21 @@ def _parts(surfaces: Sequence[Surface]) -> dict[str, Surface]:
             "base or layer. Rename the files"
         )
     return {role: _joined(several) for role, several in found.items()}
+
+
+def _check_one_heart(surfaces: Sequence[Surface]) -> None:
+    """Refuse several files of one role that differ in nothing but a number: frames of a beat, or several hearts."""
+    names: dict[str, str] = {}
+    for one in surfaces:
+        if _role(one.name) == LAYER:
+            continue
+        alike = re.sub(r"\d+", "#", one.name)
+        if alike in names:
+            raise InputRejected(
+                f"surfaces: found {shown(names[alike], 40)} and {shown(one.name, 40)}, which may be frames of a beat "
+                "or two hearts; expected one. Put those of one heart into a folder of their own"
+            )
+        names[alike] = one.name
 
 
 def _role(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cardiotwin.errors import CardioTwinError, InputRejected, PolicyRefusal
-from cardiotwin.ingest.dicom_file import is_dicom, quiet, read_dataset, text
+from cardiotwin.ingest.dicom_file import begins_as_program, is_dicom, quiet, read_dataset, text, undecoded
 from cardiotwin.ingest.dicomdir import DICOMDIR, named_files
 from cardiotwin.ingest.folders import common_root, regular_files
 from cardiotwin.ingest.guard import Stamp, stamp
@@ -28,6 +28,8 @@ DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 WAVEFORM = "1.2.840.10008.5.1.4.1.1.9."
 ESSENTIALS = ("SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID")
+NAMES = ("SeriesDescription", "ProtocolName", "SequenceName", "PulseSequenceName")
+"""That people and scanners give a series."""
 FEWEST_CINE_FRAMES = 5
 
 LGE_WORDS = "lge psir mde psmde late delayed viability viab gad enhancement"
@@ -193,11 +195,25 @@ def survey(
         notes.append(
             f"{len(others)} file(s) that are not DICOM left out ({others[0]}{' ...' if len(others) > 1 else ''})"
         )
+    notes += _oddities(instances)
     check_one_patient(instances)
     instances = _without_copies(instances, notes)
     images = [one for one in instances if _is_image(one)]
     notes += [f"{one.name}: DICOM, but no image, left out" for one in instances if not _is_image(one)]
     return Study(tuple(_series(group, accept_burned_in) for group in _by_series(images)), tuple(notes), tuple(skipped))
+
+
+def _oddities(instances: Sequence[Instance]) -> list[str]:
+    """A line for each oddity that does no harm here, but may elsewhere."""
+    programs = sum(begins_as_program(one.path) for one in instances)
+    garbled = sum(undecoded(one.header, NAMES) for one in instances)
+    lines = [f"{programs} file(s) begin as a program does; the preamble is zeros in the copies"] if programs else []
+    if garbled:
+        lines.append(
+            f"{garbled} file(s) name a character set that is none, or hold text in another one "
+            f"({tagged('SpecificCharacterSet')}): read as far as possible"
+        )
+    return lines
 
 
 def _instance(file: Path, name: str) -> Instance:
@@ -331,7 +347,7 @@ def _series(instances: list[Instance], accept_burned_in: bool) -> Series:
 
 def words_of(header: Dataset) -> set[str]:
     """The words of the names that people and scanners gave the series, in lower case."""
-    names = [text(header, key) for key in ("SeriesDescription", "ProtocolName", "SequenceName", "PulseSequenceName")]
+    names = [text(header, key) for key in NAMES]
     names.append(text(header, "ImageType"))
     return set(re.split(r"[^a-z0-9]+", " ".join(names).lower()))
 

@@ -5,12 +5,14 @@ A package offers a model as a `Segmenter` in the group ``cardiotwin.segmenters``
     [project.entry-points."cardiotwin.segmenters"]
     mynet = "mynet.cardiotwin:segmenter"
 
-and a twin asks for it by ``segment.method = "mynet"``. CardioTwin ships no weights and fetches none.
+and a twin asks for it by ``segment.method = "mynet"``. CardioTwin ships no weights and fetches none. The module that is
+named is imported by every command that asks what is stale, so what is heavy belongs into its `segment`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
@@ -77,12 +79,32 @@ def segment_with(name: str, image: Image) -> Segmentation:
     entry = _entry(name)
     segmenter = _loaded(entry)
     weights = None if segmenter.weights is None else checked_weights(segmenter.weights)
-    source = f"plug-in {name}"
+    return _checked_result(segmenter.segment(image, weights), image, name, _told(entry, segmenter, 12))
+
+
+def installed(name: str) -> str:
+    """Which plug-in of this name a segmentation would be made by: package, version, weights, code; for the stage's key.
+
+    The code is the module that the entry point names, so that an edit in a development install counts too. A plug-in
+    that cannot be used is named with the reason: the stage itself refuses it.
+    """
+    try:
+        entry = _entry(name)
+        segmenter = _loaded(entry)
+    except SettingsError as error:
+        return f"plug-in {name}, which cannot be used: {error}"
+    file = getattr(sys.modules.get(entry.module), "__file__", None)
+    code = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else "unknown"
+    return f"{_told(entry, segmenter, 64)}, code sha256:{code}"
+
+
+def _told(entry: EntryPoint, segmenter: Segmenter, digits: int) -> str:
+    source = f"plug-in {entry.name}"
     if entry.dist is not None:
         source += f" of {entry.dist.name} {entry.dist.version}"
     if segmenter.weights is not None:
-        source += f", weights sha256:{segmenter.weights.sha256[:12].lower()}"
-    return _checked_result(segmenter.segment(image, weights), image, name, source)
+        source += f", weights sha256:{segmenter.weights.sha256[:digits].lower()}"
+    return source
 
 
 def _entry(name: str) -> EntryPoint:

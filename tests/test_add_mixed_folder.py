@@ -1,0 +1,61 @@
+"""A folder that holds more than one kind of input: what is taken is said, and what is not, with the reason."""
+
+import pytest
+from bad_input import new_case, refused, taken
+from data_folder import real_data
+from made_dicom import cine_slice, lge_series, write
+from test_shells import heart_files
+
+LABELS = "NRRD0004\ntype: uint8\ndimension: 3\nspace: left-posterior-superior\nsizes: 2 2 2\nencoding: raw\n"
+GEOMETRY = "space directions: (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\n\n"
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Images, fitted surfaces, a label map, electrodes and a plan, as a hospital's folder may hold them."""
+    folder = write(tmp_path / "export", lge_series())
+    heart_files(folder / "fitted")
+    (folder / "labels.nrrd").write_bytes((LABELS + GEOMETRY).encode() + bytes([0, 1, 2, 3, 0, 1, 2, 3]))
+    (folder / "vest.csv").write_text("name,x_mm,y_mm,z_mm\nV1,1,2,3\n")
+    (folder / "plan.toml").write_text('name = "a line"\n')
+    return folder
+
+
+def test_images_go_first_and_everything_else_is_named_with_the_reason(tmp_path, capsys, mixed):
+    said = taken(capsys, new_case(capsys, tmp_path), ["added image", "took series 7"], mixed)
+    assert said.count("added ") == 1
+    for words in (
+        "left out 3 surface files (fitted/heart_endo_lv.stl ...): images and ECGs go before them; name their own",
+        "left out 1 label map file (labels.nrrd): a folder stands for images and ECGs only; name what",
+        "left out 1 electrode file (vest.csv)",
+        "left out 1 plan file (plan.toml)",
+    ):
+        assert words in said
+
+
+def test_the_surfaces_are_taken_where_their_folder_is_named(tmp_path, capsys, mixed):
+    said = taken(capsys, new_case(capsys, tmp_path), ["added label map: 3 surface files"], mixed / "fitted")
+    assert "left out" not in said
+
+
+def test_surfaces_of_two_frames_are_not_made_into_one_heart(tmp_path, capsys):
+    folder = tmp_path / "fitted"
+    for frame in ("000", "010"):
+        heart_files(folder, names=[f"{part}_{frame}" for part in ("epi", "endo_lv", "endo_rv")])
+    words = ["heart_endo_lv_000 and heart_endo_lv_010", "a folder of their own"]
+    refused(capsys, new_case(capsys, tmp_path), 3, words, folder)
+
+
+def test_a_cine_and_its_lge_in_one_folder_are_both_named(tmp_path, capsys):
+    folder = write(tmp_path / "export", lge_series())
+    write(folder, [cine_slice(k, frame) for k in range(4) for frame in range(6)], prefix="CINE")
+    said = taken(capsys, new_case(capsys, tmp_path), ["took series 7", "lge was preferred"], folder)
+    assert "left out series" in said
+
+
+@pytest.mark.slow
+def test_the_real_folder_of_images_and_fitted_surfaces(tmp_path, capsys):
+    case = new_case(capsys, tmp_path)
+    said = taken(capsys, case, ["added image: cine DICOM series, 150 files"], real_data("cine_cmr_dicom"))
+    assert "left out 6 surface files (fitted-models/vtk/patient1_EPICARDIAL_000.vtk ...)" in said
+    refused(capsys, case, 3, ["_000 and ", "_010"], real_data("cine_cmr_dicom", "fitted-models"))
