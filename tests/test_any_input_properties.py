@@ -161,6 +161,7 @@ def test_the_undamaged_file_is_read(name):
 
 @pytest.mark.parametrize("name", ["e.csv", "electrodes.csv", "plan.toml", "twin.toml", "r.hea"])
 @examples(150)
+@hypothesis.example(changes=[("cut", 0.155, b"0")])  # found by this test: electrodes with names and no numbers
 @hypothesis.given(changes=DAMAGE)
 def test_damaged_text(name, changes):
     folder, path = in_a_folder(name, damaged(whole(name), changes))

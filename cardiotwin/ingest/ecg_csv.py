@@ -78,6 +78,8 @@ def read_electrodes(path: str | Path) -> Electrodes:
             raise refusal(f"{name} line {line}", shown(row[0]), f"each of {', '.join(ELECTRODES)} once", "Correct it")
         names.append(electrode)
     positions = _table([row[1:4] for row in rows[1:]], name, first_line=2)
+    if names and positions.shape[1:] != (3,):
+        raise refusal(name, f"{positions.shape[1]} numbers behind each name", "three, in mm", "Correct it")
     if not names or not np.isfinite(positions).all() or np.abs(positions).max() > 2000:
         raise refusal(name, "no positions, or one that is not finite or beyond 2000 mm", "LPS, mm", "Correct it")
     if missing := [electrode for electrode in ELECTRODES if electrode != "RL" and electrode not in names]:
