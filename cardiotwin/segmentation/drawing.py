@@ -35,8 +35,10 @@ def slices_found(wall: Wall, image: Image) -> np.ndarray:
     sizes = wall.endocardium.mean(axis=1)
     while len(ordered) > 1 and not RADII_MM[0] <= sizes[ordered[-1]] <= 1.1 * sizes[ordered[-2]]:
         ordered.pop()
-    while len(ordered) > 2 and 2 * sizes[ordered[-2]] - sizes[ordered[-3]] < RADII_MM[0]:
-        ordered.pop()
+    for i in range(len(ordered) // 2 + 1, len(ordered)):
+        if 2 * sizes[ordered[i - 1]] - sizes[ordered[i - 2]] < RADII_MM[0]:
+            ordered = ordered[:i]
+            break
     return np.sort(np.array(ordered, dtype=int))
 
 
