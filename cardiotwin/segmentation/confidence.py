@@ -13,7 +13,7 @@ import numpy as np
 
 from cardiotwin.errors import QualityGate
 from cardiotwin.imaging import Image
-from cardiotwin.segmentation.contours import Wall, find_wall, free_contours, mean_between
+from cardiotwin.segmentation.contours import OUTSHINES_BLOOD, Wall, find_wall, free_contours, mean_between
 from cardiotwin.segmentation.drawing import drawn
 from cardiotwin.segmentation.labels import LV_BLOOD, MYOCARDIUM
 from cardiotwin.segmentation.locate import Axis
@@ -26,7 +26,6 @@ SCALES = (0.8, 1.25, 0.8, 1.25)
 ADDED_NOISE = 0.5
 """Of the image's own."""
 ROUNDS = 3
-OUTSHINES_BLOOD = 1.25
 STEP_AT_EPICARDIUM = 0.2
 """Signal, with blood at 1 and healthy muscle at 0."""
 

@@ -2,7 +2,8 @@
 
 Endo- and epicardium are found jointly: the state on each ray is (cavity radius, wall thickness), so the wall can
 never be thinner than a ventricle's. Dense scar is as bright as blood; no edge then tells the cavity from the wall.
-What does is the shape: a smooth ventricle is fitted, robustly, to all rays of all slices, and pulls the rays back.
+What does is the shape: a smooth ventricle is fitted, robustly, to all rays of all slices, and pulls the rays back. Scar
+brighter than blood is parted from it by a step up, which ends the cavity as a step down does.
 The pairing of surfaces follows Li, Wu, Chen and Sonka 2006, doi 10.1109/TPAMI.2006.19, here per slice and by
 dynamic programming, so that nothing but NumPy is needed.
 """
@@ -32,6 +33,8 @@ WALLS_MM = np.arange(4.0, 19.0, STEP_MM)
 USUAL_WALL_MM, WALL_SPREAD_MM = 9.0, 3.0
 USUAL_SLICE_MM = 8.0
 """Distance between slices at which the stiffness along the stack is what it says."""
+OUTSHINES_BLOOD = 1.25
+"""Signal, with blood at 1 and healthy muscle at 0, that only scar and fat have."""
 SMOOTHING_MM = 0.7
 """Gaussian over each slice before anything is looked for."""
 STEEPEST = 1.5
@@ -206,17 +209,19 @@ def _costs(wall: Wall, hold: float) -> np.ndarray:
     """(n_slices, n_rays, n_radii, n_walls) of every pair of contours on every ray; the unit is mm of wrong tissue."""
     u = wall.profiles
     # Papillary muscle inside the cavity is dark, and allowed; what outshines blood is scar or fat.
-    not_blood = 0.4 * np.clip(1.5 - 2 * u, 0, 1) + np.clip((u - 1.25) / 0.25, 0, 1)
+    not_blood = 0.4 * np.clip(1.5 - 2 * u, 0, 1) + np.clip((u - OUTSHINES_BLOOD) / 0.25, 0, 1)
     # Behind a stretch of bright wall nothing tells muscle from fat: its thickness is that of the muscle beside it.
     bright = wall.bright[..., None] & (hold > 0)
     not_muscle = np.where(bright, 0, np.clip(2 * u - 0.5, 0, 1))
     like_muscle = 1 - np.clip(np.abs(u) / 0.3, 0, 1)
     slope = np.gradient(ndimage.gaussian_filter1d(u, 0.7, axis=-1), axis=-1)
-    cavity = _until(not_blood, RADII_MM) - 3.0 * np.clip(-_at(slope, RADII_MM) / 0.25, 0, 1)
+    scarred, edge = _into_scar(wall), -_at(slope, RADII_MM)
+    cavity = _until(not_blood, RADII_MM) - 3.0 * np.clip(np.maximum(edge, -edge * scarred) / 0.25, 0, 1)
     muscle = np.concatenate([np.zeros((*u.shape[:2], 1)), np.cumsum(not_muscle, axis=-1)], axis=-1)
     outer = RADII_MM[:, None] + WALLS_MM
     beyond = np.concatenate([np.zeros((*u.shape[:2], 1)), np.cumsum(like_muscle, axis=-1)], axis=-1)
-    total = cavity[..., None] + _cumulative(muscle, outer) - _cumulative(muscle, RADII_MM)[..., None]
+    within = _cumulative(muscle, outer) - _cumulative(muscle, RADII_MM)[..., None]
+    total = cavity[..., None] + (1 - scarred[..., None]) * within
     total += 0.5 * (_cumulative(beyond, outer + 4) - _cumulative(beyond, outer))
     total -= 1.5 * np.clip(np.abs(_at(slope, outer)) / 0.2, 0, 1)
     typical = wall.thickness if hold else np.full_like(wall.thickness, USUAL_WALL_MM)
@@ -224,6 +229,17 @@ def _costs(wall: Wall, hold: float) -> np.ndarray:
     total += 0.5 * ((WALLS_MM - typical[..., None]) / spread)[:, :, None, :] ** 2
     total += hold * (((RADII_MM - wall.endocardium[..., None]) / 2.0) ** 2)[..., None]
     return total
+
+
+def _into_scar(wall: Wall) -> np.ndarray:
+    """(n_slices, n_rays, n_radii) whether blood ends at a radius in a step up, as where scar outshines it, 0 to 1."""
+    u = wall.profiles
+    if not wall.may_be_scarred:
+        return np.zeros((*u.shape[:2], len(RADII_MM)))
+    # Blood right up to the step: the step from muscle to fat is none of these, not even where the apex blurs them.
+    inside = [_at(u, np.maximum(RADII_MM - back, DEPTHS_MM[0])) for back in (1.5, 2.5, 3.5, 4.5)]
+    blood = np.clip((np.minimum.reduce(inside) - 0.6) / 0.2, 0, 1)
+    return blood * np.clip((_at(u, RADII_MM + 2.5) - OUTSHINES_BLOOD) / 0.25, 0, 1)
 
 
 def _at(values: np.ndarray, depth_mm: np.ndarray) -> np.ndarray:

@@ -26,14 +26,19 @@ def slices_found(wall: Wall, image: Image) -> np.ndarray:
     run = np.flatnonzero(longest_run(evidence, APEX_EVIDENCE))
     if not run.size:
         return run
-    # From base to apex. The base is trimmed to a whole ring; the apex to where the cavity stops tapering or is
-    # smaller than any that was looked for.
+    # From base to apex. The base is trimmed to a whole ring; the apex to where the cavity stops tapering, or is smaller
+    # than any that was looked for, or would have to be: a cavity is convex, so each slice towards the apex takes at
+    # least as much from its radius as the one before. What is seen beyond is fat below the apex.
     ordered = list(run if image.affine[:3, 2] @ TOWARDS_APEX > 0 else run[::-1])
     while ordered and evidence[ordered[0]] < BASE_EVIDENCE:
         ordered.pop(0)
     sizes = wall.endocardium.mean(axis=1)
     while len(ordered) > 1 and not RADII_MM[0] <= sizes[ordered[-1]] <= 1.1 * sizes[ordered[-2]]:
         ordered.pop()
+    for i in range(len(ordered) // 2 + 1, len(ordered)):
+        if 2 * sizes[ordered[i - 1]] - sizes[ordered[i - 2]] < RADII_MM[0]:
+            ordered = ordered[:i]
+            break
     return np.sort(np.array(ordered, dtype=int))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import ConvexHull
 
 from cardiotwin.imaging import Image
 from cardiotwin.meshes.shapes import stack
@@ -63,8 +64,31 @@ def right_blood(image: Image, wall: Wall, found: np.ndarray, outer: np.ndarray) 
             around = _grown(before, widening, pixel)
             if step == to_apex:  # where it tapers, nothing lies outside the outline of the slice before: that is fat
                 around &= _closed(before | ndimage.shift(outer[k - step], drift, order=0), CLOSING_MM, pixel)
+                earlier = k - 2 * step
+                if (earlier - start) * step >= 0:  # not before the search began: there it widens to the base
+                    around &= _tapered(outer[earlier] | blood[earlier], outer[k - step] | blood[k - step], pixel)
             blood[k] = _best_piece(bright[k] & around, outer[k], before, pixel)
     return blood
+
+
+def _tapered(earlier: np.ndarray, before: np.ndarray, pixel: tuple) -> np.ndarray:
+    """Where the heart can be in the next slice towards the apex, by its outlines in the two slices before.
+
+    Both ventricles together are convex, nearly: their outline draws in by at least as much from one slice to the next
+    as it did before. Without this the fat beyond the slanting, blurred right wall is taken for blood.
+    """
+    first, second = (_depth_in_hull(outline, pixel) for outline in (earlier, before))
+    return 2 * second - first > 0
+
+
+def _depth_in_hull(outline: np.ndarray, pixel: tuple) -> np.ndarray:
+    """Distance of every pixel to the convex hull of a region, mm, positive inside: to its nearest side's line."""
+    # The corners of the pixels, not their centres; and a right horn that was missed is inside the hull nevertheless.
+    edge = outline & ~ndimage.binary_erosion(outline)
+    corners = (np.argwhere(edge)[:, None] + 0.5 * np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])).reshape(-1, 2)
+    sides = ConvexHull(corners * pixel).equations
+    where = np.indices(outline.shape).reshape(2, -1) * np.array(pixel)[:, None]
+    return -(sides[:, :2] @ where + sides[:, 2:]).max(axis=0).reshape(outline.shape)
 
 
 def right_wall(right: np.ndarray, drawn: np.ndarray, spacing_mm: np.ndarray, wall_mm: float) -> np.ndarray:

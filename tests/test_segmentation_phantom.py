@@ -1,0 +1,57 @@
+"""Contours of the phantom's stack lie on its surfaces: whole by slice, by side, with scar from cavity to lung."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from short_axis import dice
+
+from cardiotwin.phantom.anatomy import Anatomy, make_anatomy, wall_distances
+from cardiotwin.phantom.lge import LgeScan, scan
+from cardiotwin.segmentation import segment
+from cardiotwin.segmentation.contours import ANGLES, find_wall
+from cardiotwin.segmentation.labels import MUSCLE
+from cardiotwin.segmentation.locate import locate
+
+
+@pytest.fixture(scope="module")
+def apical():
+    """An infarct of the apex, brighter than blood, through the whole wall with lung behind it."""
+    shape = {"core_apical": 0.1, "core_basal": 0.45, "border_zone_mm": 5.0}
+    picture, truth = scan(replace(make_anatomy(9), **shape), LgeScan(seed=9))
+    return segment(picture).labels, truth.labels
+
+
+@pytest.mark.parametrize(("codes", "least"), [((1,), 0.95), (MUSCLE, 0.88), ((3,), 0.88), ((4,), 0.75)])
+def test_a_bright_apex_stays_in_the_wall(apical, codes, least):
+    found, there = (np.isin(labels, codes) for labels in apical)
+    assert dice(found, there) > least
+
+
+def test_no_right_ventricle_is_drawn_beyond_its_apex(apical):
+    """There the fat beyond the right wall is as bright as blood."""
+    found, there = ((labels == 3).any(axis=(1, 2)) for labels in apical)
+    assert (found & ~there).sum() <= 1
+
+
+def off_mm(anatomy: Anatomy, picture, wall, which: str, radii: np.ndarray, k: int) -> np.ndarray:
+    """Signed distance of one slice's contour to the anatomy's own surface, mm, positive outside it."""
+    column_mm, row_mm, _ = picture.spacing_mm
+    rows = wall.centres[k, 0] + np.sin(ANGLES) * radii[k] / row_mm
+    columns = wall.centres[k, 1] + np.cos(ANGLES) * radii[k] / column_mm
+    points = picture.to_lps(np.column_stack([columns, rows, np.full(len(rows), k)]))
+    local = anatomy.to_local(points)
+    free = np.abs(np.arctan2(local[:, 1], local[:, 0])) > np.deg2rad(100)  # neither septum nor insertions
+    return getattr(wall_distances(anatomy, local), which)[free]
+
+
+def test_both_contours_of_the_free_wall_lie_on_its_surfaces():
+    """The epicardium was 1 mm too far in, under a line of fat 1 to 2 mm thin."""
+    anatomy = make_anatomy(10)
+    picture, truth = scan(anatomy, LgeScan(seed=10))
+    wall = find_wall(picture, locate(picture))
+    middle = np.flatnonzero((truth.labels == 1).any(axis=(1, 2)))[2:-1]
+    for which, radii in (("lv_cavity", wall.endocardium), ("lv_outer", wall.epicardium)):
+        off = np.array([off_mm(anatomy, picture, wall, which, radii, k) for k in middle])
+        assert abs(off.mean()) < 0.35, which
+        assert np.abs(off.mean(axis=1)).max() < 0.6, which
