@@ -35,6 +35,7 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+	MYPYPATH=benchmarks $(BIN)/mypy benchmarks/*.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo

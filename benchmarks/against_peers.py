@@ -13,18 +13,16 @@ precision, which is what they offer, we in single, which is what we use; the err
 
 from __future__ import annotations
 
-import argparse
 import json
-import platform
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import venv
 from pathlib import Path
 
 import numpy as np
+from table import Row, at_least, at_most, options, row, show
 
 from cardiotwin.medium import Medium
 from cardiotwin.meshes.reference.slab import slab
@@ -94,12 +92,7 @@ def ours(body: Medium, dt_ms: float, duration_ms: float, **how) -> dict:
             "repolarisation": seen.repolarisation_ms[0]}  # fmt: skip
 
 
-def row(name: str, value: float, unit: str, bar: float | None, ok: bool | None, note: str = "") -> dict:
-    """As `cardiotwin verify` prints them."""
-    return {"name": name, "value": float(value), "unit": unit, "bar": bar, "ok": ok, "note": note}
-
-
-def fixed_rows(what: dict, environments: Path, rounds: int) -> tuple[list[dict], dict[str, float]]:
+def fixed_rows(what: dict, environments: Path, rounds: int) -> tuple[list[Row], dict[str, float]]:
     """All programs in turns; the ratio is the median over the turns. Also the peers' cost of a simulated ms."""
     body = medium()
     taken: dict[str, list[float]] = {"cardiotwin": [], **{name: [] for name in PEERS}}
@@ -120,17 +113,17 @@ def fixed_rows(what: dict, environments: Path, rounds: int) -> tuple[list[dict],
         cost = 1e9 * statistics.median(taken[name]) / steps
         ratio = statistics.median(ratios)
         note = f"{min(ratios):.1f} to {max(ratios):.1f}; {PEERS[name][0]}: {cost:.0f} ns per node and step"
-        table.append(row(f"fixed/over_{name}", ratio, "times", bar, ratio >= bar, note))
+        table.append(at_least(f"fixed/over_{name}", [ratio], "times", bar, note))
     cost = 1e9 * statistics.median(taken["cardiotwin"]) / steps
-    table.append(row("fixed/cardiotwin", cost, "ns per node and step", None, None, f"{len(body.points)} nodes"))
+    table.append(row("fixed/cardiotwin", cost, "ns per node and step", note=f"{len(body.points)} nodes"))
     for name in PEERS:
         apart = float(np.nanmax(np.abs(np.array(arrived[name]) - arrived["cardiotwin"])))
         listed = ", ".join(f"{time_ms:.2f}" for time_ms in arrived[name])
-        table.append(row(f"fixed/{name}_apart", apart, "ms", None, None, f"activation {listed} at three points"))
+        table.append(row(f"fixed/{name}_apart", apart, "ms", note=f"activation {listed} at three points"))
     return table, {name: statistics.median(taken[name]) / FIXED_MS for name in PEERS}
 
 
-def adaptive_rows(cost_of_ms: dict[str, float], rounds: int) -> list[dict]:
+def adaptive_rows(cost_of_ms: dict[str, float], rounds: int) -> list[Row]:
     """Ours as in production, its cost and its errors."""
     body = medium()
     runs = [ours(body, ADAPTIVE_DT_MS, BEAT_MS) for _ in range(rounds)]
@@ -141,30 +134,20 @@ def adaptive_rows(cost_of_ms: dict[str, float], rounds: int) -> list[dict]:
     duration = np.abs(found["repolarisation"] - found["activation"] - truth["repolarisation"] + truth["activation"])
     ratio = cost_of_ms["torchcor"] * BEAT_MS / seconds
     cost = 1e9 * seconds / BEAT_MS / len(body.points)
+    note = f"ours {cost:.0f} ns per node and simulated ms, dt {ADAPTIVE_DT_MS:g} ms"
     return [
-        row("adaptive/over_torchcor", ratio, "times", 15.0, ratio >= 15.0,
-            f"a beat of {BEAT_MS:g} ms; ours {cost:.0f} ns per node and simulated ms, dt {ADAPTIVE_DT_MS:g} ms"),
-        row("adaptive/over_finitewave", cost_of_ms["finitewave"] * BEAT_MS / seconds, "times", None, None),
-        row("adaptive/activation_error", float(late.max()), "ms", 0.2, bool(late.max() <= 0.2),
-            f"largest; mean {late.mean():.4f}"),
-        row("adaptive/apd90_error", float(duration.max()), "ms", 0.5, bool(duration.max() <= 0.5),
-            f"largest, to -70 mV; mean {duration.mean():.3f}"),
-    ]  # fmt: skip
+        at_least("adaptive/over_torchcor", [ratio], "times", 15.0, f"a beat of {BEAT_MS:g} ms; {note}"),
+        row("adaptive/over_finitewave", cost_of_ms["finitewave"] * BEAT_MS / seconds, "times"),
+        at_most("adaptive/activation_error", [late.max()], "ms", 0.2, f"largest; mean {late.mean():.4f}"),
+        at_most("adaptive/apd90_error", [duration.max()], "ms", 0.5, f"largest, to -70 mV; mean {duration.mean():.3f}"),
+    ]
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true")
+    parser = options(__doc__)
     parser.add_argument("--environments", type=Path, default=Path(".peers"), help="folder of the peers' environments")
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         fixed, costs = fixed_rows(task(Path(name), FIXED_MS), asked.environments, asked.rounds)
-    rows = fixed + adaptive_rows(costs, asked.rounds)
-    if asked.json:
-        print(json.dumps({"machine": platform.processor() or platform.machine(), "rows": rows}))
-    else:
-        for line in rows:
-            bar = "" if line["bar"] is None else f"asked {line['bar']:g}"
-            print(f"{line['name']:28s} {line['value']:9.3f} {line['unit']:22s} {bar:12s} {line['note']}")
-    sys.exit(0)
+    show([fixed, adaptive_rows(costs, asked.rounds)], as_json=asked.json)

@@ -1,131 +1,57 @@
 """From images to a heart, against what is known: the phantom's truth, what people drew, shapes known on paper.
 
-    python benchmarks/anatomy.py [--json] [--only phantom,real,volumes,quality,fibres,surfaces,electrodes,whole]
+    python benchmarks/anatomy.py [--json] [--only phantom,real,confidence,scar,volumes,quality,fibres,coordinates,...]
 
-A row holds the worst of its cases and the note all of them. Rows on real data need the folder that `CARDIOTWIN_DATA`
-names and say so where it is not there. Times are processor time of one thread, compilation left out, so that they do
-not depend on what else the machine does; what they bound from above is the wall time on a machine at rest.
+A row holds the worst of its cases and the note all of them. Real data lie where `CARDIOTWIN_DATA` says, else in
+../shared/data; rows that lack them say so. Times are processor time of one thread, compilation left out, so that they
+do not depend on what else the machine does; what they bound from above is the wall time on a machine at rest.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import numba
+import confidence
+import electrodes
 import numpy as np
-from scipy import ndimage
+import scar
+import ventricular_coordinates
+from drawn_truth import CINE, CINE_CONTOURS, LGE, LGE_CONTOURS, LGE_SCAR, data, dice, near_left_blood, skipped, volume
+from table import Row, at_least, at_most, listed, options, row, show, timed
 
-from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, eikonal_ecg, electrode_weights
-from cardiotwin.eikonal import activation_times, conducting_tets
-from cardiotwin.electrodes import ELECTRODES, Electrodes, offset_electrodes, torso_electrodes
+from cardiotwin.eikonal import activation_times
 from cardiotwin.errors import CardioTwinError
+from cardiotwin.given_labels import as_segmentation
 from cardiotwin.heart import BORDER_ZONE, CORE, LEFT, Heart, build_heart, heart_from_mesh
 from cardiotwin.imaging import Image
 from cardiotwin.ingest import read_label_map
-from cardiotwin.ingest.labels import read_volume, right_handed
+from cardiotwin.ingest.shells import read_shells
 from cardiotwin.labelled_stack import base_first
-from cardiotwin.locations import left_ventricle
-from cardiotwin.meshes.formats import read_mesh
 from cardiotwin.meshes.quality import quality
 from cardiotwin.meshes.reference.ellipsoid import ProlateVentricle, drawn_ventricles
-from cardiotwin.meshes.surfaces import BASE, LV_ENDOCARDIUM, RV_ENDOCARDIUM, tagged_by_distance
+from cardiotwin.meshes.surfaces import BASE, LV_ENDOCARDIUM, tagged_by_distance
 from cardiotwin.meshes.tetrahedra import stuff
 from cardiotwin.phantom import true_volumes
 from cardiotwin.phantom.anatomy import Anatomy, make_anatomy
 from cardiotwin.phantom.lge import LgeScan, scan
-from cardiotwin.phantom.physiology import true_heart
-from cardiotwin.phantom.torso import true_electrodes
 from cardiotwin.segmentation import Segmentation, from_label_map, labels, segment, volumes_ml
-from cardiotwin.settings import MeshSettings, TissueSettings
+from cardiotwin.settings import LabelSettings, MeshSettings, TissueSettings
 from cardiotwin.tissue import Velocities
 
-Row = dict[str, Any]
-"""name, value (None where the row was skipped), unit, bar (what was asked), ok (None where nothing was), note."""
-
-DATA = os.environ.get("CARDIOTWIN_DATA")
 PARTS = {"LV blood": (1,), "myocardium": labels.MUSCLE, "RV blood": (3,), "scar core": (4,)}
 PHANTOM_BARS = {"LV blood": 0.95, "myocardium": 0.88, "RV blood": 0.88, "scar core": 0.75}
-LGE, LGE_CONTOURS, LGE_SCAR = (
-    f"lge_cmr_nifti/{name}.nii.gz" for name in ("lge_sax", "labels_lvbp1_lvmyo2_rvbp3", "labels_with_scar4")
-)
-CINE, CINE_CONTOURS = (
-    f"cine_cmr_labels/{name}.nii.gz" for name in ("cine_sax_frame000", "labels_frame000_lvbp1_myo2_rvbp3")
-)
 LEFT_ONLY = ("real LGE, 8.6 mm",)
 """Label maps without the wall of the right ventricle."""
 SHAPE = ProlateVentricle()
 WHOLE_NODES, WHOLE_SECONDS, WHOLE_GB = 500_000, 60.0, 3.0
-
-
-def row(
-    name: str, value: float | None, unit: str, bar: float | None = None, ok: bool | None = None, note: str = ""
-) -> Row:
-    """One line of the table."""
-    rounded = None if value is None else float(f"{value:.4g}")
-    return {
-        "name": name,
-        "value": rounded,
-        "unit": unit,
-        "bar": bar,
-        "ok": None if ok is None else bool(ok),
-        "note": note,
-    }
-
-
-def at_least(name: str, values: Iterable[float], unit: str, bar: float, note: str = "") -> Row:
-    """The smallest of the cases against a bar from below."""
-    found = list(values)
-    return row(name, min(found), unit, bar, min(found) >= bar, _listed(found, note))
-
-
-def at_most(name: str, values: Iterable[float], unit: str, bar: float, note: str = "") -> Row:
-    """The value furthest from nought against a bar for its size."""
-    found = list(values)
-    worst = max(found, key=abs)
-    return row(name, worst, unit, bar, abs(worst) <= bar, _listed(found, note))
-
-
-def _listed(values: list[float], note: str) -> str:
-    every = ", ".join(f"{value:.3g}" for value in values) if len(values) > 1 else ""
-    return "; ".join(part for part in (every, note) if part)
-
-
-def skipped(name: str) -> Row:
-    """A row that needs data which are not here."""
-    return row(name, None, "", note="skipped: real data, and CARDIOTWIN_DATA names no folder that holds it")
-
-
-def data(*names: str) -> list[Path] | None:
-    """Files of real data; None where one is missing."""
-    paths = [Path(DATA or "/nonexistent") / name for name in names]
-    return paths if all(path.exists() for path in paths) else None
-
-
-def dice(first: np.ndarray, second: np.ndarray) -> float:
-    """Twice the overlap over the sum of both; 1 where both are empty."""
-    total = first.sum() + second.sum()
-    return float(2 * (first & second).sum() / total) if total else 1.0
-
-
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Processor seconds of the better of two runs, and the result."""
-    taken = []
-    for _ in range(2):
-        start = time.process_time()
-        result = work()
-        taken.append(time.process_time() - start)
-    return min(taken), result
 
 
 # --- Segmentation of images whose truth is known -------------------------------------------------------------------
@@ -134,7 +60,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 def phantom_cases() -> dict[str, list[tuple[Anatomy, LgeScan]]]:
     """What is varied, and the phantoms of it: one thing at a time about patient 1."""
     patient, settings = make_anatomy(1), LgeScan(seed=1)
-    infarcts: list[dict[str, float]] = [
+    infarcts: list[dict[str, Any]] = [
         {"core_width_mm": 18.0, "core_apical": 0.4, "core_basal": 0.65, "corridor_width_mm": 0.0},  # small, whole
         {"core_angle_deg": 200.0},  # lateral wall
         {"core_angle_deg": 10.0, "core_width_mm": 30.0},  # septum
@@ -190,9 +116,10 @@ def real_rows() -> list[Row]:
         if paths is None:
             table.append(skipped(name))
             continue
-        values, affine = right_handed(*read_volume(paths[0], paths[0].name))
-        truth = right_handed(*read_volume(paths[1], paths[1].name))[0]
-        result = segment(Image(values.astype(np.float32), affine, kind))
+        values, affine = volume(paths[0])
+        truth = volume(paths[1])[0]
+        image = Image(values.astype(np.float32), affine, kind)
+        result = segment(image)
         found = result.labels
         if result.signal is not None:  # nobody drew the right free wall, which a rule draws and which has no signal
             found = np.where(np.isin(found, labels.MUSCLE) & np.isnan(result.signal), 0, found)
@@ -200,20 +127,11 @@ def real_rows() -> list[Row]:
         table += [at_least(f"{name}: {part}", [scores[part]], "Dice", bar) for part, bar in bars.items()]
         table.append(row(f"{name}: RV blood", scores["RV blood"], "Dice"))
         if kind == "cine":
-            near = near_left_blood(truth, affine)
+            near = near_left_blood(truth, image.spacing_mm)
             wall = dice(np.isin(found[slices], labels.MUSCLE), near[slices])
             note = "myocardium within 13 mm of left blood, against all of ours"
             table.append(row(f"{name}: wall of the LV", wall, "Dice", note=note))
     return table
-
-
-def near_left_blood(truth: np.ndarray, affine: np.ndarray, reach_mm: float = 13.0) -> np.ndarray:
-    """Myocardium within reach of left blood in its slice."""
-    pixel = np.linalg.norm(affine[:3, [1, 0]], axis=0)
-    apart = np.full(truth.shape, np.inf)
-    for k in np.flatnonzero((truth == labels.LV_BLOOD).any(axis=(1, 2))):
-        apart[k] = ndimage.distance_transform_edt(truth[k] != labels.LV_BLOOD, sampling=pixel)
-    return np.isin(truth, labels.MUSCLE) & (apart < reach_mm)
 
 
 # --- Meshes ----------------------------------------------------------------------------------------------------------
@@ -258,7 +176,7 @@ def volume_rows(edge_mm: float = 1.5) -> list[Row]:
     note = f"{'; '.join(cases)}; edge {edge_mm:g} mm"
     bars = {"myocardium": 1.0, "scar core": 3.0, "border zone": 3.0}
     table = [at_most(f"mesh against label map: {part}", errors[part], "%", bars[part], note) for part in bars]
-    table.append(row("mesh: right ventricular wall added by rule", max(added), "mL", note=_listed(added, note)))
+    table.append(row("mesh: right ventricular wall added by rule", max(added), "mL", note=listed(added, note)))
     table.append(at_least("mesh of hearts: smallest dihedral", angles, "deg", 10.0, note))
     if data(LGE_SCAR) is None:
         table.append(skipped("mesh against label map: real LGE"))
@@ -334,113 +252,27 @@ def fibre_rows(edge_mm: float = 1.0) -> list[Row]:
     return table
 
 
-# --- Electrodes against those of a real subject ----------------------------------------------------------------------
-
-
-def electrode_rows() -> list[Row]:
-    """Both rules that place electrodes, against the measured ones of DTI004 and the phantom's own."""
-    table = phantom_electrode_rows()
-    names = "electrodes/dti004/{rule}: {what}"
-    rules = {"offsets (default)": offset_electrodes, "torso": torso_electrodes}
-    if (folder := data("heart_dti004")) is None:
-        what = ("distance, mean", "distance, largest", "QRS correlation, mean of leads")
-        return table + [skipped(names.format(rule=rule, what=one)) for rule in rules for one in what]
-    heart, measured = dti004(folder[0])
-    times = sinus_like(heart)
-    wanted = qrs_leads(heart, measured, times)
-    for rule, placed_by in rules.items():
-        placed = placed_by(heart)
-        away = np.linalg.norm(placed.positions - measured.positions, axis=1)
-        each = ", ".join(f"{name} {mm:.0f}" for name, mm in zip(placed.names, away, strict=True))
-        found = qrs_leads(heart, placed, times)
-        same = {lead: np.corrcoef(wanted[lead], found[lead])[0, 1] for lead in wanted}
-        leads = ", ".join(f"{lead} {r:.2f}" for lead, r in same.items())
-        table += [
-            row(names.format(rule=rule, what="distance, mean"), away.mean(), "mm", note=each),
-            row(names.format(rule=rule, what="distance, largest"), away.max(), "mm"),
-            row(
-                names.format(rule=rule, what="QRS correlation, mean of leads"),
-                np.mean([*same.values()]),
-                "",
-                note=leads,
-            ),
-        ]
-    return table
-
-
-def phantom_electrode_rows() -> list[Row]:
-    """Seeds 1 to 3, whose chest is neither rule's."""
-    table = []
-    cases = [(true_heart(make_anatomy(k), 3.0), true_electrodes(make_anatomy(k), k).positions) for k in (1, 2, 3)]
-    for rule, placed_by in (("offsets (default)", offset_electrodes), ("torso", torso_electrodes)):
-        found = [np.linalg.norm(placed_by(heart).positions - at, axis=1).mean() for heart, at in cases]
-        name = f"electrodes/phantom/{rule}: distance, mean, largest of three"
-        table.append(row(name, max(found), "mm", note=", ".join(f"{mm:.1f}" for mm in found)))
-    return table
-
-
-def dti004(folder: Path) -> tuple[Heart, Electrodes]:
-    """The subject's heart with its own fibres, and its ten measured electrodes."""
-    files, mm_per_cm = folder / "geometric_data" / "DTI004", 10.0
-    mesh = read_mesh(folder / "DTI004_coarse_reconstructed.vtu").mesh
-    names = (
-        "nodefield_ab",
-        "nodefield_fibre",
-        "nodefield_sheet",
-        "boundarynodefield_lvendo",
-        "boundarynodefield_rvendo",
-    )
-    fields = {name: np.loadtxt(files / "DTI004_coarse" / f"DTI004_coarse_{name}.csv", delimiter=",") for name in names}
-    heart = heart_from_mesh(
-        mesh.points,
-        mesh.tets,
-        left_endocardium=fields["boundarynodefield_lvendo"].astype(int),
-        right_endocardium=fields["boundarynodefield_rvendo"].astype(int),
-        base=np.flatnonzero(fields["nodefield_ab"] > 0.999),
-        fibres=fields["nodefield_fibre"],
-        sheets=fields["nodefield_sheet"],
-    )
-    positions = mm_per_cm * np.loadtxt(files / "DTI004_electrode_xyz.csv", delimiter=",")
-    return heart, Electrodes(ELECTRODES, positions, measured=True)
-
-
-def sinus_like(heart: Heart) -> np.ndarray:
-    """(n_nodes,) ms: from the left septum, the anterior and inferior wall and the right free wall, halfway up."""
-    ventricle = left_ventricle(heart)
-    starts = []
-    for surface, way in (
-        (LV_ENDOCARDIUM, ventricle.septal),
-        (LV_ENDOCARDIUM, ventricle.anterior),
-        (LV_ENDOCARDIUM, -ventricle.anterior),
-        (RV_ENDOCARDIUM, ventricle.septal),
-    ):
-        nodes = heart.surface_nodes(surface)
-        nodes = nodes[np.abs(heart.apicobasal[nodes] - 0.5) < 0.1]
-        starts.append(nodes[np.argmax(heart.mesh.points[nodes] @ way)])
-    return activation_times(heart, Velocities(0.6, 0.3, 1.5), np.array(starts), np.zeros(4), TissueSettings())
-
-
-def qrs_leads(heart: Heart, electrodes: Electrodes, times_ms: np.ndarray) -> dict[str, np.ndarray]:
-    """The QRS complex in the eight independent leads."""
-    sigma = np.tile([0.3, 0.1, 0.1], (len(heart.mesh.tets), 1))
-    weights = electrode_weights(heart, electrodes, sigma, conducting_tets(heart))
-    duration_ms = float(times_ms[np.isfinite(times_ms)].max()) + 15.0
-    ecg = eikonal_ecg(electrodes.names, weights, times_ms, duration_ms=duration_ms)
-    return {lead: ecg.mv[LEADS.index(lead)] for lead in INDEPENDENT_LEADS}
-
-
 # --- Whole hearts ----------------------------------------------------------------------------------------------------
 
 
-def surface_rows() -> list[Row]:
-    """Surfaces of others to a heart."""
+def surface_rows(edge_mm: float = 2.0) -> list[Row]:
+    """Surfaces of others to hearts with fibres and coordinates, nothing said but where they lie."""
     table = []
     for name in ("geo1", "geo2"):
-        label = f"biventricular_surfaces {name}: mesh, fibres and coordinates without help"
-        if data(f"biventricular_surfaces/{name}") is None:
+        label = f"biventricular_surfaces {name}"
+        folder = data(f"biventricular_surfaces/{name}")
+        if folder is None:
             table.append(skipped(label))
             continue
-        table.append(row(label, 0.0, "hearts", 1.0, False, "there is no way from surfaces to a heart yet"))
+        files = sorted(folder[0].glob("heart.vtp")) or sorted(folder[0].iterdir())
+        segmentation, _ = as_segmentation(read_shells(files)[0], LabelSettings())
+        heart = build_heart(segmentation, MeshSettings(edge_mm=edge_mm))
+        lacking = [] if heart.coordinates is not None else ["coordinates"]
+        lacking += [] if np.allclose(np.linalg.norm(heart.fibres, axis=1), 1.0) else ["fibres"]
+        worst = quality(heart.mesh).smallest_dihedral
+        note = f"{len(heart.mesh.points)} nodes, {1e-3 * heart.mesh.volumes.sum():.1f} mL, {worst:.1f} degrees"
+        missing = f"; no {', '.join(lacking)}" if lacking else ""
+        table.append(row(f"{label}: parts of a heart missing", len(lacking), "", 0, not lacking, note + missing))
     return table
 
 
@@ -469,22 +301,24 @@ def whole_heart() -> None:
     print(json.dumps(size | {"seconds": seconds, "gigabytes": 1.024e-6 * kilobytes}))
 
 
-GROUPS: dict[str, Callable[[], list[Row]]] = {
+GROUPS: dict[str, Callable[[], Iterable[Row]]] = {
     "phantom": phantom_rows,
     "real": real_rows,
+    "confidence": confidence.rows,
+    "scar": scar.rows,
     "volumes": volume_rows,
     "quality": quality_rows,
     "fibres": fibre_rows,
+    "coordinates": ventricular_coordinates.rows,
     "surfaces": surface_rows,
-    "electrodes": electrode_rows,
+    "electrodes": electrodes.rows,
     "whole": whole_rows,
 }
 
 
 def main() -> None:
     """Print the table, or with ``--json`` one object."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true")
+    parser = options(__doc__)
     parser.add_argument("--only", default=",".join(GROUPS), help="groups, comma between them")
     parser.add_argument("--whole-heart", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -494,22 +328,7 @@ def main() -> None:
     chosen = arguments.only.split(",")
     if unknown := set(chosen) - set(GROUPS):
         parser.error(f"--only: no group {', '.join(sorted(unknown))}; expected {', '.join(GROUPS)}")
-    table: list[Row] = []
-    for name in chosen:
-        lines = GROUPS[name]()
-        table += lines
-        if not arguments.json:
-            print("\n".join(map(printed, lines)), flush=True)
-    if arguments.json:
-        python = f"Python {platform.python_version()}, Numba {numba.__version__}"
-        print(json.dumps({"machine": f"{platform.machine()}, {os.cpu_count()} cores, {python}", "rows": table}))
-
-
-def printed(line: Row) -> str:
-    """A row for the eye."""
-    value = "" if line["value"] is None else f"{line['value']:.4g}"
-    verdict = "" if line["bar"] is None else f"{'ok' if line['ok'] else 'MISSED'} (asked {line['bar']:g})"
-    return f"{line['name']:70} {value:>10} {line['unit']:6} {verdict:20} {line['note']}"
+    show((GROUPS[name]() for name in chosen), as_json=arguments.json)
 
 
 if __name__ == "__main__":

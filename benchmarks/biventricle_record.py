@@ -15,17 +15,17 @@ solver with all nodes evaluated in steps of 0.01 ms.
 
 from __future__ import annotations
 
-import argparse
 import copy
-import json
 import platform
 import re
 import time
 from collections import Counter
 from types import ModuleType
+from typing import Any
 
 import numba
 import numpy as np
+from table import Row, at_most, options, row, show
 
 from cardiotwin.heart import LV_ENDOCARDIUM, Heart, build_heart
 from cardiotwin.kernels import lanes
@@ -62,7 +62,7 @@ def ventricles(edge_mm: float) -> Heart:
 def prepared(heart: Heart, dt_ms: float, tolerance_mv: float | None = None) -> tuple[Solver, Medium]:
     """A solver whose velocities are tuned for the step of production, whatever its own."""
     medium = make_tissue(heart, VELOCITIES, TissueSettings(), dt_ms=DT_MS).medium()
-    more = {} if tolerance_mv is None else {"tolerance_mv": tolerance_mv}
+    more: dict[str, Any] = {} if tolerance_mv is None else {"tolerance_mv": tolerance_mv}
     return Solver(medium, dt_ms, diffusion="explicit", **more), medium
 
 
@@ -126,7 +126,8 @@ def vector_instructions(model: str) -> tuple[int, int]:
     """In the loop for single precision: all that name a vector register, and the arithmetic among them."""
     kernel = advance_kernel(model, False)
     signature = next(one for one in kernel.signatures if "Tiles(array(float32" in str(one[2]))
-    anew = numba.njit(**BARE)(kernel.py_func)  # what comes from disk cannot be read
+    compiler: Any = numba.njit
+    anew = compiler(**BARE)(kernel.py_func)  # what comes from disk cannot be read
     anew.compile(signature)
     functions = re.split(r"\.Lfunc_end\d+:", anew.inspect_asm(signature))
     wide = max((re.findall(r"^\s+(v\w+)\s[^\n]*%[yz]mm", one, re.MULTILINE) for one in functions), key=len)
@@ -150,7 +151,7 @@ def scan_ns(solver: Solver) -> float:
     return 1e9 * min(taken[1:]) / len(idle.tiles.due)
 
 
-def limit_rows(solver: Solver, seconds: float, computed: float, share: float) -> list[dict]:
+def limit_rows(solver: Solver, seconds: float, computed: float, share: float) -> list[Row]:
     """Evaluations, operations and bytes of the run, and the rates that follow.
 
     Parameters
@@ -170,26 +171,25 @@ def limit_rows(solver: Solver, seconds: float, computed: float, share: float) ->
     read = LANES * (8 * entries + 4 * (width(cell) + 1)) + 64
     written = 4 * LANES * (len(cell.STATE) + len(getattr(cell, "RATES", ())) + 2) + 24
     own_ns = 1e9 * computed * (1.0 - scan_share) / evaluations
+    waiting = 100 * (1.0 - computed / threads / seconds)
     table = [
-        row("tiles evaluated in a step", 100 * share, "%", f"{evaluations * LANES / DURATION_MS:.3g} nodes a ms"),
-        row("skipping a tile for a step", skipping, "ns", "one thread, none due: blocks of them at once"),
-        row("time that skips tiles", 100 * scan_share, "%", "of processor time"),
-        row(
-            "time that waits", 100 * (1.0 - computed / threads / seconds), "%", f"of {threads} cores, or others had it"
-        ),
-        row("a tile's evaluation", own_ns, "ns", f"processor time; {LANES} nodes; diffusion and all included"),
-        row("exponentials", exponentials, "", f"an evaluation, each of {LANES}; and {called['log']} logarithms"),
-        row("exponentials per ns", exponentials * LANES / own_ns, "1/ns", "of a node, a thread"),
-        row("gathers", entries, "", f"an evaluation, each of {LANES}: the neighbours of its nodes"),
-        row("bytes read", read, "B", f"an evaluation; of them {8 * LANES * entries:.0f} diffusion"),
-        row("bytes written", written, "B", "an evaluation"),
-        row("memory traffic", 1e-9 * (read + written) * evaluations / seconds, "GB/s", "if no cache helped"),
+        row("tiles evaluated in a step", 100 * share, "%", note=f"{evaluations * LANES / DURATION_MS:.3g} nodes a ms"),
+        row("skipping a tile for a step", skipping, "ns", note="one thread, none due: blocks of them at once"),
+        row("time that skips tiles", 100 * scan_share, "%", note="of processor time"),
+        row("time that waits", waiting, "%", note=f"of {threads} cores, or others had it"),
+        row("a tile's evaluation", own_ns, "ns", note=f"processor time; {LANES} nodes; diffusion and all included"),
+        row("exponentials", exponentials, "", note=f"an evaluation, each of {LANES}; and {called['log']} logarithms"),
+        row("exponentials per ns", exponentials * LANES / own_ns, "1/ns", note="of a node, a thread"),
+        row("gathers", entries, "", note=f"an evaluation, each of {LANES}: the neighbours of its nodes"),
+        row("bytes read", read, "B", note=f"an evaluation; of them {8 * LANES * entries:.0f} diffusion"),
+        row("bytes written", written, "B", note="an evaluation"),
+        row("memory traffic", 1e-9 * (read + written) * evaluations / seconds, "GB/s", note="if no cache helped"),
     ]
     if platform.machine() in ("x86_64", "AMD64"):
         total, arithmetic = vector_instructions(solver._model)
         table += [
-            row("vector instructions", total, "", f"in the loop's code; {arithmetic} of them arithmetic"),
-            row("vector instructions per ns", total / own_ns, "1/ns", "a thread"),
+            row("vector instructions", total, "", note=f"in the loop's code; {arithmetic} of them arithmetic"),
+            row("vector instructions per ns", total / own_ns, "1/ns", note="a thread"),
         ]
     return table
 
@@ -203,13 +203,7 @@ def timed(solver: Solver, stimulus: Stimulus, duration_ms: float) -> tuple[float
     return *taken, seen.activation_ms[0], seen.repolarisation_ms[0]
 
 
-def row(name: str, value: float, unit: str, note: str = "", bar: float | None = None) -> dict:
-    """As `cardiotwin verify` prints them."""
-    return {"name": name, "value": value, "unit": unit, "bar": bar, "ok": None if bar is None else value <= bar,
-            "note": note}  # fmt: skip
-
-
-def rows(edge_mm: float, reference: bool) -> list[dict]:
+def rows(edge_mm: float, reference: bool) -> list[Row]:
     """The record, its error, and what it did."""
     heart = ventricles(edge_mm)
     stimulus = Stimulus(apex(heart), 0.0, 2.0, 50.0)
@@ -219,10 +213,10 @@ def rows(edge_mm: float, reference: bool) -> list[dict]:
     seconds, computed, activation, repolarisation = timed(solver, stimulus, DURATION_MS)
     last, activated = float(np.nanmax(activation)), int(np.isfinite(activation).sum())
     table = [
-        row("nodes", nodes, "", f"edge {edge_mm:g} mm, {len(heart.mesh.tets)} tetrahedra"),
-        row("seconds", seconds, "s", f"{numba.config.NUMBA_NUM_THREADS} threads", BAR_SECONDS * nodes / NODES),
-        row("per node and simulated ms", 1e9 * seconds / nodes / DURATION_MS, "ns", f"time step {DT_MS:g} ms"),
-        row("last activation", last, "ms", f"{activated} nodes activated"),
+        row("nodes", nodes, "", note=f"edge {edge_mm:g} mm, {len(heart.mesh.tets)} tetrahedra"),
+        at_most("seconds", [seconds], "s", BAR_SECONDS * nodes / NODES, f"{numba.get_num_threads()} threads"),
+        row("per node and simulated ms", 1e9 * seconds / nodes / DURATION_MS, "ns", note=f"time step {DT_MS:g} ms"),
+        row("last activation", last, "ms", note=f"{activated} nodes activated"),
         row("last repolarisation", float(np.nanmax(repolarisation)), "ms"),
         *limit_rows(solver, seconds, computed, float(np.mean(shares))),
     ]
@@ -231,22 +225,16 @@ def rows(edge_mm: float, reference: bool) -> list[dict]:
         taken, _, truth, _ = timed(fixed, stimulus, last + 5.0)
         error, one = np.abs(activation - truth), int((np.isfinite(activation) != np.isfinite(truth)).sum())
         table += [
-            row("activated in one of the two only", one, "", "nodes"),
-            row("activation_error", float(np.nanmax(error)), "ms", f"largest; mean {np.nanmean(error):.4f}"),
+            row("activated in one of the two only", one, "", note="nodes"),
+            row("activation_error", float(np.nanmax(error)), "ms", note=f"largest; mean {np.nanmean(error):.4f}"),
             row("fixed step, per node and step", 1e9 * taken / nodes / round((last + 5.0) / REFERENCE_DT_MS), "ns"),
         ]
     return table
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--edge", type=float, default=EDGE_MM)
-    parser.add_argument("--no-reference", action="store_true")
+    parser = options(__doc__)
+    parser.add_argument("--edge", type=float, default=EDGE_MM, help="mm")
+    parser.add_argument("--no-reference", action="store_true", help="without the run in steps of 0.01 ms")
     asked = parser.parse_args()
-    found = rows(asked.edge, not asked.no_reference)
-    if asked.json:
-        print(json.dumps({"machine": platform.processor() or platform.machine(), "rows": found}))
-    else:
-        for line in found:
-            print(f"{line['name']:34s} {line['value']:12.4g} {line['unit']:4s} {line['note']}")
+    show([rows(asked.edge, not asked.no_reference)], as_json=asked.json)

@@ -7,11 +7,8 @@ Cells paced at 600 ms; the last of five beats.
 
 from __future__ import annotations
 
-import json
-import platform
-import sys
-
 import numpy as np
+from table import Row, options, row, show
 
 from cardiotwin.cells import REMODELLED_CURRENTS, REMODELLED_UPSTROKE, TAIL_MS
 from cardiotwin.kernels.ionic import cell_model
@@ -39,7 +36,7 @@ def last_beat(model: str, parameters: dict[str, float], strength: float, duratio
     return upstroke, float(whole.repolarisation_ms[BEATS - 1, 0] - whole.activation_ms[BEATS - 1, 0])
 
 
-def rows() -> list[dict]:
+def rows() -> list[Row]:
     """One row a cell type and quantity."""
     table, ratios = [], []
     model = cell_model(TT06)
@@ -73,15 +70,10 @@ def rows() -> list[dict]:
     return table
 
 
-def _row(name: str, ratio: float, note: str, asked: float | None = None) -> dict:
+def _row(name: str, ratio: float, note: str, asked: float | None = None) -> Row:
     ok = None if asked is None else bool(abs(ratio / asked - 1.0) < 0.03)
-    return {"name": name, "value": ratio, "unit": "of normal", "bar": asked, "ok": ok, "note": note}
+    return row(name, ratio, "of normal", asked, ok, note)
 
 
 if __name__ == "__main__":
-    found = rows()
-    if "--json" in sys.argv:
-        print(json.dumps({"machine": platform.processor() or platform.machine(), "rows": found}))
-    else:
-        for line in found:
-            print(f"{line['name']:48s} {line['value']:6.3f} of normal   {line['note']}")
+    show([rows()], as_json=options(__doc__).parse_args().json)

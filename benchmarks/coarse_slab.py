@@ -22,15 +22,13 @@ The step is that of `cardiotwin.kernels.monodomain`, in double precision and wit
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
+from table import Row, at_most, options, show
 
 from cardiotwin.kernels.diffusion import EDGES, edge_stiffness
 from cardiotwin.kernels.ionic import cell_model, width
@@ -63,7 +61,7 @@ gates = ionic_current = None
 def _react(cells, dt_ms, v, ahead, current):
     """One step of all cells: gates at the potential v, ionic current (overwritten) at the one in the step's middle."""
     for t in range(cells.shape[0]):
-        cell = tile(cells, t)
+        cell = tile(cells, t)  # type: ignore[var-annotated, call-arg]
         gates(cell, 0, tile(v, t)[0], dt_ms)
         tile(current, t)[0] = ionic_current(cell, 0, tile(ahead, t)[0], dt_ms)
 
@@ -150,13 +148,18 @@ def same(v: np.ndarray) -> np.ndarray:
     return v
 
 
+def after(matrix: sparse.spmatrix, solve: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """A solve of what a matrix makes of a vector."""
+    return lambda v: solve(matrix @ v)
+
+
 def schemes(m: Matrices) -> list[Scheme]:
     """All that leave the conductivities as they are."""
     n, one = len(m.mesh.points), sparse.identity(len(m.mesh.points), format="csr")
     tried = []
     for share in LUMPED_SHARES:
         inverse = splu((share * one + (1.0 - share) * m.mass).tocsc()).solve if share < 1.0 else same
-        tried.append(Scheme(f"mass lumped by {share:g}", lambda v, f=inverse: f(m.diffusion @ v), same, same, n))
+        tried.append(Scheme(f"mass lumped by {share:g}", after(m.diffusion, inverse), same, same, n))
     for terms in (1, 2):
         inverse = sum((one - m.mass) ** k if k else one for k in range(terms + 1)) @ m.diffusion
         tried.append(Scheme(f"consistent mass, Neumann series, {terms} terms", inverse.dot, same, same, n))
@@ -164,8 +167,8 @@ def schemes(m: Matrices) -> list[Scheme]:
         seen, load = quadrature(m, *places)
         solve = splu(m.mass.tocsc()).solve
         tried.append(Scheme(f"cells at {name}, lumped mass", m.diffusion.dot, seen.dot, load.dot, seen.shape[0]))
-        tried.append(Scheme(f"cells at {name}, consistent mass", lambda v, f=solve: f(m.diffusion @ v), seen.dot,
-                            lambda i, f=solve, w=load: f(w @ i), seen.shape[0]))  # fmt: skip
+        tried.append(Scheme(f"cells at {name}, consistent mass", after(m.diffusion, solve), seen.dot,
+                            after(load, solve), seen.shape[0]))  # fmt: skip
     tried.append(Scheme("lumped capacitance, consistent load", m.diffusion.dot, same, m.mass.dot, n))
     laplacian = EDGE_MM**2 / 6.0 * CHI_PER_MM * C_M_UF_PER_MM2 * matrices((1.0, 1.0)).diffusion
     for how, change, shares in (("mass", m.mass - one, BY_MASS), ("Laplacian", laplacian, BY_LAPLACIAN)):
@@ -208,33 +211,24 @@ def tuned() -> tuple[float, float]:
     return found[0], found[1]
 
 
-def rows() -> list[dict]:
+def rows() -> list[Row]:
     """One row a way to discretise."""
     m = matrices(SIGMA)
-    table = [row(scheme.name, arrivals(scheme, m.mesh)) for scheme in schemes(m)]
+    table = [worst_row(scheme.name, arrivals(scheme, m.mesh)) for scheme in schemes(m)]
     sigma = tuned()
     m = matrices(sigma)
     lumped = Scheme(
         f"lumped, tuned to {sigma[0]:.4f}, {sigma[1]:.4f} mS/mm", m.diffusion.dot, same, same, len(m.volume)
     )
-    return [*table, row(lumped.name, arrivals(lumped, m.mesh))]
+    return [*table, worst_row(lumped.name, arrivals(lumped, m.mesh))]
 
 
-def row(name: str, times_ms: dict[str, float]) -> dict:
+def worst_row(name: str, times_ms: dict[str, float]) -> Row:
     """Judged by the worst of the three points, which does not forgive errors that cancel."""
     errors = {point: 100.0 * (time_ms / CONVERGED_MS[point] - 1.0) for point, time_ms in times_ms.items()}
-    worst = max(errors.values(), key=abs)
     note = ", ".join(f"{point} {times_ms[point]:.2f} ms ({error:+.1f} %)" for point, error in errors.items())
-    return {"name": name, "value": worst, "unit": "%", "bar": MOST_PERCENT, "ok": abs(worst) <= MOST_PERCENT,
-            "note": note}  # fmt: skip
+    return at_most(name, [max(errors.values(), key=abs)], "%", MOST_PERCENT, note)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true")
-    found = rows()
-    if parser.parse_args().json:
-        print(json.dumps({"machine": platform.processor() or platform.machine(), "rows": found}))
-    else:
-        for line in found:
-            print(f"{line['name']:55s} worst {line['value']:+7.1f} %   {line['note']}")
+    show([rows()], as_json=options(__doc__).parse_args().json)

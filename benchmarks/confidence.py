@@ -10,15 +10,13 @@ weights like those of `cardiotwin/segmentation/confidence.py`, from other phanto
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from drawn_truth import dice, near_left_blood
 from scipy import ndimage, optimize
+from table import Row, at_least, at_most, options, show
 
 from cardiotwin.errors import QualityGate
 from cardiotwin.imaging import Image
@@ -152,21 +150,6 @@ def one_stack(image: Image, truth: np.ndarray, away_mm: float) -> tuple[np.ndarr
     return np.column_stack([terms[name][slices] for name in WEIGHTS]), np.array(score)
 
 
-def near_left_blood(truth: np.ndarray, spacing_mm: np.ndarray, reach_mm: float = 13.0) -> np.ndarray:
-    """Myocardium within reach of left blood in its slice."""
-    near = np.zeros(truth.shape, dtype=bool)
-    for k in np.flatnonzero((truth == 1).any(axis=(1, 2))):
-        apart = ndimage.distance_transform_edt(truth[k] != 1, sampling=spacing_mm[[1, 0]])
-        near[k] = np.isin(truth[k], (2, 4, 5)) & (apart < reach_mm)
-    return near
-
-
-def dice(first: np.ndarray, second: np.ndarray) -> float:
-    """Twice the overlap over the sum of both; 1 where both are empty."""
-    total = first.sum() + second.sum()
-    return float(2 * (first & second).sum() / total) if total else 1.0
-
-
 def fitted(terms: np.ndarray, bad: np.ndarray, ridge: float = 0.02) -> np.ndarray:
     """Intercept and weights of the logistic regression, good and bad slices counting alike."""
     mean, spread = terms.mean(axis=0), terms.std(axis=0)
@@ -180,46 +163,28 @@ def fitted(terms: np.ndarray, bad: np.ndarray, ridge: float = 0.02) -> np.ndarra
     return np.concatenate([[b[0] - (b[1:] * mean / spread).sum()], b[1:] / spread])
 
 
-def rows() -> Iterator[dict]:
+def rows() -> list[Row]:
     """Sensitivity and false alarms on the phantoms that were held back."""
     terms, score, refused = judged(HELD_BACK)
     bad = score < BAD_BELOW
     flagged = INTERCEPT + terms @ list(WEIGHTS.values()) < np.log(DOUBTFUL_BELOW / (1 - DOUBTFUL_BELOW))
-    note = f"{{}} slices of {len(HELD_BACK)} phantoms, {len(DAMAGES)} ways each; {refused} stacks refused outright"
-    for name, value, bar, ok, count in (
-        ("bad slices flagged", flagged[bad].mean(), 0.8, flagged[bad].mean() >= 0.8, bad.sum()),
-        ("good slices flagged", flagged[~bad].mean(), 0.2, flagged[~bad].mean() <= 0.2, (~bad).sum()),
-    ):
-        yield {
-            "name": name,
-            "value": round(float(value), 3),
-            "unit": "share",
-            "bar": bar,
-            "ok": bool(ok),
-            "note": note.format(count),
-        }
+    note = f"slices of {len(HELD_BACK)} phantoms, {len(DAMAGES)} ways each; {refused} stacks refused outright"
+    return [
+        at_least("confidence: bad slices flagged", [flagged[bad].mean()], "share", 0.8, f"{bad.sum()} {note}"),
+        at_most("confidence: good slices flagged", [flagged[~bad].mean()], "share", 0.2, f"{(~bad).sum()} {note}"),
+    ]
 
 
 def main() -> None:
     """Print the table, or one JSON object, or the weights."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
+    parser = options(__doc__)
     parser.add_argument("--fit", action="store_true", help="fit the weights anew and print them")
     arguments = parser.parse_args()
     if arguments.fit:
         terms, score, _ = judged(FITTED)
         print(dict(zip(("intercept", *WEIGHTS), np.round(fitted(terms, score < BAD_BELOW), 2).tolist(), strict=True)))
         return
-    table = list(rows())
-    if arguments.json:
-        machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-        print(json.dumps({"machine": machine, "rows": table}))
-        return
-    for line in table:
-        verdict = "ok" if line["ok"] else "MISSED"
-        print(
-            f"{line['name']:22} {line['value']:6.3f} {line['unit']:6} {verdict} (asked {line['bar']}); {line['note']}"
-        )
+    show([rows()], as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,10 @@ them; the time is processor time.
 
 from __future__ import annotations
 
-import json
-import platform
-import sys
 import time
 
 import numpy as np
+from table import Row, options, row, show
 
 from cardiotwin.diffusion import SCHEMES
 from cardiotwin.meshes.reference.slab import slab
@@ -51,7 +49,7 @@ def simulated(body: Medium, dt_ms: float, **how) -> tuple[np.ndarray, float, Sol
     return seen.activation_ms[0].astype(np.float64), 1e9 * seconds / (seen.end_ms / dt_ms) / solver.n_unknowns, solver
 
 
-def rows() -> list[dict]:
+def rows() -> list[Row]:
     """Two rows a mesh, step and scheme: cost and error."""
     table = []
     for edge_mm in BLOCKS_MM:
@@ -67,21 +65,10 @@ def rows() -> list[dict]:
                     "; chosen" if scheme == chosen else ""
                 )
                 name = f"{edge_mm:g} mm, {dt_ms:g} ms, {scheme}"
-                for what, value, unit in (("cost", cost, "ns/node/step"), ("error", percent, "%")):
-                    table.append({
-                        "name": f"{name}: {what}", "value": float(value), "unit": unit, "bar": "", "ok": None,
-                        "note": note,
-                    })  # fmt: skip
+                table.append(row(f"{name}: cost", cost, "ns/node/step", note=note))
+                table.append(row(f"{name}: error", percent, "%", note=note))
     return table
 
 
 if __name__ == "__main__":
-    found = rows()
-    if "--json" in sys.argv:
-        print(json.dumps({"machine": platform.processor() or platform.machine(), "rows": found}))
-    else:
-        for cost, error in zip(found[::2], found[1::2], strict=True):
-            print(
-                f"{cost['name'].removesuffix(': cost'):28s} {cost['value']:6.1f} {cost['unit']}"
-                f"  {error['value']:7.3f} %   {cost['note']}"
-            )
+    show([rows()], as_json=options(__doc__).parse_args().json)

@@ -7,14 +7,12 @@ A point source in the middle of a 20 mm cube, fibres oblique, 0.6 m/s along and 
 
 from __future__ import annotations
 
-import json
-import platform
-import sys
 import time
 from itertools import permutations
 
 import numba
 import numpy as np
+from table import Row, at_least, at_most, options, row, show
 
 from cardiotwin.kernels.eikonal import EDGES, first_arrivals, incidence
 
@@ -49,8 +47,8 @@ def solved(n: int) -> tuple[int, int, float, np.ndarray, np.ndarray]:
     for _ in range(3):
         start = time.process_time()
         first_arrivals(
-            tets, along, across, *volume, none, np.empty((0, 3)), *surface, slowness, np.array([[source]]),
-            np.zeros((1, 1)), times,
+            tets, along, across, volume[0], volume[1], none, np.empty((0, 3)), surface[0], surface[1], slowness,
+            np.array([[source]]), np.zeros((1, 1)), times,
         )  # fmt: skip
         taken.append(time.process_time() - start)
     away = points - points[source]
@@ -59,49 +57,25 @@ def solved(n: int) -> tuple[int, int, float, np.ndarray, np.ndarray]:
     return len(points), len(tets), min(taken), np.abs(times[0] - exact), exact
 
 
-def rows() -> list[dict[str, object]]:
-    """One object a figure, as `cardiotwin verify` prints them."""
+def rows() -> list[Row]:
+    """Processor time and error of each cube, and the order of convergence."""
     numba.set_num_threads(1)
-    table: list[dict[str, object]] = []
+    table: list[Row] = []
     errors = []
     for n in CELLS:
         n_nodes, n_tets, seconds, error, exact = solved(n)
         errors.append(error.mean())
-        name = f"eikonal {n_nodes} nodes, {n_tets} tetrahedra"
-        bar = BARS_S.get(n)
-        ok = None if bar is None else seconds <= bar
-        table.append(
-            {
-                "name": f"{name}: time",
-                "value": seconds,
-                "unit": "s",
-                "bar": bar,
-                "ok": ok,
-                "note": "processor time, one thread",
-            }
-        )
-        relative = float(error.mean() / exact.mean())
+        name, note = f"eikonal {n_nodes} nodes, {n_tets} tetrahedra", "processor time, one thread"
+        if n in BARS_S:
+            table.append(at_most(f"{name}: time", [seconds], "s", BARS_S[n], note))
+        else:
+            table.append(row(f"{name}: time", seconds, "s", note=note))
         note = f"h = {SIDE_MM / n:.2f} mm; largest {error.max():.2f} ms"
-        table.append(
-            {"name": f"{name}: mean error", "value": relative, "unit": "1", "bar": None, "ok": None, "note": note}
-        )
+        table.append(row(f"{name}: mean error", error.mean() / exact.mean(), "1", note=note))
     order = float(-np.polyfit(np.log(CELLS), np.log(errors), 1)[0])
     note = "first order, less the logarithm of the kink at a point source"
-    table.append({"name": "eikonal order", "value": order, "unit": "1", "bar": 0.6, "ok": order >= 0.6, "note": note})
-    return table
-
-
-def main() -> None:
-    """Print the table, or with ``--json`` one object."""
-    table = rows()
-    if "--json" in sys.argv[1:]:
-        machine = f"{platform.machine()}, Python {platform.python_version()}, Numba {numba.__version__}"
-        print(json.dumps({"machine": machine, "rows": table}))
-        return
-    for row in table:
-        verdict = {None: "", True: "ok", False: "MISSED"}[row["ok"]]
-        print(f"{row['name']:58s} {row['value']:9.4f} {row['unit']:3s} {verdict:7s} {row['note']}")
+    return [*table, at_least("eikonal order", [order], "1", 0.6, note)]
 
 
 if __name__ == "__main__":
-    main()
+    show([rows()], as_json=options(__doc__).parse_args().json)

@@ -7,16 +7,14 @@ A model is a name in `cardiotwin.kernels.ionic` or the path of a file; `cardiotw
 
 from __future__ import annotations
 
-import json
-import platform
-import sys
+from table import Row, options, show
 
 from cardiotwin.kernels.ionic import MODELS, cell_model
 from cardiotwin.longest_step import APD_ERROR, longest_dt_ms
 from cardiotwin.verification.rows import row
 
 
-def rows(models: tuple[str, ...]) -> list[dict]:
+def rows(models: tuple[str, ...]) -> list[Row]:
     """A model says of itself what is measured in its own precision; the other is there to compare."""
     table = []
     for model in models:
@@ -31,9 +29,7 @@ def rows(models: tuple[str, ...]) -> list[dict]:
 
 
 if __name__ == "__main__":
-    found = rows(tuple(name for name in sys.argv[1:] if name != "--json") or MODELS)
-    if "--json" in sys.argv:
-        print(json.dumps({"machine": platform.processor() or platform.machine(), "rows": found}))
-    else:
-        for line in found:
-            print(f"{line['name']:28s} {line['value']:5g} ms   stated {line['bar'] or '-':4s}  {line['note']}")
+    parser = options(__doc__)
+    parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL")
+    asked = parser.parse_args()
+    show([rows(tuple(asked.models))], as_json=asked.json)

@@ -12,10 +12,7 @@ at any time it is in one half of them.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -23,6 +20,7 @@ from pathlib import Path
 
 import numba
 import numpy as np
+from table import Row, options, row, show
 
 from cardiotwin.meshes.reference.slab import box
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus
@@ -59,7 +57,7 @@ BYTES_BAR = 400.0
 
 def medium(model: str, sigma: float, cells: tuple[int, int, int] = (45, 32, 32)) -> Medium:
     """A block of cubes of 1 mm whose fibres run along its long diagonal: every edge of a tetrahedron couples."""
-    mesh = box(tuple(float(n) for n in cells), cells)
+    mesh = box((float(cells[0]), float(cells[1]), float(cells[2])), cells)
     fibre = np.array(cells) / np.linalg.norm(cells)
     tensor = 0.3 * sigma * np.eye(3) + 0.7 * sigma * np.outer(fibre, fibre)
     return Medium(mesh.points, mesh.tets, np.tile(tensor, (len(mesh.tets), 1, 1)), model, {})
@@ -86,17 +84,12 @@ def nanoseconds(
     return 1e9 * min(taken[1:])
 
 
-def row(name: str, value: float, unit: str, bar: float | None = None, ok: bool | None = None, note: str = "") -> dict:
-    """As `cardiotwin verify` prints them."""
-    return {"name": name, "value": float(value), "unit": unit, "bar": bar, "ok": ok, "note": note}
-
-
 def available_threads() -> list[int]:
     """1, and all there are."""
     return sorted({1, int(numba.config.NUMBA_NUM_THREADS)})  # type: ignore[attr-defined]
 
 
-def model_rows() -> list[dict]:
+def model_rows() -> list[Row]:
     """One row a model, precision and number of threads; of the models without a bar, single precision on one thread."""
     table = []
     for model, (_, sigma) in MODELS.items():
@@ -111,7 +104,7 @@ def model_rows() -> list[dict]:
     return table
 
 
-def size_rows() -> list[dict]:
+def size_rows() -> list[Row]:
     """In the caches and out of them: a node's state and diffusion are 0.3 kB."""
     table = []
     for cells, watched_ms in SIZES.items():
@@ -123,7 +116,7 @@ def size_rows() -> list[dict]:
     return table
 
 
-def thread_rows() -> list[dict]:
+def thread_rows() -> list[Row]:
     """Strong scaling: the same nodes on more threads. Weak scaling: as many more nodes as threads."""
     most = available_threads()[-1]
     if most < 2:
@@ -177,7 +170,7 @@ def seconds_of_others() -> float:
     return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK") - ours.user - ours.system
 
 
-def memory_rows() -> list[dict]:
+def memory_rows() -> list[Row]:
     """Peak of all arrays besides the mesh, a beat recorded."""
     body = medium(DETAILED, MODELS[DETAILED][1])
     stimulus = front(body, 0)
@@ -199,16 +192,9 @@ PARTS = {"models": model_rows, "sizes": size_rows, "threads": thread_rows, "memo
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true")
+    parser = options(__doc__)
     parser.add_argument("--only", default=",".join(PARTS), help="some of the parts, with commas between them")
     asked = parser.parse_args()
     if unknown := set(asked.only.split(",")) - set(PARTS):
         parser.error(f"--only: no part {', '.join(sorted(unknown))}; expected some of {', '.join(PARTS)}")
-    found = [line for part in asked.only.split(",") for line in PARTS[part]()]
-    if asked.json:
-        print(json.dumps({"machine": platform.processor() or platform.machine(), "rows": found}))
-    else:
-        for line in found:
-            bar = f"asked {line['bar']:g}" if line["bar"] else ""
-            print(f"{line['name']:56s} {line['value']:7.2f} {line['unit']:13s} {bar:10s} {line['note']}")
+    show((PARTS[name]() for name in asked.only.split(",")), as_json=asked.json)

@@ -7,9 +7,7 @@ With --all also dx 0.1 mm at dt 0.005 ms: 442,401 nodes, minutes.
 
 from __future__ import annotations
 
-import json
-import platform
-import sys
+from table import Row, options, show
 
 from cardiotwin.meshes.reference.slab import slab
 from cardiotwin.verification.niederer import PAPER_P8_MS, SIZE_MM, niederer
@@ -19,7 +17,7 @@ LEVELS = ((0.5, 0.05), (0.5, 0.01), (0.5, 0.005), (0.2, 0.05), (0.2, 0.01))
 FINEST = ((0.1, 0.05), (0.1, 0.01), (0.1, 0.005))
 
 
-def rows(everything: bool) -> list[dict]:
+def rows(everything: bool) -> list[Row]:
     """P8 and the other points at each level; the last has the paper's spread as its bar."""
     table = []
     for edge_mm, dt_ms in LEVELS + (FINEST if everything else ()):
@@ -37,9 +35,7 @@ def rows(everything: bool) -> list[dict]:
 
 
 if __name__ == "__main__":
-    found = rows("--all" in sys.argv)
-    if "--json" in sys.argv:
-        print(json.dumps({"machine": platform.processor() or platform.machine(), "rows": found}))
-    else:
-        for line in found:
-            print(f"{line['name']:34s} {line['value']:7.2f} ms   {line['note']}")
+    parser = options(__doc__)
+    parser.add_argument("--all", action="store_true", help="the finest level too")
+    asked = parser.parse_args()
+    show([rows(asked.all)], as_json=asked.json)

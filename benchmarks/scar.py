@@ -5,19 +5,12 @@ python benchmarks/scar.py [--json] [--seeds 1 2 3]
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
+from drawn_truth import LGE, LGE_SCAR, data, dice, skipped, volume
 from scipy import ndimage
-
-sys.path.insert(0, str(Path(__file__).parent))
-from segmentation import DATA, dice, volume
+from table import Row, at_least, at_most, options, row, show
 
 from cardiotwin.imaging import Image
 from cardiotwin.phantom.anatomy import corridor_centre_line, make_anatomy
@@ -30,12 +23,6 @@ from cardiotwin.settings import SegmentSettings
 
 METHODS = standard_methods(SegmentSettings().sweep)
 WALL = (2, 4, 5)
-
-
-def row(name: str, value: float, unit: str, bar: float | None = None, most: bool = False, note: str = "") -> dict:
-    """One line of the table; `bar` is the least that was asked, or the most; None where nothing was."""
-    ok = bar is None or (value <= bar if most else value >= bar)
-    return {"name": name, "value": round(float(value), 3), "unit": unit, "bar": bar, "ok": bool(ok), "note": note}
 
 
 def given_contours(image: Image, labels: np.ndarray) -> Segmentation:
@@ -51,7 +38,7 @@ def mass_g(mask: np.ndarray, affine: np.ndarray) -> float:
     return float(DENSITY_G_PER_ML * 1e-3 * mask.sum() * abs(np.linalg.det(affine[:3, :3])))
 
 
-def phantom_rows(seeds: list[int]) -> Iterator[dict]:
+def phantom_rows(seeds: tuple[int, ...]) -> Iterator[Row]:
     """Core by the default method, in the true and in the automatic wall; every method on the first phantom."""
     for seed in seeds:
         image, truth = scan(make_anatomy(seed), LgeScan(seed=seed))
@@ -59,17 +46,17 @@ def phantom_rows(seeds: list[int]) -> Iterator[dict]:
         for wall, one in (("true", given_contours(image, truth.labels)), ("automatic", segment(image))):
             found = delineated(one, METHODS[1])
             name = f"phantom {seed}, {wall} wall"
-            yield row(f"{name}: core", dice(found.core, core), "Dice", 0.75)
-            error = abs(found.core_g / mass_g(core, image.affine) - 1)
-            yield row(f"{name}: core mass error", error, "", 0.15, most=True)
-            both = found.core_g + found.border_zone_g
-            yield row(f"{name}: core and border zone mass error", abs(both / mass_g(scar, image.affine) - 1), "")
+            yield at_least(f"{name}: core", [dice(found.core, core)], "Dice", 0.75)
+            error = 100 * (found.core_g / mass_g(core, image.affine) - 1)
+            yield at_most(f"{name}: core mass error", [error], "%", 15.0)
+            both = 100 * ((found.core_g + found.border_zone_g) / mass_g(scar, image.affine) - 1)
+            yield row(f"{name}: core and border zone mass error", both, "%")
             if seed == seeds[0] and wall == "true":
                 yield from method_rows(name, one, core, scar)
         yield from corridor_rows(seed, truth)
 
 
-def method_rows(name: str, one: Segmentation, core: np.ndarray, scar: np.ndarray) -> Iterator[dict]:
+def method_rows(name: str, one: Segmentation, core: np.ndarray, scar: np.ndarray) -> Iterator[Row]:
     """Every method: overlap of its core with the core and of all it finds with all there is."""
     for method in METHODS:
         found = delineated(one, method)
@@ -78,12 +65,14 @@ def method_rows(name: str, one: Segmentation, core: np.ndarray, scar: np.ndarray
         yield row(f"{name}: {method.name}", dice(found.core, core), "Dice", note=note)
 
 
-def real_rows() -> Iterator[dict]:
+def real_rows() -> Iterator[Row]:
     """One LGE stack, scar as a reader drew it, inside the reader's contours."""
-    if not (DATA / "lge_cmr_nifti").exists():
+    paths = data(LGE, LGE_SCAR)
+    if paths is None:
+        yield skipped("real LGE, reader's wall: best method")
         return
-    values, affine = volume(DATA / "lge_cmr_nifti" / "lge_sax.nii.gz")
-    drawn, _ = volume(DATA / "lge_cmr_nifti" / "labels_with_scar4.nii.gz")
+    values, affine = volume(paths[0])
+    drawn, _ = volume(paths[1])
     image = Image(values.astype(np.float32), affine, "lge")
     wall, scar = np.isin(drawn, WALL), drawn == 4
     one = given_contours(image, drawn)
@@ -97,10 +86,10 @@ def real_rows() -> Iterator[dict]:
     assert one.signal is not None
     levels = np.nanquantile(one.signal, np.linspace(0.5, 0.999, 60))
     reach = max(dice(wall & (np.nan_to_num(one.signal) > level), scar) for level in levels)
-    yield row("real LGE, reader's wall: best method", best, "Dice", 0.6, note=f"best of any threshold {reach:.2f}")
+    yield at_least("real LGE, reader's wall: best method", [best], "Dice", 0.6, f"best of any threshold {reach:.2f}")
 
 
-def corridor_rows(seed: int, truth: Segmentation) -> Iterator[dict]:
+def corridor_rows(seed: int, truth: Segmentation) -> Iterator[Row]:
     """The phantom's corridor, 6 mm wide, in slices of 8 mm."""
     line = corridor_centre_line(make_anatomy(seed))
     length = np.linalg.norm(np.diff(line, axis=0), axis=1).sum()
@@ -111,7 +100,7 @@ def corridor_rows(seed: int, truth: Segmentation) -> Iterator[dict]:
         yield row(f"phantom {seed}: length of the corridor", found[0].length_mm, "mm", note=note)
 
 
-def small_rows() -> Iterator[dict]:
+def small_rows() -> Iterator[Row]:
     """Share of its volume that a sphere keeps under a Gaussian of 1 mm."""
     step = 0.25
     z, y, x = (np.indices((64, 64, 64)) - 31.5) * step
@@ -120,15 +109,15 @@ def small_rows() -> Iterator[dict]:
         cut = ndimage.gaussian_filter(mask.astype(float), 1.0 / step) > 0.5
         kept = smoothed(mask, np.full(3, step), 1.0).sum() / mask.sum()
         note = f"cut at one half {cut.sum() / mask.sum():.2f}"
-        yield row(f"sphere of {diameter} mm: volume kept", kept, "", 0.99, note=note)
+        yield at_least(f"sphere of {diameter} mm: volume kept", [kept], "share", 0.99, note)
 
 
-def alignment_rows(truth: Segmentation, name: str) -> Iterator[dict]:
+def alignment_rows(truth: Segmentation, name: str) -> Iterator[Row]:
     """Root mean square of what is left of a shift of 6 mm of one or two slices, over six draws."""
     pixel = np.linalg.norm(truth.affine[:3, :3], axis=0)[[1, 0]]
     slices = np.flatnonzero((truth.labels == 1).any(axis=(1, 2)))
     moved = int(aligned_slices(truth)[1].shifts.any(axis=1).sum())
-    yield row(f"{name}, no shift: slices moved", moved, "", 0, most=True)
+    yield at_most(f"{name}, no shift: slices moved", [moved], "", 0)
     for count in (1, 2):
         before, after = [], []
         for seed in range(6):
@@ -145,32 +134,25 @@ def alignment_rows(truth: Segmentation, name: str) -> Iterator[dict]:
         yield row(f"{name}, {count} of {len(slices)} slices shifted by 6 mm", float(np.mean(after)), "mm", note=note)
 
 
-def rows(seeds: list[int]) -> Iterator[dict]:
-    """Everything about scar, a row each: name, value, unit, bar, ok, note."""
+def rows(seeds: tuple[int, ...] = (1, 2, 3)) -> Iterator[Row]:
+    """Everything about scar, a row each."""
     yield from phantom_rows(seeds)
     yield from real_rows()
     yield from small_rows()
     _, truth = scan(make_anatomy(seeds[0]), LgeScan(seed=seeds[0], rows=112, columns=112))
     yield from alignment_rows(truth, f"phantom {seeds[0]}")
-    if (DATA / "lge_cmr_nifti").exists():
-        drawn, affine = volume(DATA / "lge_cmr_nifti" / "labels_with_scar4.nii.gz")
+    paths = data(LGE_SCAR)
+    if paths:
+        drawn, affine = volume(paths[0])
         yield from alignment_rows(Segmentation(drawn.astype(np.uint8), affine, None, True, {}), "real LGE")
 
 
 def main() -> None:
     """Print the table, or one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
+    parser = options(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
-    table = list(rows(arguments.seeds))
-    if arguments.json:
-        machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-        print(json.dumps({"machine": machine, "rows": table}))
-        return
-    for line in table:
-        verdict = "" if line["bar"] is None else f"{'ok' if line['ok'] else 'MISSED'} (asked {line['bar']})"
-        print(f"{line['name']:55} {line['value']:8.3f} {line['unit']:5} {verdict:20} {line['note']}")
+    show([rows(tuple(arguments.seeds))], as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
 from cardiotwin.imaging import Image
+from cardiotwin.segmentation.edges import blur_mm, placed
 from cardiotwin.segmentation.locate import Axis
 
 N_RAYS = 64
@@ -31,6 +32,10 @@ WALLS_MM = np.arange(4.0, 19.0, STEP_MM)
 USUAL_WALL_MM, WALL_SPREAD_MM = 9.0, 3.0
 USUAL_SLICE_MM = 8.0
 """Distance between slices at which the stiffness along the stack is what it says."""
+SMOOTHING_MM = 0.7
+"""Gaussian over each slice before anything is looked for."""
+STEEPEST = 1.5
+"""Slant of the wall against the slice's normal, mm per mm, that is still believed."""
 HARMONICS = 3
 """Of the smooth ventricle: circle, offset, ellipse and a trace of a triangle."""
 
@@ -88,7 +93,7 @@ def find_wall(image: Image, axis: Axis, rounds: int = 6) -> Wall:
         weights = np.where(seen, evidence, 0.3 * evidence) ** 4 + 0.01
         smooth_endo, smooth_wall = _smooth_ventricle(wall, weights, image.spacing_mm)
         wall = _led_on(image, _recentred(image, wall, smooth_endo, smooth_wall), seen)
-    return _optimal(wall, 1.0)
+    return _sharpened(_optimal(wall, 1.0), image)
 
 
 def ring_evidence(wall: Wall) -> np.ndarray:
@@ -128,7 +133,9 @@ def polar(plane: np.ndarray, centre: np.ndarray, row_mm: float, column_mm: float
 def _sampled(image: Image, centres: np.ndarray, endocardium: np.ndarray, thickness: np.ndarray) -> Wall:
     """Rays from the centres, with the levels of blood and myocardium read off the present contours."""
     column_mm, row_mm, _ = image.spacing_mm
-    smooth = ndimage.gaussian_filter(image.values.astype(np.float64), (0, 0.7 / row_mm, 0.7 / column_mm))
+    smooth = ndimage.gaussian_filter(
+        image.values.astype(np.float64), (0, SMOOTHING_MM / row_mm, SMOOTHING_MM / column_mm)
+    )
     raw = np.stack([polar(plane, c, row_mm, column_mm) for plane, c in zip(smooth, centres, strict=True)])
     core = np.median(endocardium, axis=1)[:, None, None] * 0.7 > DEPTHS_MM
     blood = np.nanmedian(np.where(core, raw, np.nan), axis=(1, 2))
@@ -166,6 +173,33 @@ def _recentred(image: Image, wall: Wall, endocardium: np.ndarray, thickness: np.
     moved = endocardium - across[:, None] * np.cos(ANGLES) - down[:, None] * np.sin(ANGLES)
     centres = wall.centres + np.stack([down / row_mm, across / column_mm], axis=1)
     return _sampled(image, centres, np.clip(moved, RADII_MM[0], RADII_MM[-1]), thickness)
+
+
+def _sharpened(wall: Wall, image: Image) -> Wall:
+    """Both contours moved from the grid onto the edges, and the epicardium to the inner side of its fat."""
+    column_mm, row_mm, slice_mm = image.spacing_mm
+    seen = np.flatnonzero(longest_run(ring_evidence(wall), 0.45))
+    middle = 0.5 * (seen[0] + seen[-1]) if seen.size else 0.5 * (len(wall.blood) - 1)
+    rings = []
+    for ring, fat in ((wall.endocardium, None), (wall.epicardium, _fat(wall))):
+        blur = blur_mm(0.5 * (row_mm + column_mm), SMOOTHING_MM, _slant(ring, middle, slice_mm), slice_mm)
+        rings.append(placed(wall.profiles, DEPTHS_MM, ring, np.repeat(blur[:, None], N_RAYS, axis=1), fat))
+    return replace(wall, endocardium=rings[0], thickness=rings[1] - rings[0])
+
+
+def _slant(ring: np.ndarray, middle: float, slice_mm: float) -> np.ndarray:
+    """(n_slices,) change of a ring's radius per mm of stack, taken towards the middle of the ventricle."""
+    slices = np.arange(len(ring))
+    inwards = np.clip(slices + np.where(slices < middle, 1, -1), 0, len(ring) - 1)
+    squares = (ring**2).mean(axis=1)
+    # An ellipsoid's radius squared is smooth at the apex; its radius is not.
+    return np.clip((squares[inwards] - squares) / (2 * np.sqrt(squares) * slice_mm), 0.0, STEEPEST)
+
+
+def _fat(wall: Wall) -> float:
+    """Signal of the fat round the heart: the brightest there is just beyond the epicardium, in most slices."""
+    beyond = (wall.epicardium[..., None] < DEPTHS_MM) & (wall.epicardium[..., None] + 15 > DEPTHS_MM)
+    return float(np.median(np.nanquantile(np.where(beyond, wall.profiles, np.nan), 0.97, axis=(1, 2))))
 
 
 def _costs(wall: Wall, hold: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cardiotwin.imaging import Image
-from cardiotwin.segmentation.contours import ANGLES, Wall, longest_run, ring_evidence
+from cardiotwin.segmentation.contours import ANGLES, RADII_MM, Wall, longest_run, ring_evidence
 from cardiotwin.segmentation.labels import LV_BLOOD, MYOCARDIUM
 from cardiotwin.segmentation.locate import TOWARDS_APEX
 
@@ -26,12 +26,13 @@ def slices_found(wall: Wall, image: Image) -> np.ndarray:
     run = np.flatnonzero(longest_run(evidence, APEX_EVIDENCE))
     if not run.size:
         return run
-    # From base to apex. The base is trimmed to a whole ring; the apex to where the cavity stops tapering.
+    # From base to apex. The base is trimmed to a whole ring; the apex to where the cavity stops tapering or is
+    # smaller than any that was looked for.
     ordered = list(run if image.affine[:3, 2] @ TOWARDS_APEX > 0 else run[::-1])
     while ordered and evidence[ordered[0]] < BASE_EVIDENCE:
         ordered.pop(0)
     sizes = wall.endocardium.mean(axis=1)
-    while len(ordered) > 1 and sizes[ordered[-1]] > 1.1 * sizes[ordered[-2]]:
+    while len(ordered) > 1 and not RADII_MM[0] <= sizes[ordered[-1]] <= 1.1 * sizes[ordered[-2]]:
         ordered.pop()
     return np.sort(np.array(ordered, dtype=int))
 
