@@ -107,7 +107,7 @@ DAMAGES: tuple[tuple[Damage, float], ...] = (
 
 
 def judged(cases: list[tuple[int, dict, dict]]) -> tuple[np.ndarray, np.ndarray, int]:
-    """Evidence (n, 4) and smaller Dice (n,) of every slice drawn, and how many stacks were refused outright."""
+    """Evidence (n, n_terms) and smaller Dice (n,) of every slice drawn, and how many stacks were refused outright."""
     terms, scores, refused = [], [], 0
     for seed, anatomy, settings in cases:
         image, truth = scan(replace(make_anatomy(seed), **anatomy), LgeScan(seed=seed, **settings))

@@ -17,8 +17,8 @@ from cardiotwin.segmentation.locate import locate
 @pytest.fixture(scope="module")
 def apical():
     """An infarct of the apex, brighter than blood, through the whole wall with lung behind it."""
-    shape = {"core_apical": 0.1, "core_basal": 0.45, "border_zone_mm": 5.0}
-    picture, truth = scan(replace(make_anatomy(9), **shape), LgeScan(seed=9))
+    shape = {"core_apical": 0.05, "core_basal": 0.45, "border_zone_mm": 5.0}
+    picture, truth = scan(replace(make_anatomy(4), **shape), LgeScan(seed=4))
     return segment(picture).labels, truth.labels
 
 
@@ -28,10 +28,16 @@ def test_a_bright_apex_stays_in_the_wall(apical, codes, least):
     assert dice(found, there) > least
 
 
-def test_no_right_ventricle_is_drawn_beyond_its_apex(apical):
-    """There the fat beyond the right wall is as bright as blood."""
-    found, there = ((labels == 3).any(axis=(1, 2)) for labels in apical)
-    assert (found & ~there).sum() <= 1
+@pytest.fixture(scope="module")
+def usual():
+    return scan(make_anatomy(10), LgeScan(seed=10))
+
+
+def test_the_right_ventricle_ends_where_the_phantoms_does(usual):
+    """Beyond its slanting, blurred wall the fat is as bright as blood: taken for it, 0.88."""
+    picture, truth = usual
+    found = segment(picture).labels
+    assert dice(found == 3, truth.labels == 3) > 0.90
 
 
 def off_mm(anatomy: Anatomy, picture, wall, which: str, radii: np.ndarray, k: int) -> np.ndarray:
@@ -45,10 +51,9 @@ def off_mm(anatomy: Anatomy, picture, wall, which: str, radii: np.ndarray, k: in
     return getattr(wall_distances(anatomy, local), which)[free]
 
 
-def test_both_contours_of_the_free_wall_lie_on_its_surfaces():
+def test_both_contours_of_the_free_wall_lie_on_its_surfaces(usual):
     """The epicardium was 1 mm too far in, under a line of fat 1 to 2 mm thin."""
-    anatomy = make_anatomy(10)
-    picture, truth = scan(anatomy, LgeScan(seed=10))
+    anatomy, (picture, truth) = make_anatomy(10), usual
     wall = find_wall(picture, locate(picture))
     middle = np.flatnonzero((truth.labels == 1).any(axis=(1, 2)))[2:-1]
     for which, radii in (("lv_cavity", wall.endocardium), ("lv_outer", wall.epicardium)):
