@@ -1,5 +1,7 @@
 """The phantom heart is where, and as big, as it says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -96,3 +98,11 @@ def test_unrolled_wall_is_measured_in_millimetres():
         length = np.linalg.norm(there - here, axis=1)[checked]
         np.testing.assert_allclose(length, 0.01, rtol=1e-3)
     np.testing.assert_allclose(unrolled(anatomy, rolled(anatomy, *flat.T)), flat, atol=1e-3)
+
+
+@pytest.mark.parametrize("seed", [1, 3, 8])
+def test_an_infarct_that_reaches_below_the_mid_wall_begins_at_its_tip(seed):
+    """Short ventricles once lost the whole scar there, to an arc cosine beyond one."""
+    low, high = core_span_mm(replace(make_anatomy(seed), core_apical=0.02, core_basal=0.45))
+    assert low == 0.0
+    assert 25 < high < 40

@@ -245,7 +245,8 @@ def core_span_mm(anatomy: Anatomy) -> tuple[float, float]:
     """Where the core begins and ends along the unrolled meridian."""
     wall = mid_wall(anatomy)
     height = anatomy.lv_length_mm * (np.array([anatomy.core_apical, anatomy.core_basal]) - 1)
-    angle = np.arccos(-(height + anatomy.lv_equator_mm) / wall.depth)
+    # A core that begins below the tip of the mid-wall begins at the tip.
+    angle = np.arccos(np.clip(-(height + anatomy.lv_equator_mm) / wall.depth, -1.0, 1.0))
     low, high = np.interp(angle, wall.angle, wall.arc)
     return float(low), float(high)
 
