@@ -56,7 +56,8 @@ def right_blood(image: Image, wall: Wall, found: np.ndarray, outer: np.ndarray) 
     for step in (1, -1):
         # It tapers to the apex. Towards the base it widens into the outflow tract, by as much as the slices are apart.
         widening = 2.0 + 0.15 * slice_mm if step == to_apex else 4.0 + slice_mm
-        for k in range(start + step, found[-1] + 1 if step > 0 else found[0] - 1, step):
+        end = apex if step == to_apex else base + step  # the apex of the heart is the left ventricle's
+        for k in range(start + step, end, step):
             drift = wall.centres[k] - wall.centres[k - step]
             before = ndimage.shift(blood[k - step], drift, order=0)
             if not before.any():
