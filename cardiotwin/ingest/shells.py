@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from cardiotwin.errors import InputRejected
@@ -32,6 +33,8 @@ BORDER_ZONE_SHARE, CORE_SHARE = 0.40, 0.60
 """Of the brightest signal in any layer: the consensus, and what ADAS 3D itself uses."""
 LAYER_REACH_MM = 4.0
 """A voxel further than this from every layer has no signal; layers lie a millimetre or two apart."""
+LID_REACH, LID_SAMPLES = 1.5, 60
+"""Voxels from the lid to the last of the cavity below it; points along each side of its triangles."""
 _ROLES = (
     (LAYER, r"\blayers?\b"),
     (BASE, r"\bbase\b|\bbasal\b|\bvalve"),
@@ -140,10 +143,12 @@ def _check_extent(epicardium: Surface) -> None:
 
 def _scanned(parts: dict[str, Surface], layers: Sequence[Surface], notes: list[str]) -> LabelMap:
     """Voxels of each region; slices across the long axis."""
-    closed = {}
+    closed, lids = {}, {}
     for role in (EPICARDIUM, LEFT, RIGHT):
-        points, triangles, n_rims = capped(*merged(parts[role].points, parts[role].triangles))
+        bare = merged(parts[role].points, parts[role].triangles)
+        points, triangles, n_rims = capped(*bare)
         closed[role] = points, triangles
+        lids[role] = points[triangles[len(bare[1]) :]]
         if n_rims:
             notes.append(f"surfaces: {role} is open; {n_rims} rim{'s' if n_rims > 1 else ''} closed by a fan")
     everything = np.vstack([points[np.unique(triangles)] for points, triangles in closed.values()])
@@ -153,7 +158,14 @@ def _scanned(parts: dict[str, Surface], layers: Sequence[Surface], notes: list[s
         role: filled(apply_affine(inverse, points)[:, ::-1][triangles], shape)
         for role, (points, triangles) in closed.items()
     }
+    for role in (LEFT, RIGHT):
+        lid = apply_affine(inverse, lids[role].reshape(-1, 3))[:, ::-1].reshape(-1, 3, 3)
+        masks[role] |= _above_lid(masks[role], lid, masks[EPICARDIUM] & ~masks[LEFT] & ~masks[RIGHT])
     muscle = masks[EPICARDIUM] & ~masks[LEFT] & ~masks[RIGHT]
+    crumbs = _crumbs(muscle)
+    muscle &= ~crumbs
+    if crumbs.any():
+        notes.append(f"surfaces: {1e-3 * crumbs.sum() * VOXEL_MM**3:.2g} mL of wall in loose pieces left out")
     border_zone, core = _painted(muscle, affine, layers, notes)
     named = (
         (muscle, "Myocardium"), (masks[LEFT], "LV blood"), (masks[RIGHT], "RV blood"), (core, "Scar core"),
@@ -161,6 +173,45 @@ def _scanned(parts: dict[str, Surface], layers: Sequence[Surface], notes: list[s
     )  # fmt: skip
     segments = [Segment(number, name) for number, (_, name) in enumerate(named, start=1)]
     return layered([mask for mask, _ in named], segments, affine, "surfaces")
+
+
+def _above_lid(cavity: np.ndarray, lid: np.ndarray, wall: np.ndarray) -> np.ndarray:
+    """What lies between the lid of a cavity and the epicardium's, which is no wall: there are the valves.
+
+    Parameters
+    ----------
+    cavity, wall : (n_slices, n_rows, n_columns) bool
+    lid : (m, 3, 3)
+        Corners of the triangles that close the cavity at the base, in voxels (slice, row, column); slices lie across
+        the long axis.
+    """
+    if not len(lid) or not cavity.any():
+        return np.zeros_like(cavity)
+    towards_apex = lid[..., 0].mean() < np.argwhere(cavity)[:, 0].mean()
+    cavity, wall = (mask if towards_apex else mask[::-1] for mask in (cavity, wall))
+    rows, columns = np.nonzero(cavity.any(axis=0))
+    tops = cavity[:, rows, columns].argmax(axis=0)
+    heights = tops if towards_apex else len(cavity) - 1 - tops
+    first, second, centre = (lid[:, corner] for corner in range(3))
+    share = np.linspace(0.0, 1.0, LID_SAMPLES)[:, None, None]
+    samples = np.vstack([share * side + (1 - share) * centre for side in (first, 0.5 * (first + second))]).reshape(
+        -1, 3
+    )
+    away, _ = cKDTree(samples).query(np.column_stack([heights, rows, columns]), distance_upper_bound=LID_REACH)
+    above = np.zeros_like(cavity)
+    for top, row, column in zip(tops, rows, columns, strict=True):
+        above[:top, row, column] = True
+    above[:, rows[~np.isfinite(away)], columns[~np.isfinite(away)]] = False
+    above &= wall
+    return above if towards_apex else above[::-1]
+
+
+def _crumbs(muscle: np.ndarray) -> np.ndarray:
+    """Pieces of the wall that hang together with nothing: where two surfaces cross, they are everywhere."""
+    pieces, count = ndimage.label(muscle)
+    if count < 2:
+        return np.zeros_like(muscle)
+    return muscle & (pieces != np.bincount(pieces.ravel())[1:].argmax() + 1)
 
 
 def _axes(parts: dict[str, Surface]) -> np.ndarray:

@@ -21,7 +21,7 @@ from cardiotwin.meshes.mesh import Mesh, signed_volumes
 from cardiotwin.meshes.surfaces import without_unused
 from cardiotwin.meshes.tetrahedra import oriented
 
-FLAT = 1e-9
+FLAT = 1e-7
 """Volume over the cube of the longest edge below which a tetrahedron has none; a regular one has 0.118."""
 MOST_CRUMBS = 0.01
 """Share of the tetrahedra that may lie apart from the rest and be dropped."""
