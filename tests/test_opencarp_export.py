@@ -46,9 +46,19 @@ def test_our_own_reader_takes_it_back(study, folder):
     found = read_raw(folder / "heart.pts")
     np.testing.assert_allclose(1e-3 * found.points, study.heart.mesh.points, rtol=1e-14)
     np.testing.assert_array_equal(found.tets, study.heart.mesh.tets)
-    np.testing.assert_array_equal(found.tet_data["region"], study.heart.tissue_class)
+    np.testing.assert_array_equal(found.tet_data["tissue_class"], study.heart.tissue_class)
     np.testing.assert_allclose(found.tet_data["sheets"], study.heart.sheets, atol=1e-8)
     assert (found.unit, found.notes) == ("um", ())
+
+
+def test_regions_have_no_meaning_unless_the_parameters_say_so(study, folder, tmp_path):
+    for ending in ("pts", "elem", "lon", "par"):
+        (tmp_path / f"heart.{ending}").write_bytes((folder / f"heart.{ending}").read_bytes())
+    parameters = tmp_path / "heart.par"
+    parameters.write_text(parameters.read_text().replace('"core"', '"fat"'))
+    assert "region" in read_raw(tmp_path / "heart.pts").tet_data
+    parameters.unlink()
+    assert "region" in read_raw(tmp_path / "heart.pts").tet_data
 
 
 def test_sites_are_nodes_of_conducting_tissue_around_their_position(study, folder):

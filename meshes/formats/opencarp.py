@@ -8,6 +8,7 @@ on file formats. Files are read in pieces, and a count is checked against the si
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -24,6 +25,9 @@ from cardiotwin.meshes.mesh import Mesh
 ENDINGS = (".pts", ".elem", ".lon")
 KINDS = {"Tt": "tetra", "Hx": "hexahedron", "Oc": "polyhedron", "Py": "pyramid", "Pr": "wedge", "Qd": "quad",
          "Tr": "triangle", "Ln": "line", "Cx": "line"}  # fmt: skip
+TISSUE_CLASSES = {1: "healthy", 2: "border_zone", 3: "core"}
+"""Tags and names of the regions in the parameter file of an exported heart."""
+MOST_PARAMETER_BYTES = 1 << 20
 AT_ONCE = 1 << 17
 """Lines in memory as text."""
 LONGEST_LINE = 1000
@@ -47,13 +51,24 @@ def read_opencarp(path: Path) -> RawMesh:
             raise MeshError(f"{shown(file.name)}: no such file; openCARP's meshes have .pts and .elem side by side")
     points = _points(pts)
     tets, tags, rows, n_elements, notes = _elements(elem)
-    data: dict[str, np.ndarray] = {} if tags is None else {"region": tags}
+    data: dict[str, np.ndarray] = {} if tags is None else {_name_of(tags, stem.with_name(f"{stem.name}.par")): tags}
     if lon.is_file():
         directions = _directions(lon, n_elements)[rows]
         data["fibres"] = directions[:, :3]
         if directions.shape[1] == 6:
             data["sheets"] = directions[:, 3:]
     return RawMesh(points, tets, {}, data, "um", notes)
+
+
+def _name_of(tags: np.ndarray, parameters: Path) -> str:
+    """``tissue_class`` where a parameter file beside the mesh calls every tag what CardioTwin's export does."""
+    if not parameters.is_file() or parameters.stat().st_size > MOST_PARAMETER_BYTES:
+        return "region"
+    text = parameters.read_text(encoding="utf-8", errors="replace")
+    names = dict(re.findall(r'gregion\[(\d+)\]\.name\s*=\s*"(\w+)"', text))
+    named = {int(tag): names.get(k) for k, tag in re.findall(r"gregion\[(\d+)\]\.ID\[0\]\s*=\s*(\d{1,9})\b", text)}
+    ours = all(named.get(int(tag)) == TISSUE_CLASSES.get(int(tag), "") for tag in np.unique(tags))
+    return "tissue_class" if ours else "region"
 
 
 def write_opencarp(
