@@ -215,7 +215,10 @@ class Laplace:
         found = np.zeros(int(free.sum()))
         steps = multigrid.solve(-(self.stiffness @ solution)[free], found, tolerance, _MOST_STEPS)
         if steps == _MOST_STEPS:
-            raise MeshError(f"Laplace's equation: no convergence in {steps} steps; is the mesh in several parts?")
+            raise MeshError(
+                f"Laplace's equation: no convergence in {steps} steps; are tetrahedra all but flat? The smallest has "
+                f"{self.volumes.min():.2g} mm³ (cell {self.volumes.argmin()})"
+            )
         low, high = solution[~free].min(), solution[~free].max()
         solution[free] = found
         return np.clip(solution, low, high)  # the maximum principle, which flat tetrahedra break by a little
