@@ -1,5 +1,7 @@
 """Scar methods against walls whose signal is written down by hand, and against other libraries."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK
@@ -108,6 +110,18 @@ def test_without_a_border_zone_there_is_none():
         scar = delineate(method, signal, SPACING_MM)
         assert not scar.border_zone.any()
         assert scar.border_zone_g == 0
+
+
+@pytest.mark.parametrize("method", standard_methods(((0.4, 0.6),)), ids=lambda one: one.name)
+def test_where_nothing_is_as_bright_as_scar_no_method_finds_any(method):
+    """A wall badly nulled: all of it exceeds 40 % of its maximum, and noise exceeds 2 standard deviations."""
+    values, wall = np.random.default_rng(4).normal(500, 60, SHAPE), ring()[0]
+    signal = measured(values, wall, SPACING_MM)
+    assert delineate(method, replace(signal, faintest=600.0), SPACING_MM).core_g == 0
+    values[wall_with_scar()[2]] = 1000.0
+    scarred = measured(values, wall, SPACING_MM)
+    with_floor, without = (delineate(method, replace(scarred, faintest=one), SPACING_MM) for one in (600.0, -np.inf))
+    assert (with_floor.core & wall_with_scar()[2]).sum() == (without.core & wall_with_scar()[2]).sum() > 0
 
 
 def test_more_deviations_are_less_scar():

@@ -80,7 +80,7 @@ def segment(image: Image, settings: SegmentSettings | None = None, progress: Pro
     }
     left_wall = int((labels == MYOCARDIUM).sum())
     labels[ruled] = MYOCARDIUM
-    plain = Segmentation(labels, image.affine, scar.signal, True, confidence, scar.measured)
+    plain = Segmentation(labels, image.affine, scar.signal, True, confidence, scar.measured, scar.faintest)
     confidence |= reported(seen(plain).remote)
     result = with_scar(plain, chosen_method(settings))
     confidence["myocardium_bright"] = round(float((result.labels > RV_BLOOD).sum() / left_wall), 3)

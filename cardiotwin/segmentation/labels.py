@@ -48,6 +48,8 @@ class Segmentation:
     measured : (n_slices, n_rows, n_columns) float32 or None
         As `signal`, with noise and partial volume as they were imaged: on it the thresholds are measured. None: on
         `signal` itself.
+    faintest : float
+        Share of the maximum that scar reaches over 5 mm at least; what nowhere does is none, by any method. 0: unknown.
     """
 
     labels: np.ndarray
@@ -56,6 +58,7 @@ class Segmentation:
     scar_assessable: bool
     confidence: dict[str, float | str | tuple[float, ...]]
     measured: np.ndarray | None = None
+    faintest: float = 0.0
 
     def __repr__(self) -> str:
         slices, rows, columns = self.labels.shape
@@ -179,7 +182,7 @@ def seen(segmentation: Segmentation) -> Signal:
     muscle = np.isin(segmentation.labels, MUSCLE) & np.isfinite(segmentation.signal)
     measured = segmentation.signal if segmentation.measured is None else segmentation.measured
     values = np.where(muscle, measured, 0.0).astype(np.float64)
-    return Signal(values, muscle, 1.0, remote_region(values, muscle))
+    return Signal(values, muscle, 1.0, remote_region(values, muscle), segmentation.faintest)
 
 
 def sweep(segmentation: Segmentation, settings: SegmentSettings) -> tuple[SweepRow, ...]:

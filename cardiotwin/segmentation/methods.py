@@ -38,12 +38,15 @@ class Signal:
     maximum : float
         The brightest place in the wall.
     remote : Remote
+    faintest : float
+        Scar whose brightest 5 mm nowhere reach this is none, by any method; minus infinity: not known.
     """
 
     values: np.ndarray
     myocardium: np.ndarray
     maximum: float
     remote: Remote
+    faintest: float = -np.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,11 +254,15 @@ def measured(
 
 def local_maximum(values: np.ndarray, myocardium: np.ndarray, spacing_mm: np.ndarray) -> float:
     """The brightest place, as the mean over about 5 mm: the maximum of noise grows with the number of pixels."""
+    return float(np.quantile(local_mean(values, myocardium, spacing_mm)[myocardium], 0.998))
+
+
+def local_mean(values: np.ndarray, myocardium: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+    """(n_slices, n_rows, n_columns) mean over about 5 mm of a slice, of the wall only."""
     column_mm, row_mm, _ = spacing_mm
     width = (0, PEAK_WIDTH_MM / row_mm, PEAK_WIDTH_MM / column_mm)
     share = ndimage.gaussian_filter(myocardium.astype(np.float64), width)
-    mean = ndimage.gaussian_filter(np.where(myocardium, values, 0.0), width) / np.maximum(share, 1e-6)
-    return float(np.quantile(mean[myocardium], 0.998))
+    return ndimage.gaussian_filter(np.where(myocardium, values, 0.0), width) / np.maximum(share, 1e-6)
 
 
 def delineate(
@@ -276,6 +283,9 @@ def delineate(
     values = signal.values if applied_to is None else np.nan_to_num(applied_to, nan=-np.inf)
     low, high = method.thresholds(signal)
     scar = grown(signal.myocardium & (values > low), values > method.seed_threshold(signal))
+    if np.isfinite(signal.faintest):
+        # No method's threshold knows whether there is scar: percent of maximum, Otsu and 2 SD always find some.
+        scar = grown(scar, local_mean(values, signal.myocardium, spacing_mm) >= signal.faintest)
     core = scar & (values > high)
     border_zone = scar & ~core if method.has_border_zone else np.zeros_like(core)
     gram = DENSITY_G_PER_ML * cubic_mm_to_ml(float(np.prod(spacing_mm)))

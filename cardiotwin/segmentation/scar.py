@@ -8,10 +8,16 @@ import numpy as np
 from scipy import ndimage
 
 from cardiotwin.imaging import Image
-from cardiotwin.segmentation.methods import local_maximum
+from cardiotwin.segmentation.methods import local_maximum, local_mean
 
 LEAST_SCAR_OVER_BLOOD = 0.6
 """Scar takes up contrast until it is about as bright as blood. A maximum below this share of blood is no scar."""
+
+MOST_FROM_BEYOND = 2 / 3
+"""Of a voxel that was drawn as wall: how much of it may be what lies beside it, in its slice or the next one.
+
+Half, were the contours right; a wall that slants through thick slices is drawn to a pixel or two.
+"""
 
 LEAST_SCAR_MM3 = 150.0
 """Smaller islands than this, 6 mm in one slice, are no scar."""
@@ -31,12 +37,15 @@ class Enhancement:
         Standard deviation of the noise, fraction of the same maximum.
     maximum_over_blood : float
         The brightest myocardium, blood being 1.
+    faintest : float
+        What the brightest 5 mm of a scar reach at least, fraction of the same maximum.
     """
 
     signal: np.ndarray
     measured: np.ndarray
     noise: float
     maximum_over_blood: float
+    faintest: float
 
 
 def enhancement(image: Image, myocardium: np.ndarray, left_blood: np.ndarray, right_blood: np.ndarray) -> Enhancement:
@@ -50,11 +59,13 @@ def enhancement(image: Image, myocardium: np.ndarray, left_blood: np.ndarray, ri
         even = bilateral(even, myocardium, sigma)
     even = rim_from_within(even, myocardium)
     even = without_specks(even, myocardium, remote, blood, image.spacing_mm)
+    even = without_partial_volume(even, measured, myocardium, left_blood, remote, blood, image.spacing_mm)
     brightest = local_maximum(even, myocardium, image.spacing_mm)
     maximum = max(brightest, LEAST_SCAR_OVER_BLOOD * blood)
     signal = np.where(myocardium, np.clip(even / maximum, 0, 1), np.nan).astype(np.float32)
     as_measured = np.where(myocardium, measured / maximum, np.nan).astype(np.float32)
-    return Enhancement(signal, as_measured, sigma / maximum, brightest / blood)
+    faintest = LEAST_SCAR_OVER_BLOOD * blood / maximum
+    return Enhancement(signal, as_measured, sigma / maximum, brightest / blood, faintest)
 
 
 def coil_shading(image: Image, blood: np.ndarray) -> np.ndarray:
@@ -124,7 +135,47 @@ def without_specks(
     values: np.ndarray, myocardium: np.ndarray, remote: float, blood: float, spacing_mm: np.ndarray
 ) -> np.ndarray:
     """Bright islands too small to be scar, noise and the rest of partial volume, become healthy muscle."""
-    pieces, count = ndimage.label(myocardium & (values > remote + 0.2 * (blood - remote)), np.ones((3, 3, 3)))
+    pieces, count = _bright_pieces(values, myocardium, remote, blood)
     size = np.bincount(pieces.ravel(), minlength=count + 1) * np.prod(spacing_mm)
     speck = (size < LEAST_SCAR_MM3)[pieces] & (pieces > 0)
     return np.where(speck, remote, values)
+
+
+def without_partial_volume(
+    values: np.ndarray,
+    measured: np.ndarray,
+    myocardium: np.ndarray,
+    left_blood: np.ndarray,
+    remote: float,
+    blood: float,
+    spacing_mm: np.ndarray,
+) -> np.ndarray:
+    """Bright pieces that blood or fat beside or beyond them can explain become healthy muscle.
+
+    At the apex the endocardium slants, and a thick slice averages blood into the wall: 1.5 mL of "core" in a heart
+    without scar. A piece stays that somewhere, over 5 mm, is brighter than scar must be and than healthy muscle with
+    `MOST_FROM_BEYOND` of the brightest thing within a pixel outside the wall, in its slice and in both beside it. In
+    the cap of muscle below the last cavity nobody saw where blood ends: all of a voxel may come from beyond.
+
+    Parameters
+    ----------
+    values, measured : (n_slices, n_rows, n_columns) float
+        Signal in the wall, treated so far; signal everywhere, as it was measured.
+    myocardium, left_blood : (n_slices, n_rows, n_columns) bool
+    remote, blood : float
+        Signal of healthy muscle and of blood.
+    spacing_mm : (3,) between columns, rows, slices.
+    """
+    beyond = np.where(myocardium, remote, ndimage.gaussian_filter(measured, (0, 1, 1)))
+    beyond = ndimage.maximum_filter(beyond, size=3, mode="nearest")
+    share = np.where(left_blood.any(axis=(1, 2)), MOST_FROM_BEYOND, 1.0)[:, None, None]
+    explained = np.maximum(remote + share * (beyond - remote), LEAST_SCAR_OVER_BLOOD * blood)
+    pieces, count = _bright_pieces(values, myocardium, remote, blood)
+    scar = np.zeros(count + 1, bool)
+    scar[pieces[myocardium & (local_mean(values, myocardium, spacing_mm) > explained)]] = True
+    return np.where(~scar[pieces] & (pieces > 0), remote, values)
+
+
+def _bright_pieces(values: np.ndarray, myocardium: np.ndarray, remote: float, blood: float) -> tuple[np.ndarray, int]:
+    """Numbers of what hangs together and is a fifth of the way from muscle to blood, 0 elsewhere, and their count."""
+    return ndimage.label(myocardium & (values > remote + 0.2 * (blood - remote)), np.ones((3, 3, 3)))
