@@ -349,8 +349,14 @@ def _run(case: Path, until: str | None, json: bool) -> None:
     twin = Twin(case)
     if until == "report" and not json:
         terminal.say(terminal.RESEARCH_ONLY)
-    with terminal.progress_bar(json) as progress:
-        done = twin.run(until, progress)
+    try:
+        with terminal.progress_bar(json) as progress:
+            done = twin.run(until, progress)
+    except QualityGate:
+        steps = {step.name: step.state for step in twin.status().steps}
+        if until == "report" and steps.get("report") == "current" and not json:
+            terminal.say(f"Report of what there is: {twin.report}")
+        raise
     if not done.computed and not any(step.state == "current" for step in twin.status().steps):
         raise QualityGate(f"{case}: nothing can be computed yet; needs {'; and '.join(done.missing)}")
     if json:
