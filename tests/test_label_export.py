@@ -104,13 +104,13 @@ def test_a_stack_gathered_from_several_series_keeps_patient_and_study(tmp_path):
 
 
 def test_writing_warns_of_nothing(tmp_path):
-    """Turned by an angle whose cosines have more digits than a DICOM decimal string takes."""
+    """Turned by an angle whose sine has more digits than a DICOM decimal string takes."""
     pytest.importorskip("highdicom")
-    turn = np.eye(4)
-    turn[1:3, 1:3] = [[np.cos(1e-4), -np.sin(1e-4)], [np.sin(1e-4), np.cos(1e-4)]]
+    turned = np.diag([1.5, 1.5, 8.0, 1.0])
+    turned[1:3, 1:3] = np.array([[np.cos(1e-4), -np.sin(1e-4)], [np.sin(1e-4), np.cos(1e-4)]]) @ turned[1:3, 1:3]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        write_dicom_seg(tmp_path / "out", from_label_map(truth(), turn @ affine()), ())
+        write_dicom_seg(tmp_path / "out", from_label_map(truth(), turned), ())
 
 
 def test_a_twin_from_a_mesh_has_no_segmentation_and_says_so(tmp_path, capsys):
