@@ -76,7 +76,7 @@ def add(
     ],
     *,
     at: Annotated[str, Parameter(help="when it was recorded, ISO 8601, for files that do not say")] = "",
-    series: Annotated[str | None, Parameter(help="image series to take: UID, number or description")] = None,
+    series: Annotated[str | None, Parameter(help="image series: UID, number or part of its description")] = None,
     kind: Annotated[Literal["lge", "cine"] | None, Parameter(help="what the image series is")] = None,
     skip_bad: Annotated[bool, Parameter(negative="", help="leave out damaged DICOM files, with a note each")] = False,
     accept_burned_in: Annotated[bool, Parameter(negative="", help="take pixels that may show a name")] = False,
@@ -349,8 +349,14 @@ def _run(case: Path, until: str | None, json: bool) -> None:
     twin = Twin(case)
     if until == "report" and not json:
         terminal.say(terminal.RESEARCH_ONLY)
-    with terminal.progress_bar(json) as progress:
-        done = twin.run(until, progress)
+    try:
+        with terminal.progress_bar(json) as progress:
+            done = twin.run(until, progress)
+    except QualityGate:
+        steps = {step.name: step.state for step in twin.status().steps}
+        if until == "report" and steps.get("report") == "current" and not json:
+            terminal.say(f"Report of what there is: {twin.report}")
+        raise
     if not done.computed and not any(step.state == "current" for step in twin.status().steps):
         raise QualityGate(f"{case}: nothing can be computed yet; needs {'; and '.join(done.missing)}")
     if json:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class CardioTwinError(Exception):
     """Every deliberate refusal. The message is one line: what, where, found, expected, what to do.
@@ -10,10 +15,19 @@ class CardioTwinError(Exception):
     ----------
     told : bool
         What was found is on standard output already: for machines there is nothing to add.
+    listed : tuple of str
+        What there is to choose from: one a line at the command line, part of the one line elsewhere.
     """
 
     exit_code = 1
     told = False
+
+    def __init__(self, message: str = "", listed: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.listed = tuple(listed)
+
+    def __str__(self) -> str:
+        return " ".join((str(self.args[0]), "; ".join(self.listed))).strip()
 
 
 class SettingsError(CardioTwinError):

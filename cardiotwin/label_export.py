@@ -51,12 +51,17 @@ def export_segmentation(twin: Twin, to: Literal["nifti", "dicom-seg"], out: Path
     Raises
     ------
     SettingsError
-        The folder holds something else; for DICOM, highdicom is not installed.
+        The folder holds something else; the twin was made from a mesh; for DICOM, highdicom is not installed.
     QualityGate
         There is no segmentation of today's inputs.
     """
     if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - set(OURS)):
         raise SettingsError(f"{out}: found other files there; expected a new folder. Name one")
+    if not any(one.step.name == "segment" for one in twin.planned()):
+        raise SettingsError(
+            f"{twin.folder.name}: found a mesh, no segmentation; expected images or a label map for --to {to}. Use "
+            "--to paraview or --to opencarp"
+        )
     segmentation = twin.result("segment")
     if to == "nifti":
         return write_nifti(out, segmentation, twin.provenance())
@@ -117,8 +122,9 @@ def write_dicom_seg(folder: Path, segmentation: Segmentation, sources: Sequence[
     folder : Path
     segmentation : Segmentation
     sources : sequence of Path
-        The DICOM images it belongs to (de-identified): patient, study and frame of reference are theirs. Without any,
-        the object has a pseudonymous study of its own.
+        The DICOM images it belongs to (de-identified): patient, study and frame of reference are theirs. They are
+        referred to where they are of one series; a stack gathered from several cannot be (PS3.3 C.8.20.2), and without
+        any the object has a pseudonymous study of its own.
 
     Raises
     ------
@@ -134,7 +140,8 @@ def write_dicom_seg(folder: Path, segmentation: Segmentation, sources: Sequence[
     if not present:
         raise QualityGate("DICOM segmentation: found no labelled voxel, expected some; run the segmentation first")
     images = [_completed(read_dataset(path, path.name, pixels=False)) for path in sources]
-    images = images or [_completed(_stand_in(segmentation))]
+    if len({image.SeriesInstanceUID for image in images}) != 1:
+        images = [_completed(_stand_in(segmentation, images[:1]))]
     content = hashlib.sha256(segmentation.labels.tobytes() + segmentation.affine.tobytes()).hexdigest()
     volume = package.Volume(
         np.stack([segmentation.labels == code for code in present], axis=-1).astype(np.uint8),
@@ -190,8 +197,8 @@ def _completed(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _stand_in(segmentation: Segmentation) -> Dataset:
-    """Patient, study and geometry for a segmentation that came without its images."""
+def _stand_in(segmentation: Segmentation, images: Sequence[Dataset]) -> Dataset:
+    """Patient, study and geometry for a segmentation without its images, or whose images no object may refer to."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
@@ -207,11 +214,21 @@ def _stand_in(segmentation: Segmentation) -> Dataset:
     dataset.Rows, dataset.Columns = segmentation.labels.shape[1:]
     axes = segmentation.affine[:3, :3]
     spacing = np.linalg.norm(axes, axis=0)
-    dataset.PixelSpacing = [f"{spacing[1]:.10g}", f"{spacing[0]:.10g}"]
-    dataset.SliceThickness = f"{spacing[2]:.10g}"
-    dataset.ImageOrientationPatient = [f"{v:.12g}" for v in (axes / spacing)[:, :2].T.ravel()]
-    dataset.ImagePositionPatient = [f"{v:.10g}" for v in segmentation.affine[:3, 3]]
+    dataset.PixelSpacing = _decimal(spacing[[1, 0]])
+    dataset.SliceThickness = _decimal(spacing[2:])[0]
+    dataset.ImageOrientationPatient = _decimal((axes / spacing)[:, :2].T.ravel())
+    dataset.ImagePositionPatient = _decimal(segmentation.affine[:3, 3])
+    for keyword in ("StudyInstanceUID", "FrameOfReferenceUID", *_TYPE_2):
+        for image in images:
+            setattr(dataset, keyword, image[keyword].value)
     return dataset
+
+
+def _decimal(values: np.ndarray) -> list[str]:
+    """In the 16 characters that DICOM allows (PS3.5 6.2)."""
+    from pydicom.valuerep import format_number_as_ds
+
+    return [format_number_as_ds(float(value)) for value in values]
 
 
 def _uid(what: str, content: str) -> str:

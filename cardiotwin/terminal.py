@@ -70,12 +70,15 @@ def as_json(value: Any) -> Any:
 
 
 def refuse(error: BaseException, exit_code: int, json_wanted: bool) -> None:
-    """One line on standard error, and the same as an object on standard output for machines."""
-    text = one_line(str(error) or type(error).__name__)
+    """One line on standard error, one more for each thing listed; an object on standard output for machines."""
+    listed = error.listed if isinstance(error, CardioTwinError) else ()
+    text = one_line(str(error.args[0] if listed else error) or type(error).__name__)
+    lines = [one_line(line) for line in listed]
     with suppress(OSError, ValueError):
-        print(f"cardiotwin: {text}", file=sys.stderr, flush=True)
+        print("\n".join((f"cardiotwin: {text}", *(f"  {line}" for line in lines))), file=sys.stderr, flush=True)
     if json_wanted:
-        say_json({"error": {"code": exit_code, "kind": type(error).__name__, "message": text}})
+        told = {"code": exit_code, "kind": type(error).__name__, "message": text}
+        say_json({"error": told | ({"listed": lines} if lines else {})})
 
 
 def one_line(text: str) -> str:

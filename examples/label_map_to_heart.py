@@ -24,11 +24,12 @@ from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.lge import LgeScan, scan
 from cardiotwin.pictures import write_pictures
 from cardiotwin.pictures.bullseye import bullseye
-from cardiotwin.progress import Progress, part, silent
+from cardiotwin.progress import Progress, named, part, silent
 from cardiotwin.report.figures import slices
 from cardiotwin.segmentation import Segmentation, from_label_map
 from cardiotwin.settings import MeshSettings, TissueSettings
 from cardiotwin.study import Study
+from cardiotwin.terminal import progress_bar
 from cardiotwin.tissue import Velocities, make_tissue
 
 DT_MS = 0.1
@@ -77,14 +78,13 @@ def draw_all(
 
 
 def main() -> None:
+    if len(sys.argv) != 3:
+        sys.exit("usage: python examples/label_map_to_heart.py LABEL_MAP|phantom FOLDER")
     labels, out = Path(sys.argv[1]), Path(sys.argv[2])
-
-    def say(share: float, what: str) -> None:
-        print(f"{share:4.0%}  {what}")
-
-    image, segmentation = seen(labels)
-    heart = heart_with_scar(segmentation, 1.5, say)
-    activation = paced(heart, 400.0, say)
+    with progress_bar(quiet=False) as progress:
+        image, segmentation = seen(labels)
+        heart = heart_with_scar(segmentation, 1.5, named("heart", part(progress, 0.0, 0.3)))
+        activation = paced(heart, 400.0, named("beat", part(progress, 0.3, 1.0)))
     print(f"the beat crosses the heart in {activated_in_ms(activation):.0f} ms")
     write_study(out, Study(heart=heart))
     data, _ = potential_file(heart, activation.snapshot_ms, activation.snapshots)

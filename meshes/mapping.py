@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 
 from cardiotwin.errors import MeshError
 from cardiotwin.meshes.mesh import Mesh
+from cardiotwin.meshes.quality import edge_lengths
 from cardiotwin.meshes.ventricular import VentricularCoordinates
 
 _CANDIDATES = 32
@@ -32,9 +33,10 @@ class Places:
     tets : (n,) int64
         The tetrahedron each lies in.
     nodes, weights : (n, 4) int32, (n, 4) float64
-        Its nodes, and the barycentric coordinates: never negative, adding up to 1.
+        Its nodes, and the barycentric coordinates: never negative, adding up to 1; NaN for a point that has no place.
     missed : (n,) float64
-        By how much the least barycentric coordinate was negative before: 0 inside, else about how many elements away.
+        By how much the least barycentric coordinate was negative before: 0 inside, else about how many elements away;
+        infinite for a point that has no place.
     """
 
     tets: np.ndarray
@@ -71,7 +73,10 @@ def locate(mesh: Mesh, points: np.ndarray) -> Places:
 
 
 def coordinates_at(coordinates: VentricularCoordinates, places: Places) -> VentricularCoordinates:
-    """Ventricular coordinates of points inside tetrahedra; the ventricle is that of most of the weight."""
+    """Ventricular coordinates of points inside tetrahedra; the ventricle is that of most of the weight.
+
+    NaN, and 0 for the ventricle, for a point that has no place.
+    """
     right = (places.weights * (coordinates.transventricular[places.nodes] == 1)).sum(axis=1) > 0.5
     found = np.empty((len(places.tets), 3))
     for side in (0, 1):
@@ -93,21 +98,21 @@ def correspond(mesh: Mesh, coordinates: VentricularCoordinates, wanted: Ventricu
     wanted : VentricularCoordinates
         Of any points, of this heart or another.
 
-    Raises
-    ------
-    MeshError
-        A ventricle is wanted that this heart does not have.
+    Returns
+    -------
+    Places
+        Without a place (NaN) where the coordinates are not known, or lie in a ventricle that this heart does not have:
+        a left ventricle alone has a place for what lies on the left of another heart's septum, and for nothing else.
     """
     n = len(wanted.apicobasal)
     tets, nodes = np.zeros(n, np.int64), np.zeros((n, 4), np.int32)
-    weights, missed = np.zeros((n, 4)), np.zeros(n)
-    for side, name in ((0, "left"), (1, "right")):
-        chosen = wanted.transventricular == side
+    weights, missed = np.full((n, 4), np.nan), np.full(n, np.inf)
+    known = np.isfinite(wanted.apicobasal) & np.isfinite(wanted.transmural) & np.isfinite(wanted.rotational)
+    for side in (0, 1):
+        chosen = known & (wanted.transventricular == side)
         own = np.flatnonzero((coordinates.transventricular[mesh.tets] == side).any(axis=1))
-        if not chosen.any():
+        if not (chosen.any() and own.size):
             continue
-        if not own.size:
-            raise MeshError(f"mapping: {chosen.sum()} points lie in the {name} ventricle; the other heart has none")
         disc = _disc(coordinates, side)
         # Distances between middles count in elements: walls are some elements thick, circumferences a hundred.
         scale = np.median(np.ptp(disc[mesh.tets[own]], axis=1), axis=0)
@@ -122,9 +127,49 @@ def map_points(
     source: tuple[Mesh, VentricularCoordinates],
     target: tuple[Mesh, VentricularCoordinates],
 ) -> np.ndarray:
-    """(n, 3) where points (mm) of one heart lie in another, mm."""
-    wanted = coordinates_at(source[1], locate(source[0], points))
-    return correspond(*target, wanted).values(target[0].points)
+    """Where points of one heart lie in another.
+
+    Parameters
+    ----------
+    points : (n, 3) or (3,) float64
+        mm. Rows that are NaN stay so.
+
+    Returns
+    -------
+    (n, 3) or (3,) float64
+        mm. NaN for a point farther outside the source than its mean edge, which would otherwise be moved onto it, and
+        for one in a ventricle that the target does not have.
+
+    Raises
+    ------
+    MeshError
+        Another shape, or infinite.
+    """
+    points = np.asarray(points, np.float64)
+    rows = points[None] if points.shape == (3,) else points
+    known = ~np.isnan(rows).any(axis=-1) if rows.ndim == 2 else np.ones(len(rows), bool)
+    places = locate(source[0], rows[known])
+    wanted = coordinates_at(source[1], _near(source[0], rows[known], places))
+    found = np.full(rows.shape, np.nan)
+    found[known] = correspond(*target, wanted).values(target[0].points)
+    return found.reshape(points.shape)
+
+
+def _near(mesh: Mesh, points: np.ndarray, places: Places) -> Places:
+    """The same without a place for points farther than a mean edge from the mesh.
+
+    Distances are to corners, middles of edges and middles of faces of the surface: at one edge from it, at most 4 % too
+    long.
+    """
+    edge_mm = edge_lengths(mesh.points, mesh.tets).mean()
+    corners = mesh.points[mesh.boundary_faces()]
+    middles = (corners + np.roll(corners, 1, axis=1)) / 2
+    surface = np.concatenate([corners.reshape(-1, 3), middles.reshape(-1, 3), corners.mean(axis=1)])
+    # A place inside is missed by rounding, or where no near tetrahedron holds it: it is not far from the one found.
+    far = np.linalg.norm(places.values(mesh.points) - points, axis=1) > edge_mm
+    far[far] = cKDTree(surface).query(points[far])[0] > edge_mm
+    weights = np.where(far[:, None], np.nan, places.weights)
+    return Places(places.tets, places.nodes, weights, np.where(far, np.inf, places.missed))
 
 
 def map_field(
@@ -134,7 +179,8 @@ def map_field(
 ) -> np.ndarray:
     """A scalar field of one heart on the nodes (if it has a value a node) or tetrahedra of another.
 
-    Values of nodes are interpolated, those of tetrahedra taken from the one that holds the corresponding middle.
+    Values of nodes are interpolated, those of tetrahedra taken from the one that holds the corresponding middle. In a
+    ventricle that the source does not have they are NaN, and those of tetrahedra then float64 whatever they were.
     Directions are not mapped: they would have to be turned with the wall.
 
     Raises
@@ -148,7 +194,10 @@ def map_field(
     if field.shape == (len(source[0].tets),):
         n = len(target[0].tets)
         middles = Places(np.arange(n), target[0].tets, np.full((n, 4), 0.25), np.zeros(n))
-        return field[correspond(*source, coordinates_at(target[1], middles)).tets]
+        places = correspond(*source, coordinates_at(target[1], middles))
+        found = field[places.tets]
+        missing = np.isinf(places.missed)
+        return np.where(missing, np.nan, found.astype(np.float64)) if missing.any() else found
     raise MeshError(
         f"mapping: a field of shape {field.shape}; expected one value for each of {len(source[0].points)} nodes "
         f"or {len(source[0].tets)} tetrahedra"

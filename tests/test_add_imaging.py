@@ -67,6 +67,37 @@ def test_two_candidates_are_listed_and_a_name_that_is_not_there_is_refused(case,
     assert add(capsys, case, str(export), "--series", "99")[0] == 3
 
 
+def test_part_of_a_description_names_a_series_and_a_whole_one_goes_first(case, export, capsys):
+    for number, name in ((8, "LGE sax"), (9, "LGE sax long")):
+        own = {"SeriesInstanceUID": f"1.2.{number}", "SeriesNumber": number, "SeriesDescription": name}
+        write(export, [lge_slice(k, SOPInstanceUID=f"1.2.{number}.{k}", **own) for k in range(4)], prefix=f"S{number}_")
+    assert "took series 9" in " ".join(add(capsys, case, str(export), "--series", "SAX LONG")[1].split())
+    assert "took series 8" in " ".join(add(capsys, case, str(export), "--series", "LGE sax")[1].split())
+    code, out, err = add(capsys, case, str(export), "--series", "4CH", "--json")
+    assert code == 3
+    listed = err.splitlines()[1:]
+    assert len(listed) == 8
+    assert all(any(line.startswith(f"  series {number} ") and "files" in line for line in listed) for number in (1, 9))
+    assert [f"  {line}" for line in json.loads(out)["error"]["listed"]] == listed
+
+
+@pytest.mark.parametrize("option", [(), ("--skip-bad",)])
+def test_a_file_cut_behind_what_names_its_series_is_passed_over_when_asked(case, export, capsys, option):
+    """Cine frame 3 of the second slice: all that is left says whose it is, not what it shows."""
+    name = next(file.name for file in export.iterdir() if b"1.2.5.2.4\0" in file.read_bytes()[:400])
+    whole = (export / name).read_bytes()
+    (export / name).write_bytes(whole[: whole.index(b"\x28\x00\x02\x00")])
+    code, out, err = add(capsys, case, str(export), "--kind", "cine", *option)
+    if option:
+        assert code == 0
+        assert f"skipped {name}: Rows (0028,0010)" in out
+        assert "cine DICOM series, 23 files, 4 slices" in out
+    else:
+        assert code == 3
+        assert f"{name}: Rows (0028,0010): found nothing" in err
+        assert "--skip-bad" in err
+
+
 def test_a_damaged_file_stops_it_unless_it_is_to_be_skipped(case, export, capsys):
     (export / "SCOUT000.dcm").write_bytes(b"\0" * 128 + b"DICM")
     code, _, err = add(capsys, case, str(export))

@@ -53,6 +53,12 @@ def test_label_map_to_heart():
     assert np.isnan(activation.activation_ms[0, only_core]).all()
 
 
+def test_label_map_to_heart_says_how_it_is_called(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["label_map_to_heart.py"])
+    with pytest.raises(SystemExit, match=r"usage: python examples/label_map_to_heart\.py"):
+        example("label_map_to_heart").main()
+
+
 def test_label_map_to_heart_draws_the_phantom(tmp_path):
     """Every picture in the README is one that the example draws; the core is as large as the phantom's labels say."""
     module = example("label_map_to_heart")

@@ -1,8 +1,10 @@
 """What is exported comes back with every label where it was, and other programs see the same."""
 
+import warnings
+
 import numpy as np
 import pytest
-from made_dicom import COLUMNS, ROWS, lge_series, write
+from made_dicom import COLUMNS, ROWS, cine_slice, lge_series, write
 from short_axis import affine, scar_mask, truth
 
 from cardiotwin.errors import InputRejected, SettingsError
@@ -79,6 +81,51 @@ def test_a_dicom_segmentation_belongs_to_the_study_of_its_images(tmp_path):
     for keyword in ("StudyInstanceUID", "FrameOfReferenceUID", "PatientID"):
         assert written[keyword].value == source[keyword].value
     np.testing.assert_array_equal(read_segments(path).codes > 0, labels > 0)
+
+
+def test_a_stack_gathered_from_several_series_keeps_patient_and_study(tmp_path):
+    """No object may refer to images of several series, and none of theirs is the series of the whole stack."""
+    pydicom = pytest.importorskip("pydicom")
+    pytest.importorskip("highdicom")
+    write(tmp_path / "cine", [cine_slice(k, frame) for k in range(4) for frame in range(6)])
+    image = read_dicom(tmp_path / "cine")
+    labels = np.zeros((4, ROWS, COLUMNS), np.uint8)
+    labels[:, 1:5, 1:7], labels[:, 2:4, 2:5] = 2, 1
+    files = sorted((tmp_path / "cine").glob("*.dcm"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (path,) = write_dicom_seg(tmp_path / "out", Segmentation(labels, image.affine, None, False, {}), files)
+    written, source = pydicom.dcmread(path), pydicom.dcmread(files[0])
+    for keyword in ("StudyInstanceUID", "FrameOfReferenceUID", "PatientID", "StudyDate"):
+        assert written[keyword].value == source[keyword].value
+    back = read_segments(path)
+    np.testing.assert_array_equal(back.codes > 0, labels > 0)
+    np.testing.assert_allclose(back.affine, image.affine, atol=1e-6)
+
+
+def test_writing_warns_of_nothing(tmp_path):
+    """Turned by an angle whose sine has more digits than a DICOM decimal string takes."""
+    pytest.importorskip("highdicom")
+    turned = np.diag([1.5, 1.5, 8.0, 1.0])
+    turned[1:3, 1:3] = np.array([[np.cos(1e-4), -np.sin(1e-4)], [np.sin(1e-4), np.cos(1e-4)]]) @ turned[1:3, 1:3]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_dicom_seg(tmp_path / "out", from_label_map(truth(), turned), ())
+
+
+def test_a_twin_from_a_mesh_has_no_segmentation_and_says_so(tmp_path, capsys):
+    from cardiotwin.cli import execute
+    from cardiotwin.ledger import Observation
+    from cardiotwin.twin import Twin
+
+    case = str(tmp_path / "case")
+    assert execute(["new", case]) == 0
+    mesh = Observation("0" * 64, "mesh", "", "mesh", "", "", "", "2026-01-01T00:00:00+00:00")
+    Twin(case).ledger.add([mesh])
+    assert execute(["export", case, str(tmp_path / "out"), "--to", "nifti"]) == 2
+    told = capsys.readouterr().err
+    assert "found a mesh, no segmentation" in told
+    assert "--to paraview" in told
 
 
 def test_a_dicom_segmentation_cut_anywhere_is_refused(tmp_path):

@@ -8,6 +8,7 @@ from prolate_coordinates import on_paper, prolate, turns_apart
 from cardiotwin.errors import MeshError
 from cardiotwin.heart import build_heart
 from cardiotwin.meshes.mapping import coordinates_at, correspond, locate, map_field, map_points
+from cardiotwin.meshes.quality import edge_lengths
 from cardiotwin.meshes.reference.ellipsoid import ProlateVentricle, drawn_ventricles
 from cardiotwin.segmentation import Segmentation
 from cardiotwin.settings import MeshSettings
@@ -94,11 +95,44 @@ def test_coordinates_of_nodes_are_their_own(pair):
     assert turns_apart(found.rotational, coordinates.rotational)[inner].max() < 1e-6
 
 
+def test_a_left_ventricle_alone_has_no_place_for_the_right_one(pair):
+    """What lies left of the middle of the septum arrives, at the height it had; the rest is NaN, in both directions."""
+    both, left = pair[0], prolate(ProlateVentricle(), 4.0)
+    right = both[1].transventricular == 1
+    there = map_points(both[0].points, both, left)
+    np.testing.assert_array_equal(np.isnan(there).all(axis=1), right)
+    arrived = coordinates_at(left[1], locate(left[0], there[~right]))
+    assert np.abs(arrived.apicobasal - both[1].apicobasal[~right]).mean() < 0.02
+    height = map_field(left[1].apicobasal, left, both)
+    np.testing.assert_array_equal(np.isnan(height), right)
+    assert np.abs(height - both[1].apicobasal)[~right].mean() < 0.02
+    ones = map_field(np.ones(len(left[0].tets), np.uint8), left, both)
+    assert 0.2 < np.isnan(ones).mean() < 0.8
+    assert (ones[~np.isnan(ones)] == 1).all()
+    assert not np.isnan(map_points(left[0].points, left, both)).any()
+
+
+def test_a_point_beside_the_heart_has_no_place_in_the_other(pair):
+    """One mean edge is the bar: half of one off the surface is a rounding of the mesh, twice that is a mistake."""
+    source, target = pair
+    mesh = source[0]
+    mean = edge_lengths(mesh.points, mesh.tets).mean()
+    lowest = mesh.points[mesh.points[:, 2].argmin()]
+    highest = mesh.points[mesh.points[:, 2].argmax()]
+    end, outward = (lowest, -1.0) if abs(lowest[2]) > abs(highest[2]) else (highest, 1.0)
+    off = end + np.outer([0.0, 0.5, 2.0], [0.0, 0.0, outward * mean])
+    there = map_points(off, source, target)
+    np.testing.assert_array_equal(np.isnan(there).any(axis=1), [False, False, True])
+    far = map_points(np.array([[500.0, 500.0, 500.0], end]), source, target)
+    np.testing.assert_array_equal(np.isnan(far).all(axis=1), [True, False])
+    np.testing.assert_array_equal(map_points(far[1], target, source), map_points(far, target, source)[1])
+    assert np.isnan(map_points(far, target, source)[0]).all()
+
+
 def test_what_cannot_be_mapped_is_refused(pair):
-    left_only = prolate(ProlateVentricle(), 4.0)
-    with pytest.raises(MeshError, match="right ventricle; the other heart has none"):
-        correspond(*left_only, pair[0][1])
     with pytest.raises(MeshError, match="expected one value for each"):
         map_field(np.zeros(7), *pair)
+    with pytest.raises(MeshError, match="expected \\(n, 3\\)"):
+        map_points(np.zeros((4, 2)), *pair)
     with pytest.raises(MeshError, match="expected \\(n, 3\\)"):
         locate(pair[0][0], np.array([[0.0, np.nan, 0.0]]))

@@ -27,6 +27,7 @@ from cardiotwin.ingest.stacks import (
     parallel,
 )
 from cardiotwin.ingest.study import Series, Study, survey
+from cardiotwin.ingest.wording import shown
 from cardiotwin.progress import Progress, part, silent
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Wanted:
     Attributes
     ----------
     series : str, sequence of str, optional
-        Series Instance UID, series number or description: needed where there is more than one candidate.
+        Series Instance UID, series number or (part of) the description: needed where there are several candidates.
     kind : {"lge", "cine"}, optional
         Needed where the header does not say.
     skip_bad : bool
@@ -149,7 +150,7 @@ def read_dicom(
     ----------
     path : folder (searched with its subfolders), DICOMDIR, ZIP archive, file, or several files and folders
     series : str or several, optional
-        Series Instance UID, series number or description: needed where a folder holds more than one candidate.
+        Series Instance UID, series number or (part of) the description: needed where a folder holds several candidates.
     kind : {"lge", "cine"}, optional
         Needed where the header does not say.
     skip_bad, accept_burned_in : bool
@@ -213,8 +214,9 @@ def choose(
     candidates = [one for one in stacks if one.n_positions >= FEWEST_POSITIONS]
     if not candidates:
         raise QualityGate(
-            f"no stack of at least {FEWEST_POSITIONS} parallel slices; found {_listed(study.series)}. "
-            "Add the short-axis LGE or cine series"
+            f"no stack of at least {FEWEST_POSITIONS} parallel slices among the {len(wanted)} series"
+            f"{' named' if series is not None else ''}; add the short-axis LGE or cine series. Found:",
+            listed=list(map(str, study.series)),
         )
     stack = _one_of(candidates, kind)
     used = set(map(id, stack.series))
@@ -245,14 +247,22 @@ def _selected(found: Sequence[Series], wanted: str | Sequence[str] | None) -> li
     if wanted is None:
         return list(found)
     names = {wanted} if isinstance(wanted, str) else set(wanted)
-    selected = [one for one in found if names & {one.uid, one.number, one.description}]
+    selected = [one for one in found if any(_is_called(one, name, found) for name in names)]
     if not selected:
-        raise InputRejected(f"series={sorted(names)}: not in the folder; found {_listed(found)}")
+        asked = ", ".join(sorted(map(shown, names)))
+        raise InputRejected(
+            f"series {asked}: not in the folder; expected UID, number or (part of) the description of one of the "
+            f"{len(found)} series found:",
+            listed=list(map(str, found)),
+        )
     return selected
 
 
-def _listed(series: Sequence[Series | Stack]) -> str:
-    return "; ".join(map(str, series)) or "none"
+def _is_called(one: Series, name: str, found: Sequence[Series]) -> bool:
+    """Whether a series has this name, or, where none has it whole, has it in its description, in any case."""
+    if any(name in (other.uid, other.number, other.description) for other in found):
+        return name in (one.uid, one.number, one.description)
+    return bool(name.strip()) and name.strip().casefold() in one.description.casefold()
 
 
 def _stacks(series: Sequence[Series]) -> list[Stack]:
@@ -289,13 +299,14 @@ def _one_of(candidates: list[Stack], kind: str | None) -> Stack:
         matching = [one for one in candidates if one.kind == preferred]
         if len(matching) > 1:
             raise InputRejected(
-                f"{len(matching)} candidate series in one folder: {_listed(matching)}; expected one. "
-                "Choose with series= (--series): UID, number or description"
+                f"{len(matching)} candidate series in one folder; expected one. Choose with series= (--series): UID, "
+                "number or (part of) the description",
+                listed=list(map(str, matching)),
             )
         if matching and (preferred or kind):
             return matching[0]
     if kind:
-        raise QualityGate(f"no {kind} stack; found {_listed(candidates)}. Drop kind= or add the series")
+        raise QualityGate(f"no {kind} stack; drop kind= or add the series. Found:", listed=list(map(str, candidates)))
     raise QualityGate(
         f"{candidates[0]}: found neither several frames per slice (cine) nor InversionTime (0018,0082), "
         "ContrastBolusAgent (0018,0010) or a description that says LGE; say which with kind='lge' or kind='cine'"

@@ -181,7 +181,7 @@ def survey(
             one = _instance(file, name)
         except InputRejected as refused:
             if not skip_bad:
-                raise
+                raise _with_option(refused, len(files)) from None
             skipped.append(f"skipped {refused}")
             continue
         if one.media_class == DICOMDIR:
@@ -200,7 +200,37 @@ def survey(
     instances = _without_copies(instances, notes)
     images = [one for one in instances if _is_image(one)]
     notes += [f"{one.name}: DICOM, but no image, left out" for one in instances if not _is_image(one)]
-    return Study(tuple(_series(group, accept_burned_in) for group in _by_series(images)), tuple(notes), tuple(skipped))
+    groups = _by_series(images)
+    if skip_bad:
+        groups = [sound for group in groups if (sound := _without_bad(group, skipped))]
+    if skipped and not groups:
+        raise InputRejected(f"{skipped[0].removeprefix('skipped ')}; no other image is left to read")
+    series = tuple(_series(group, accept_burned_in, len(files)) for group in groups)
+    return Study(series, tuple(notes), tuple(skipped))
+
+
+def _with_option(refused: CardioTwinError, n_files: int) -> CardioTwinError:
+    """The refusal of one file, with what passes over it; of a file that was given alone, as it is."""
+    if n_files < 2:
+        return refused
+    return type(refused)(f"{str(refused).rstrip('.')}. Or leave damaged files out with skip_bad= (--skip-bad)")
+
+
+def _without_bad(instances: list[Instance], skipped: list[str]) -> list[Instance]:
+    """Without the files whose header was cut behind what tells their series; each gives a line to `skipped`.
+
+    What is neither LGE nor cine is left out anyway, and may well have no geometry.
+    """
+    if _kind_by_words(instances[0].header)[0] == "other":
+        return instances
+    sound = []
+    for one in instances:
+        try:
+            slices_of(one.header, one.path, one.name)
+            sound.append(one)
+        except InputRejected as refused:
+            skipped.append(f"skipped {refused}")
+    return sound
 
 
 def _oddities(instances: Sequence[Instance]) -> list[str]:
@@ -314,14 +344,17 @@ def _by_series(instances: list[Instance]) -> list[list[Instance]]:
     return [groups[uid] for uid in sorted(groups)]
 
 
-def _series(instances: list[Instance], accept_burned_in: bool) -> Series:
+def _series(instances: list[Instance], accept_burned_in: bool, n_files: int) -> Series:
     header = instances[0].header
     slices: tuple[Slice, ...] = ()
     problem: CardioTwinError | None = None
     try:
         if not accept_burned_in:
             _check_policy(instances)
-        slices = tuple(one for file in instances for one in slices_of(file.header, file.path, file.name))
+        try:
+            slices = tuple(one for file in instances for one in slices_of(file.header, file.path, file.name))
+        except InputRejected as refused:
+            raise _with_option(refused, n_files) from None
         _check_one_frame_of_reference(instances)
     except CardioTwinError as refused:
         problem = refused
