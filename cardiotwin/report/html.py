@@ -15,6 +15,7 @@ from typing import Any
 from cardiotwin import plan_results
 from cardiotwin.durable import write_file
 from cardiotwin.pictures import write_pictures
+from cardiotwin.pictures.content import angle
 from cardiotwin.pictures.in_torso import torso_picture
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.report import figures
@@ -87,6 +88,7 @@ def _page(
         "volume": volume,
         "words": words,
         "plain": plain,
+        "angle": angle,
     }
     scripts = _scripts() if scene is not None else []
     return environment.get_template("report.html").render(
