@@ -10,6 +10,7 @@ import numpy as np
 from cardiotwin.calibration import Posterior
 from cardiotwin.cells import TAU_IN_MS, TWO_VARIABLE, front
 from cardiotwin.heart import BORDER_ZONE, RIGHT, Heart
+from cardiotwin.imaging import gap_note
 from cardiotwin.induction import Arrhythmias
 from cardiotwin.meshes.quality import dihedral_angles
 from cardiotwin.report.agreement import activation_span, note
@@ -50,6 +51,17 @@ def what_is_uncertain(study: Study) -> list[str]:
     return [caveat.text for caveat in caveats(study)]
 
 
+def told_of_inputs(study: Study) -> list[dict[str, str]]:
+    """What was told of each input when it was put in, but for what is said above already."""
+    said = " ".join(what_is_uncertain(study)).lower()
+    return [
+        {"input": one.kind.replace("_", " "), "sha256": one.sha256, "note": note}
+        for one in study.provenance.observations
+        for note in one.notes
+        if note.lower() not in said
+    ]
+
+
 def caveats(study: Study) -> list[Caveat]:
     """The heaviest first."""
     return list(_caveats(study))
@@ -63,6 +75,8 @@ def _caveats(study: Study) -> Iterator[Caveat]:
             "Scar cannot be assessed from this imaging (not late enhancement): a heart without scar was assumed.",
             "Scar cannot be assessed from this imaging: a heart without scar was assumed.",
         )
+    if study.image is not None and (gaps := gap_note(study.image)):
+        yield Caveat(f"{gaps[0].upper()}{gaps[1:]}.")
     if study.arrhythmias is not None:
         yield from _of_draws(study, study.arrhythmias)
     if study.comparison is not None:
