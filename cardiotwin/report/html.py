@@ -148,7 +148,7 @@ def _charts(study: Study) -> dict[str, str]:
     if study.ecgs:
         made["measured_ecg"] = _vector(figures.twelve_leads(study.ecgs[-1]))
     if study.electrodes is not None:
-        made["electrodes"] = _photograph(torso_picture(study.heart, study.electrodes))
+        made["electrodes"] = _photograph(torso_picture(study.heart, study.electrodes, study.settings.electrodes.rule))
     if study.posterior is not None:
         simulated = aligned(study.confirmation.ecg, study.posterior) if study.confirmation is not None else None
         made["ecg_fit"] = _vector(figures.ecg_fit(study.posterior, simulated))
