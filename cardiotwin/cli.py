@@ -411,6 +411,9 @@ def _print_status(now: Status) -> None:
         for one in now.observations
     ]
     terminal.table(("input", "what", "of", "age", "in use", "arrived (UTC)", "SHA-256"), inputs)
+    for one in now.observations:
+        for note in now.notes.get(one.sha256, ()):
+            terminal.say(terminal.one_line(f"told of {one.kind.replace('_', ' ')} {one.sha256[:12]}: {note}"))
     versions = [(f"v{one.number}", one.created, ", ".join(one.computed)) for one in now.versions]
     terminal.table(("version", "made (UTC)", "what was computed anew"), versions)
 

@@ -83,6 +83,10 @@ class Heart:
         As in the segmentation.
     coordinates : VentricularCoordinates or None
         As in Cobiveco: depth halved in the septum, distances along lines. None where the shape admits none.
+    fibres_from : str
+        Where fibres that were given come from; "" where all are the rule's.
+    notes : tuple of str
+        What its making let pass, a sentence each.
     """
 
     mesh: Mesh
@@ -98,6 +102,8 @@ class Heart:
     edge_mm: float
     scar_assessable: bool
     coordinates: VentricularCoordinates | None = None
+    fibres_from: str = ""
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         ml = {c: 1e-3 * self.mesh.volumes[self.tissue_class == c].sum() for c in (BORDER_ZONE, CORE)}
@@ -331,7 +337,7 @@ def heart_from_mesh(
     along = per_tetrahedron(mesh, fibres, "fibres")
     across = heart.sheets if sheets is None else per_tetrahedron(mesh, sheets, "sheets")
     fibre, sheet, normal = frames_from(along, across)
-    return replace(heart, fibres=fibre, sheets=sheet, normals=normal)
+    return replace(heart, fibres=fibre, sheets=sheet, normals=normal, fibres_from="the mesh that was given")
 
 
 def _checked_nodes(nodes: np.ndarray | None, n_nodes: int, name: str) -> np.ndarray:

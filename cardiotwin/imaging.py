@@ -8,6 +8,9 @@ import numpy as np
 
 from cardiotwin.errors import InputRejected
 
+WIDE_GAP = 0.5
+"""Share of the slice thickness."""
+
 
 @dataclass(frozen=True, eq=False)
 class Image:
@@ -51,9 +54,24 @@ class Image:
         """(3,) distance between columns, rows, slices, mm."""
         return np.linalg.norm(self.affine[:3, :3], axis=0)
 
+    @property
+    def gap_mm(self) -> float:
+        """Between the faces of neighbouring slices, mm: not imaged; negative where they overlap."""
+        return float(self.spacing_mm[2]) - self.slice_thickness_mm
+
     def to_lps(self, indices: np.ndarray) -> np.ndarray:
         """(n, 3) positions in mm of (n, 3) indices (column, row, slice)."""
         return apply_affine(self.affine, indices)
+
+
+def gap_note(image: Image) -> str:
+    """What lies between slices far apart; "" where the gap is no more than half of what a slice covers."""
+    if len(image.values) < 2 or image.gap_mm <= WIDE_GAP * image.slice_thickness_mm:
+        return ""
+    return (
+        f"slices {image.slice_thickness_mm:.3g} mm thick lie {image.spacing_mm[2]:.3g} mm apart: {image.gap_mm:.3g} mm "
+        "between slices were not imaged, the shape and any scar there are interpolated"
+    )
 
 
 def apply_affine(affine: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 from cardiotwin.errors import MeshError, QualityGate, SettingsError
 from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart, heart_from_mesh
 from cardiotwin.ingest.anatomy import check_mesh_not_mirrored
-from cardiotwin.mesh_fineness import check_fineness
+from cardiotwin.mesh_fineness import ADVICE, check_fineness
 from cardiotwin.meshes.fibres import frames_from, per_tetrahedron
 from cardiotwin.meshes.formats import MM_PER, MeshFile, checked, read_raw, shown
 from cardiotwin.meshes.mesh import Mesh
@@ -95,7 +95,10 @@ def take_in(path: Path) -> UserMesh:
     surfaces = {side: _listed(file, names) for side, names in SURFACES.items()}
     named = ", ".join(side for side, nodes in surfaces.items() if nodes.size)
     notes.append(f"surfaces: {named or 'none'} by name, the others follow from the shape")
-    if not fibre_name:
+    if fibre_name:
+        of = "tetrahedron" if len(fibres) == len(file.mesh.tets) else "node"
+        notes.append(f"fibres as in the file: `{fibre_name}`, a direction at each {of}; the rule is not used")
+    else:
         notes.append("no fibres in it: they follow from the rule (`mesh.fibre_..._deg`)")
     return UserMesh(
         file.mesh.points, file.mesh.tets, file.unit, fibres, sheets, regions, region_name, **surfaces,
@@ -141,8 +144,7 @@ def heart_of(
         points, given = points * RAS_TO_LPS, _turned(given)
     tissue = tissue_classes(given, about)
     mesh, tissue, fibres, sheets, lists = _without_left_out(given, about, points, tissue)
-    if not about.allow_coarse:
-        check_fineness(mesh, cell_model, velocity_cross)
+    allowed = _allowed(mesh, about, cell_model, velocity_cross)
     progress(0.1, "finding the surfaces")
     left, right, base = surface_nodes(mesh, *lists)
     if about.frame != "any":
@@ -155,7 +157,19 @@ def heart_of(
         sheets=None if missing.any() or _missing(sheets).any() or not len(sheets) else sheets,
         progress=part(progress, 0.3, 1.0),
     )  # fmt: skip
-    return _filled(heart, fibres, sheets) if missing.any() else heart
+    return replace(_filled(heart, fibres, sheets) if missing.any() else heart, notes=allowed)
+
+
+def _allowed(mesh: Mesh, about: MeshFileSettings, cell_model: str, velocity_cross: float) -> tuple[str, ...]:
+    """How coarse the mesh is, where that is allowed and would be refused otherwise."""
+    try:
+        check_fineness(mesh, cell_model, velocity_cross)
+    except QualityGate as refused:
+        if not about.allow_coarse:
+            raise
+        why = str(refused).removeprefix("mesh: ").removesuffix(f" {ADVICE}").split("; expected at most")[0].rstrip(".")
+        return (f"The mesh is too coarse for the velocity asked for (`mesh_file.allow_coarse`): {why}.",)
+    return ()
 
 
 def _turned(given: UserMesh) -> UserMesh:
@@ -338,7 +352,9 @@ def _filled(heart: Heart, fibres: np.ndarray, sheets: np.ndarray) -> Heart:
     if len(sheets):
         across = _of_elements(heart, sheets, heart.sheets)
     fibre, sheet, normal = frames_from(along, across)
-    return replace(heart, fibres=fibre, sheets=sheet, normals=normal)
+    filled = int((along == heart.fibres).all(axis=1).sum())
+    told = f"the mesh that was given, but for {filled} of {len(along)} tetrahedra, filled by the rule"
+    return replace(heart, fibres=fibre, sheets=sheet, normals=normal, fibres_from=told)
 
 
 def _of_elements(heart: Heart, given: np.ndarray, rule: np.ndarray) -> np.ndarray:

@@ -19,6 +19,10 @@ from cardiotwin.velocity import plane_wave_velocity, tune
 LONG_PERCENTILE = 99.0
 MOST_ERROR = 0.25
 """Of the velocity across fibres at the longest one per cent of edges."""
+ADVICE = (
+    "Remesh finer or more evenly, take a cell model with a wider front (`modified_mitchell_schaeffer`), or set "
+    "`mesh_file.allow_coarse = true` in twin.toml"
+)
 DT_MS = {"ten_tusscher_2006": 0.02, "tor_ord_2019": 0.02}
 OTHER_DT_MS = 0.1
 
@@ -83,14 +87,10 @@ def check_fineness(mesh: Mesh, model: str, velocity: float) -> Fineness:
     QualityGate
         With the predicted error, and what to do.
     """
-    advice = (
-        "Remesh finer or more evenly, take a cell model with a wider front (`modified_mitchell_schaeffer`), or set "
-        "`mesh_file.allow_coarse = true` in twin.toml"
-    )
     try:
         found = fineness(mesh, model, velocity)
     except QualityGate as refused:
-        raise QualityGate(f"mesh: {refused} {advice}") from refused
+        raise QualityGate(f"mesh: {refused} {ADVICE}") from refused
     if abs(found.velocity_error) > MOST_ERROR:
-        raise QualityGate(f"mesh: {found}; expected at most {100 * MOST_ERROR:.0f} % off. {advice}")
+        raise QualityGate(f"mesh: {found}; expected at most {100 * MOST_ERROR:.0f} % off. {ADVICE}")
     return found

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cardiotwin.errors import InputRejected, SettingsError
+from cardiotwin.imaging import gap_note
 from cardiotwin.ingest.dicom_file import read_dataset, text
 from cardiotwin.ingest.dicomdir import is_dicomdir
 from cardiotwin.ingest.wording import name_of, shown
@@ -51,7 +52,9 @@ class Found:
         Its name, for messages; the twin does not keep it.
     notes : tuple of str
         Which series was taken, which were left out, and why; what was assumed, recognised, guessed or repaired; the
-        twin does not keep them.
+        may name files, so the twin does not keep them.
+    kept : tuple of str
+        What of it the twin keeps: about this input alone, naming no file.
     """
 
     kind: str
@@ -64,6 +67,7 @@ class Found:
     dicom: tuple[Path, ...] = ()
     file: str = ""
     notes: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 def find(
@@ -191,6 +195,7 @@ def _image(path: Path, salt: str, wanted: Wanted | None, progress: Progress) -> 
     # The image speaks of its own files alone: what else the folder held must not change its address.
     taken = take_dicom(path, wanted, progress=progress)
     image, files, header = taken.image, taken.files, taken.header
+    gaps = tuple(filter(None, [gap_note(image)]))
     slices, rows, columns = image.values.shape
     return Found(
         kind="image",
@@ -200,8 +205,17 @@ def _image(path: Path, salt: str, wanted: Wanted | None, progress: Progress) -> 
         effective=_time(header, _EFFECTIVE),
         recorded=_time(header, _RECORDED),
         dicom=files,
-        notes=tuple(dict.fromkeys((*taken.choice, *image.notes))),
+        notes=tuple(dict.fromkeys((*taken.choice, *image.notes, *gaps))),
+        kept=(*_without_files(image.notes), *gaps),
     )
+
+
+def _without_files(notes: Iterable[str]) -> tuple[str, ...]:
+    """The reader's notes; of files that were skipped, which these notes name, only how many."""
+    notes = tuple(notes)
+    about = tuple(note for note in notes if not note.startswith("skipped "))
+    count = len(notes) - len(about)
+    return (*about, f"{count} damaged file{'s' * (count != 1)} left out") if count else about
 
 
 def _dicom_ecg(path: Path, salt: str, at: str) -> Found:
@@ -259,7 +273,7 @@ def _mesh(path: Path, at: str) -> Found:
     mesh = take_in(path)
     source = f"mesh, {len(mesh.points)} nodes, {len(mesh.tets)} tetrahedra"
     notes = tuple(f"{shown(path.name)}: {note}" for note in mesh.notes)
-    return Found("mesh", mesh, source, effective=at, notes=notes)
+    return Found("mesh", mesh, source, effective=at, notes=notes, kept=mesh.notes)
 
 
 def _surfaces(files: tuple[Path, ...], at: str) -> Found:
@@ -268,7 +282,7 @@ def _surfaces(files: tuple[Path, ...], at: str) -> Found:
     label_map, notes = read_shells(files)
     slices, rows, columns = label_map.codes.shape
     source = f"{len(files)} surface file{'s' if len(files) > 1 else ''}, as {slices} slices of {rows} x {columns}"
-    return Found("label_map", label_map, source, effective=at, notes=notes)
+    return Found("label_map", label_map, source, effective=at, notes=notes, kept=notes)
 
 
 def _plan(path: Path, at: str) -> Found:

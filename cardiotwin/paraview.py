@@ -37,9 +37,13 @@ FIELDS: dict[str, tuple[str, str]] = {
     "ventricle": ("element", "1 left with septum, 2 right"),
     "fibres": ("element", "unit vector along the fibres"),
     "sheets": ("element", "unit vector in the sheet, across the fibres"),
-    "transmural": ("node", "0 endocardium to 1 epicardium, no unit"),
-    "apicobasal": ("node", "0 apex to 1 base, no unit"),
-    "rotational": ("node", "turns: 0 posterior junction, over the free wall to 2/3 anterior junction, septum to 1"),
+    "transmural": ("node", "CardioTwin's own: 0 endocardium to 1 epicardium, across the whole septum, no unit"),
+    "apicobasal": ("node", "CardioTwin's own: 0 apex to 1 base, no unit"),
+    "rotational": ("node", "the same as cobiveco_rotational"),
+    "cobiveco_transmural": ("node", "0 epicardium and middle of the septum to 1 endocardium: the other way round"),
+    "cobiveco_apicobasal": ("node", "0 apex to 1 base, share of the way along the wall, no unit"),
+    "cobiveco_rotational": ("node", "turns: 0 posterior junction, over the free wall to 2/3 anterior one, septum to 1"),
+    "cobiveco_transventricular": ("node", "0 left, 1 right; the septum is divided in its middle"),
     "segment": ("element", "AHA segment, 1 to 17; 0 in the right ventricle's free wall"),
     "excitable": ("node", "1 where an element outside the scar core holds the node, else 0"),
     "activation_ms": ("node", "first activation in the confirming run, ms; -1: never"),
@@ -164,6 +168,9 @@ def _anatomy(heart: Heart) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]
     if heart.coordinates is not None:
         elements["segment"] = heart_segments(heart)
         nodes["rotational"] = heart.coordinates.rotational.astype(np.float32)
+        for name in ("transmural", "apicobasal", "rotational"):
+            nodes[f"cobiveco_{name}"] = getattr(heart.coordinates, name).astype(np.float32)
+        nodes["cobiveco_transventricular"] = heart.coordinates.transventricular.astype(np.uint8)
     return elements, nodes
 
 
@@ -384,7 +391,11 @@ def _readme(study: Study, contents: Mapping[str, tuple[str, tuple[str, ...]]]) -
         lines.append("Scar could not be assessed from this imaging: that tissue_class is 1 everywhere means nothing.")
     for name, (what, fields) in contents.items():
         lines += ["", f"{name}: {what}"]
-        lines += [f"  {field:<18} {FIELDS[field][0]:<8} {FIELDS[field][1]}" for field in fields]
+        lines += [f"  {field:<26} {FIELDS[field][0]:<8} {FIELDS[field][1]}" for field in fields]
+    if study.heart.coordinates is not None:
+        lines += ["", "cobiveco_...: ventricular coordinates in Cobiveco's conventions, for mapping and segments."]
+    if study.electrodes is None:
+        lines += ["", "sites.vtp, torso.vtp: written once electrodes are given or placed (`cardiotwin report CASE`)."]
     for name, plan in zip(plan_file_names(study), study.plans, strict=True):
         if name not in contents:
             lines += ["", f'The plan "{_one_line(plan.name)}" ablates nothing and has no file.']

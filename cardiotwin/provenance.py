@@ -21,6 +21,8 @@ class ObservationRecord:
         When it was true of the patient, when it was written down, when the twin received it.
     synthetic : bool
         Whether it says that a computer made it (DICOM Synthetic Data).
+    notes : tuple of str
+        Of one in use, what was told when it was put in.
     """
 
     sha256: str
@@ -30,6 +32,7 @@ class ObservationRecord:
     recorded: str
     arrived: str
     synthetic: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cardiotwin.ledger import Observation, Version
 
@@ -59,6 +59,8 @@ class Status:
         Oldest first.
     held_by : str
         Who is writing to it now; "" for nobody.
+    notes : dict of str to tuple of str
+        SHA-256 of an observation to what was told when it was put in; those of which nothing was are missing.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Status:
     used_by: dict[str, tuple[str, ...]]
     versions: tuple[Version, ...]
     held_by: str
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

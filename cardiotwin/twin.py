@@ -129,7 +129,8 @@ class Twin:
             before = self.ledger.observations()
             new = self._new_observations(found)
             notes += _of_unnamed_patients(new, people, before)
-            notes += self._checked_label_maps(tuple(new.values()))
+            told = self._checked_label_maps(new)
+            notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
             notes += self._checked_plans(new)
             for observation, one in new.items():
                 about: dict[str, Any] = {
@@ -137,6 +138,8 @@ class Twin:
                     "source": observation.source,
                     "effective": observation.effective,
                 }
+                if kept := [*one.kept, *told.get(observation, ())]:
+                    about["notes"] = kept
                 if _is_synthetic(one):
                     about["synthetic"] = True
                 if one.dicom:
@@ -149,17 +152,19 @@ class Twin:
         progress(1.0, "done")
         return Added(tuple(new), tuple(notes))
 
-    def _checked_label_maps(self, new: tuple[Found, ...]) -> Iterator[str]:
-        """Refuse what the segmentation would refuse later; a line for each map whose coding was guessed."""
+    def _checked_label_maps(self, new: dict[Observation, Found]) -> dict[Observation, tuple[str, ...]]:
+        """Refuse what the segmentation would refuse later; for each map what was guessed of it, and what it lacks."""
         from cardiotwin.given_labels import as_segmentation, check_within
 
-        maps = [one for one in new if one.kind == "label_map"]
-        image = self._newest_image(new) if maps else None
-        for one in maps:
-            segmentation, told = as_segmentation(one.value, self.settings.labels, one.file)
+        maps = {observation: one for observation, one in new.items() if one.kind == "label_map"}
+        image = self._newest_image(new.values()) if maps else None
+        told = {}
+        for observation, one in maps.items():
+            segmentation, lines = as_segmentation(one.value, self.settings.labels, one.file)
             if image is not None:
                 check_within(segmentation, image, one.file)
-            yield from (*one.notes, *told)
+            told[observation] = tuple(line.removeprefix(f"{one.file or 'label map'}: ") for line in lines)
+        return told
 
     def _newest_image(self, new: Iterable[Found]) -> Image | None:
         """The image that is being added, or else the one that is in use."""
@@ -330,7 +335,13 @@ class Twin:
             used_by=planning.uses(one.step for one in plan),
             versions=versions,
             held_by=str(held) if held else "",
+            notes={one.sha256: notes for one in self.ledger.observations() if (notes := self._notes(one))},
         )
+
+    def _notes(self, observation: Observation) -> tuple[str, ...]:
+        """What was told of an input when it was put in; twins older than this kept nothing of it."""
+        manifest = store.read_manifest(self.folder / "observations" / observation.sha256) or {}
+        return tuple(manifest.get("notes", ()))
 
     def _status_of(self, one: Planned, is_done: bool, versions: tuple[Version, ...]) -> StepStatus:
         step = one.step
@@ -415,6 +426,7 @@ class Twin:
     def provenance(self) -> Provenance:
         """Observations, stage records and gaps of the twin as it is now."""
         plan = self.planned()
+        in_use = planning.uses(one.step for one in plan)
         observations = (
             ObservationRecord(
                 one.sha256,
@@ -424,6 +436,7 @@ class Twin:
                 one.recorded,
                 one.arrived,
                 synthetic=bool((store.read_manifest(self.folder / "observations" / one.sha256) or {}).get("synthetic")),
+                notes=self._notes(one) if one.sha256 in in_use else (),
             )
             for one in self.ledger.observations()
         )

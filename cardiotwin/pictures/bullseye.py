@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from cardiotwin.errors import MeshError
-from cardiotwin.heart import Heart
+from cardiotwin.heart import CORE, LEFT, Heart
 from cardiotwin.meshes.mapping import Places, coordinates_at
 from cardiotwin.meshes.ventricular import VentricularCoordinates
 from cardiotwin.pictures.content import INK
-from cardiotwin.pictures.palette import Palette, bands
+from cardiotwin.pictures.palette import Palette, bands, round_width
 from cardiotwin.segments import (
     APICAL_FROM,
     BASAL_FROM,
@@ -47,7 +47,8 @@ def bullseye(heart: Heart, field: np.ndarray, title: str, *, palette: Palette | 
     title : str
         What is shown, with its unit, as "activation, ms".
     palette : Palette or None
-        None: about ten bands over what there is in the left ventricle.
+        None: ten to twelve bands over what there is in the left ventricle; small at the bottom of the key, but for
+        an activation (by its title), whose key has early on top as clinical maps do.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def bullseye(heart: Heart, field: np.ndarray, title: str, *, palette: Palette | 
     fine = disc(heart, field)
     if not np.isfinite(fine).any():
         raise MeshError(f"bull's eye: {title!r} has no finite value in the left ventricle")
-    palette = palette or _about_ten_bands(title, fine)
+    palette = palette or _about_ten_bands(title, fine, _what_is_missing(heart, field))
     figure = Figure(figsize=(SIZE_PX[0] / _DPI, SIZE_PX[1] / _DPI), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     figure.text(0.02, 0.94, title, fontsize=19, weight="bold", color=INK, parse_math=False)
@@ -119,12 +120,19 @@ def _by_segment(means: np.ndarray) -> np.ndarray:
     return means[number.astype(int) - 1].reshape(row.shape)
 
 
-def _about_ten_bands(title: str, values: np.ndarray) -> Palette:
+def _about_ten_bands(title: str, values: np.ndarray, missing: str) -> Palette:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    rough = max(high - low, 1e-9 * max(abs(low), 1.0), 1e-12) / 10.0
-    unit = 10.0 ** np.floor(np.log10(rough))
-    width = next(unit * step for step in (1.0, 2.0, 5.0, 10.0) if unit * step >= 0.999 * rough)
-    return bands(title, low, high + 1e-6 * width, "no value", width=float(width))
+    width, early_on_top = round_width(low, high), "activation" in title.lower()
+    colours = "turbo_r" if early_on_top else "turbo"
+    return bands(title, low, high + 1e-6 * width, missing, width=width, colours=colours, upward=not early_on_top)
+
+
+def _what_is_missing(heart: Heart, field: np.ndarray) -> str:
+    """Scar core, where every tetrahedron of the left ventricle without a value is core or touches it."""
+    without = ~np.isfinite(per_element(heart, field)) & (heart.ventricle == LEFT)
+    of_core = np.zeros(len(heart.mesh.points), bool)
+    of_core[heart.mesh.tets[heart.tissue_class == CORE]] = True
+    return "scar core" if without.any() and of_core[heart.mesh.tets[without]].any(axis=1).all() else "no value"
 
 
 def _angle(turn: np.ndarray | float) -> Any:
@@ -188,7 +196,9 @@ def _key(figure: Any, palette: Palette, missing: bool) -> None:
     bar = ColorbarBase(axes, cmap=ListedColormap(palette.colours), norm=norm, ticks=palette.edges.tolist())
     bar.ax.set_yticklabels([f"{edge:.4g}" for edge in palette.edges])
     bar.ax.tick_params(labelsize=13)
-    bar.ax.invert_yaxis()
+    if not palette.upward:
+        bar.ax.invert_yaxis()
+        figure.text(0.885, 0.82, "early on top", fontsize=12, color=INK)
     if missing:
         patch = Patch(fc=palette.missing_colour, ec="#444444", label=palette.missing or "no value")
         figure.legend(handles=[patch], loc="lower right", bbox_to_anchor=(0.995, 0.02), fontsize=13, frameon=False)

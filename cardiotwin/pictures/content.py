@@ -148,8 +148,8 @@ def mesh_picture(heart: Heart) -> Picture:
         f"{found.n_tets:,} tetrahedra",
         f"mean edge {found.mean_edge_mm:.2f} mm",
         f"longest edge {found.longest_edge_mm:.2f} mm",
-        f"worst angle {found.smallest_dihedral:.1f}°",
-        f"1 % below {found.first_percentile_dihedral:.1f}°",
+        f"worst angle {angle(found.smallest_dihedral)}°",
+        f"1 % below {angle(found.first_percentile_dihedral)}°",
     )
     caption = (
         "The tetrahedra the equations are solved on. Colour: the smallest dihedral angle of each; the lighter, the "
@@ -161,17 +161,23 @@ def mesh_picture(heart: Heart) -> Picture:
     )  # fmt: skip
 
 
+def angle(degrees: float) -> str:
+    """One digit after the point, two significant ones below 1: a sliver is not 0 degrees."""
+    return f"{degrees:.1f}" if degrees >= 1 or degrees == 0 else f"{degrees:.2g}"
+
+
 def fibres_picture(heart: Heart) -> Picture:
     """Fibre directions as strokes, and the angle they climb."""
-    angle = helix_angle_deg(heart)
+    helix = helix_angle_deg(heart)
+    origin = f"as in {heart.fibres_from}" if heart.fibres_from else "from a rule, not measured"
     palette = bands("helix angle, degrees", -90, 90, width=15, colours="RdBu", upward=True)
     caption = (
-        "Fibre directions (strokes) from a rule, not measured. Colour: angle from the circumferential direction, "
+        f"Fibre directions (strokes) {origin}. Colour: angle from the circumferential direction, "
         "positive where the fibre climbs as a right-handed screw, as it does near the endocardium. Strokes are shorter "
         "where fibres run towards the eye."
     )
     return Picture(
-        "fibres", "Fibres", caption, palette, lambda s: s.of_elements(angle), infarct_centre(heart), (), True
+        "fibres", "Fibres", caption, palette, lambda s: s.of_elements(helix), infarct_centre(heart), (), True
     )
 
 

@@ -184,7 +184,8 @@ def _key(figure: Any, picture: Picture) -> None:
         bar.ax.tick_params(labelsize=14)
         if not palette.upward:
             bar.ax.invert_yaxis()
-    figure.text(left, 0.905, palette.title, fontsize=14, color=INK, va="bottom", linespacing=1.1)
+    title = palette.title if palette.names or palette.upward else f"{palette.title}\n(early on top)"
+    figure.text(left, 0.905, title, fontsize=14, color=INK, va="bottom", linespacing=1.1)
     figure.text(left, 0.31, "\n".join(picture.figures), fontsize=13, color=INK, va="top", linespacing=1.35)
     if patches:
         for patch in patches:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from cardiotwin.electrodes import Electrodes, PlacedTorso, torso_at
+from cardiotwin.heart import LEFT as LEFT_VENTRICLE
+from cardiotwin.heart import RIGHT as RIGHT_VENTRICLE
 from cardiotwin.heart import Heart
 from cardiotwin.kernels.raster import draw_triangles
 from cardiotwin.locations import cavity_centre
@@ -27,11 +29,18 @@ SKIN_COLOUR, CHEST_COLOUR, LIMB_COLOUR = np.array([0.96, 0.89, 0.84]), "#0b5394"
 _VENTRICLES = ("left ventricle", "right ventricle"), ("#c8503c", "#7f9ccc")
 
 
-def torso_picture(heart: Heart, electrodes: Electrodes) -> bytes:
+def torso_picture(heart: Heart, electrodes: Electrodes, rule: str = "") -> bytes:
     """One picture as PNG, `SIZE_PX` wide and high.
 
     Each electrode is a dot on a disc, whose radius is its standard deviation; no disc where none is stated. The torso
     is the mean adult's, moved and stretched to the electrodes: a place to look at them in, not this patient's skin.
+
+    Parameters
+    ----------
+    heart : Heart
+    electrodes : Electrodes
+    rule : str
+        ``"offsets"`` or ``"torso"``, of those that were placed; "" where that is not known.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -39,7 +48,7 @@ def torso_picture(heart: Heart, electrodes: Electrodes) -> bytes:
     figure = Figure(figsize=(SIZE_PX[0] / _DPI, SIZE_PX[1] / _DPI), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     figure.text(0.012, 0.947, "Electrodes", fontsize=20, weight="bold", color=INK)
-    figure.text(0.012, 0.912, _how(electrodes), fontsize=13.5, color=INK)
+    figure.text(0.012, 0.912, _how(electrodes, rule), fontsize=13.5, color=INK)
     placed = torso_at(electrodes)
     low, high = _heights(placed, electrodes)
     for view, left_px, half_px in ((ANTERIOR, 20, 400), (LEFT, 840, 320)):
@@ -53,15 +62,22 @@ def torso_picture(heart: Heart, electrodes: Electrodes) -> bytes:
         half_mm = np.array([half_px, 0.5 * height_px]) / per_mm
         _view(axes, heart, electrodes, placed, view, centre, half_mm)
         figure.text((left_px + half_px) / SIZE_PX[0], 0.072, _name(view), fontsize=15, color=INK, ha="center")
-    _key(figure)
+    _key(figure, heart)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": "CardioTwin"})
     return buffer.getvalue()
 
 
-def _how(electrodes: Electrodes) -> str:
+_RULES = {
+    "": "by a rule from the heart",
+    "offsets": "at fixed offsets from the heart (`electrodes.rule`: offsets)",
+    "torso": "on a mean adult's torso around the heart (`electrodes.rule`: torso)",
+}
+
+
+def _how(electrodes: Electrodes, rule: str) -> str:
     off = electrodes.uncertainty_mm
-    how = "Measured." if electrodes.measured else "Placed by a rule from the heart, not measured."
+    how = "Measured." if electrodes.measured else f"Placed {_RULES[rule]}, not measured."
     if off is None:
         return f"{how} How far off they may be is not stated."
     return f"{how} Discs: one standard deviation, {off.min():.0f} to {off.max():.0f} mm along the skin."
@@ -93,8 +109,8 @@ def _view(
         shown = electrodes.positions @ view.towards <= placed.origin @ view.towards + 1e-9
     on_paper = np.stack([(electrodes.positions - centre) @ side for side in (view.right, view.up)], axis=1)
     middle = np.array([(cavity_centre(heart) - centre) @ side for side in (view.right, view.up)])
-    _draw_electrodes(axes, electrodes, on_paper, np.flatnonzero(shown), middle)
-    _letters(axes, view, half_mm, reach_mm)
+    labels = _draw_electrodes(axes, electrodes, on_paper, np.flatnonzero(shown), middle)
+    _letters(axes, view, half_mm, reach_mm, np.concatenate([labels, on_paper[shown]]))
 
 
 def _draw_torso(axes: Any, placed: PlacedTorso, view: View, centre: np.ndarray, half_mm: np.ndarray) -> float:
@@ -137,7 +153,8 @@ def _draw_heart(axes: Any, heart: Heart, view: View, centre: np.ndarray) -> None
 
 def _draw_electrodes(
     axes: Any, electrodes: Electrodes, on_paper: np.ndarray, shown: np.ndarray, heart: np.ndarray
-) -> None:
+) -> np.ndarray:
+    """Dots, discs and names; returns (n, 2) where the names stand."""
     from matplotlib.patches import Circle
     from matplotlib.patheffects import withStroke
 
@@ -153,6 +170,7 @@ def _draw_electrodes(
         axes.plot(*place, "o", ms=7, mfc=colour, mec="white", mew=1.2, zorder=6)
         text = axes.text(x, z, name, ha="center", va="center", fontsize=15, weight="bold", color=colour, zorder=7)
         text.set_path_effects([withStroke(linewidth=3.5, foreground="white")])
+    return labels
 
 
 def _apart(places: np.ndarray, heart: np.ndarray, away_mm: float = 24.0, gap_mm: float = 27.0) -> np.ndarray:
@@ -173,13 +191,14 @@ def _apart(places: np.ndarray, heart: np.ndarray, away_mm: float = 24.0, gap_mm:
     return labels
 
 
-def _letters(axes: Any, view: View, half_mm: np.ndarray, reach_mm: float) -> None:
-    """The patient's directions at the edges, and a scale."""
+def _letters(axes: Any, view: View, half_mm: np.ndarray, reach_mm: float, taken: np.ndarray) -> None:
+    """The patient's directions at the edges, clear of what is `taken` (n, 2), and a scale."""
     side = min(reach_mm + 24.0, half_mm[0] - 12.0)
     below = -0.17 * half_mm[1]  # of the chest electrodes and their names
     edges = ((side, below, view.right), (-side, below, -view.right), (0.0, half_mm[1] - 11.0, view.up))
     for x, z, direction in edges:
         letters = direction_letters(direction)
+        z = z if x == 0.0 else _clear(x, z, taken)
         axes.text(x, z, letters, ha="center", va="center", fontsize=15, weight="bold", color="#30507a", zorder=8)
     if view is ANTERIOR:
         x, z = 8.0 - half_mm[0], 12.0 - half_mm[1]
@@ -187,11 +206,21 @@ def _letters(axes: Any, view: View, half_mm: np.ndarray, reach_mm: float) -> Non
         axes.text(x, z + 8.0, "50 mm", fontsize=14, color=INK)
 
 
-def _key(figure: Any) -> None:
+def _clear(x: float, z: float, taken: np.ndarray, gap_mm: float = 30.0) -> float:
+    """The height nearest to `z`, rather below than above, at which nothing that is taken is near."""
+    steps = [z + sign * 4.0 * k for k in range(60) for sign in (-1.0, 1.0)]
+    free = (one for one in steps if np.linalg.norm(taken - (x, one), axis=1).min() >= gap_mm)
+    return next(free, z)
+
+
+def _key(figure: Any, heart: Heart) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    handles: list[Any] = [Patch(fc=colour, ec="#444444", label=name) for name, colour in zip(*_VENTRICLES, strict=True)]
+    there = zip((LEFT_VENTRICLE, RIGHT_VENTRICLE), *_VENTRICLES, strict=True)
+    handles: list[Any] = [
+        Patch(fc=colour, ec="#444444", label=name) for tag, name, colour in there if (heart.ventricle == tag).any()
+    ]
     for name, colour in (("chest electrode", CHEST_COLOUR), ("limb electrode", LIMB_COLOUR)):
         handles.append(Line2D([], [], marker="o", ls="", ms=9, mfc=colour, mec="white", label=name))
     handles.append(Patch(fc=SKIN_COLOUR, ec="#bba99c", label="a mean adult's trunk, fitted to the electrodes"))

@@ -56,7 +56,23 @@ def categories(title: str, names: Sequence[str], colours: Sequence[str]) -> Pale
     )
 
 
-_WIDTHS = (1.0, 2.0, 5.0, 10.0, 20.0, 25.0, 50.0, 100.0, 200.0, 500.0)
+_ROUND = (1.0, 5.0, 2.0, 2.5, 4.0, 1.5, 3.0, 6.0, 8.0)
+"""Times a power of ten; the roundest first."""
+FEWEST, MOST = 10, 12
+
+
+def round_width(low: float, high: float) -> float:
+    """Of bands from `low` to `high`: round, so that there are ten to twelve, or as near to that as round numbers go."""
+    rough = max(high - low, 1e-9 * max(abs(low), 1.0), 1e-12) / FEWEST
+    unit = 10.0 ** np.floor(np.log10(rough))
+    widths = [float(unit * power * step) for step in _ROUND for power in (0.1, 1.0, 10.0)]
+    counts = [band_count(low, high, width) for width in widths]
+    return widths[int(np.argmin([max(FEWEST - count, count - MOST, 0) for count in counts]))]
+
+
+def band_count(low: float, high: float, width: float) -> int:
+    """Bands from the multiple of the width at or below `low` to the one at or above `high`."""
+    return max(1, int(np.ceil((high - np.floor(low / width) * width) / width)))
 
 
 def bands(
@@ -74,9 +90,9 @@ def bands(
     from matplotlib import colormaps
 
     if width is None:
-        width = next((step for step in _WIDTHS if (high - low) / step <= 13), _WIDTHS[-1])
+        width = round_width(low, high)
     first = np.floor(low / width) * width
-    count = max(1, int(np.ceil((high - first) / width)))
+    count = band_count(low, high, width)
     shades = colormaps[colours](np.linspace(0.06, 0.92, count))[:, :3]
     edges = first + width * np.arange(count + 1)
     return Palette(title, edges, 0.12 + 0.88 * shades, (), missing, period, upward=upward)

@@ -20,7 +20,7 @@ from cardiotwin.provenance import Provenance
 from cardiotwin.report.agreement import Span, activation_span, aligned, fitted_correlation
 from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
 from cardiotwin.report.missing import what_is_missing
-from cardiotwin.report.uncertain import caveats, independent_members, what_is_uncertain
+from cardiotwin.report.uncertain import caveats, independent_members, told_of_inputs, what_is_uncertain
 from cardiotwin.segmentation import find_corridors, sweep, volumes_ml
 from cardiotwin.study import Study
 from cardiotwin.units import cubic_mm_to_ml
@@ -54,6 +54,7 @@ def report_facts(study: Study) -> dict[str, Any]:
         "confirmation": _confirmation(study),
         "posterior": _posterior(study.heart, study.posterior) if study.posterior else None,
         "uncertain": what_is_uncertain(study),
+        "told": told_of_inputs(study),
         "missing": what_is_missing(study),
         "provenance": asdict(study.provenance),
         "settings": _settings(study.provenance),
@@ -189,7 +190,7 @@ def _substrate(study: Study) -> dict[str, Any]:
         "scar_assessable": heart.scar_assessable,
         "imaging": study.image.kind if study.image is not None else None,
         "in_mesh": {name: cubic_mm_to_ml(float(value)) for name, value in in_mesh.items()},
-        "scar_share_of_left": float(volumes[heart.tissue_class != HEALTHY].sum()) / left_ml,
+        "scar_share_of_left": float(volumes[left & (heart.tissue_class != HEALTHY)].sum()) / left_ml,
         "in_image_ml": volumes_ml(segmentation) if segmentation is not None else None,
         "confidence": explained(segmentation.confidence, CONFIDENCE) if segmentation is not None else [],
         "corridors": [

@@ -23,12 +23,14 @@ INK, QUIET, ACCENT = "#222222", "#8a8f98", "#1f5fa8"
 MEASURED, FITTED, SIMULATED = "#222222", "#1f77b4", "#c0392b"
 _CONTOURS = (
     ("left-ventricular cavity", (LV_BLOOD,), "#4aa3ff", 1.4),
-    ("myocardium", (LV_BLOOD, MYOCARDIUM, BORDER_ZONE, CORE), "#ffffff", 1.2),
+    ("myocardium", (MYOCARDIUM, LV_BLOOD, BORDER_ZONE, CORE), "#ffffff", 1.2),
     ("right-ventricular cavity", (RV_BLOOD,), "#37c871", 1.4),
     ("border zone", (BORDER_ZONE, CORE), "#ffd23f", 1.3),
     ("scar core", (CORE,), "#d50000", 1.6),
 )
-"""Any two 34 or more CIELAB units apart also without red or green; a lighter red was 18 from the green."""
+"""Name, what the line encloses (first what it is named for), colour, width.
+
+Any two 34 or more CIELAB units apart also without red or green; a lighter red was 18 from the green."""
 
 
 def _figure(width: float, height: float) -> Any:
@@ -90,6 +92,9 @@ def slices(image: Image | None, segmentation: Segmentation, at_most: int = 12) -
         axes.set_title(f"slice {number + 1} of {len(segmentation.labels)}", fontsize=10, color=INK, pad=3)
         _trust(axes, segmentation, number)
     _contour_key(figure, segmentation)
+    if len(shown) < len(with_muscle):
+        told = f"{len(shown)} of {len(with_muscle)} slices with muscle shown, evenly spread"
+        figure.text(0.005, 0.997, told, fontsize=11, color=INK, va="top")
     figure.subplots_adjust(
         left=0.005, right=0.995, top=0.93 if rows > 1 else 0.9, bottom=0.16 / rows, wspace=0.03, hspace=0.12
     )
@@ -107,7 +112,8 @@ def _trust(axes: Any, segmentation: Segmentation, number: int) -> None:
     from matplotlib.patches import Rectangle
 
     colour = colormaps["RdYlGn"](judged[number])
-    style = {"ha": "right", "va": "top", "fontsize": 10, "color": colour, "weight": "bold"}
+    style: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": 10, "color": colour, "weight": "bold"}
+    style["bbox"] = {"facecolor": "#101010", "edgecolor": "none", "pad": 2.5}  # fat is as bright as any colour
     axes.text(0.96, 0.97, f"{judged[number]:.2f}", transform=axes.transAxes, **style)
     axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, edgecolor=colour, lw=6, clip_on=False))
 
@@ -156,7 +162,7 @@ def _directions(axes: Any, shape: tuple[int, ...], affine: np.ndarray, *, on_pap
 def _contour_key(figure: Any, segmentation: Segmentation, contours: Sequence[Any] = _CONTOURS) -> None:
     from matplotlib.lines import Line2D
 
-    present = [entry for entry in contours if np.isin(segmentation.labels, entry[1][-1:]).any()]
+    present = [entry for entry in contours if np.isin(segmentation.labels, entry[1][:1]).any()]
     lines = [Line2D([], [], color=c, lw=2.4, label=name) for name, _, c, _ in present]
     if not lines:
         return

@@ -15,33 +15,57 @@ from cardiotwin.pictures.skin import boundary
 from cardiotwin.plan_results import plans_in_order
 from cardiotwin.study import Study
 
-MOST_FACES = 150_000
-"""More than this and the report leaves the turning heart to ParaView: it would be too large a file."""
+MOST_FACES, FEWER_FACES = 150_000, 80_000
+"""A surface of more triangles is thinned to the second number: the file would be too large. It takes 2 MB then."""
 MOST_COLOURINGS = 12
 
 
 def heart_scene(study: Study) -> dict[str, Any] | None:
-    """Surface, colourings and markers for the page's script; None where the surface is too large.
+    """Surface, colourings and markers for the page's script; None for a heart of more than 640 mm.
+
+    A surface of more than `MOST_FACES` triangles is thinned; each triangle then has the values of the nearest before.
 
     Positions are 0.01 mm steps in 16 bits from the middle of the heart, times 0.1 ms steps: a quarter of the size, and
     finer than any screen. Arrays are base64 of little-endian integers.
     """
     heart = study.heart
     faces, element = boundary(heart.mesh.tets, len(heart.mesh.points))
-    if len(faces) > MOST_FACES:
-        return None
     nodes, corners = np.unique(faces, return_inverse=True)
-    middle = 0.5 * (heart.mesh.points[nodes].min(axis=0) + heart.mesh.points[nodes].max(axis=0))
-    steps = np.rint((heart.mesh.points[nodes] - middle) * 100)
+    points, triangles = heart.mesh.points[nodes], corners.reshape(-1, 3)
+    if len(faces) > MOST_FACES:
+        points, triangles, nearest = thinned(points, triangles, FEWER_FACES)
+        faces, element = faces[nearest], element[nearest]
+    middle = 0.5 * (points.min(axis=0) + points.max(axis=0))
+    steps = np.rint((points - middle) * 100)
     if np.abs(steps).max() > 32_000:
         return None
     return {
         "middle": middle.tolist(),
         "positions": _packed(steps.T, "<i2"),
-        "faces": _packed(corners.reshape(-1, 3).T, "<u4"),
+        "faces": _packed(triangles.T, "<u4"),
         "colourings": _colourings(study, faces, element),
         "markers": _markers(study),
     }
+
+
+def thinned(points: np.ndarray, triangles: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A surface with about `count` triangles, where it bends least (quadric error), and which old one is nearest each.
+
+    Returns
+    -------
+    points : (n, 3) float64
+    triangles : (m, 3) int
+    nearest : (m,) int
+        Row of the triangle before with the nearest middle.
+    """
+    import pyvista as pv
+    from scipy.spatial import cKDTree
+
+    surface = pv.PolyData.from_regular_faces(points, triangles)
+    fewer = surface.decimate(1.0 - count / len(triangles))
+    kept = fewer.regular_faces
+    at = np.asarray(fewer.points, float)
+    return at, kept, cKDTree(points[triangles].mean(axis=1)).query(at[kept].mean(axis=1))[1]
 
 
 def _packed(values: np.ndarray, kind: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from cardiotwin import plan_results
 from cardiotwin.durable import write_file
 from cardiotwin.pictures import write_pictures
+from cardiotwin.pictures.content import angle
 from cardiotwin.pictures.in_torso import torso_picture
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.report import figures
@@ -87,6 +88,7 @@ def _page(
         "volume": volume,
         "words": words,
         "plain": plain,
+        "angle": angle,
     }
     scripts = _scripts() if scene is not None else []
     return environment.get_template("report.html").render(
@@ -146,7 +148,7 @@ def _charts(study: Study) -> dict[str, str]:
     if study.ecgs:
         made["measured_ecg"] = _vector(figures.twelve_leads(study.ecgs[-1]))
     if study.electrodes is not None:
-        made["electrodes"] = _photograph(torso_picture(study.heart, study.electrodes))
+        made["electrodes"] = _photograph(torso_picture(study.heart, study.electrodes, study.settings.electrodes.rule))
     if study.posterior is not None:
         simulated = aligned(study.confirmation.ecg, study.posterior) if study.confirmation is not None else None
         made["ecg_fit"] = _vector(figures.ecg_fit(study.posterior, simulated))

@@ -9,7 +9,7 @@ def what_is_missing(study: Study) -> list[str]:
     """What was not computed and what to add, one sentence each; the twin's own words first."""
     found = list(study.provenance.missing)
     if found:
-        return found
+        return _each_reason_once(found)
     if study.segmentation is None:
         found.append("No segmentation is attached: the substrate cannot be shown in the image.")
     if not study.ecgs and study.posterior is None:
@@ -23,3 +23,15 @@ def what_is_missing(study: Study) -> list[str]:
     if study.comparison is None:
         found.append("No plans were compared: run `compare`.")
     return found
+
+
+def _each_reason_once(sentences: list[str]) -> list[str]:
+    """`A needs X` and `B needs X` as `A, B need X`; other sentences as they are."""
+    waiting: dict[str, list[str]] = {}
+    for one in sentences:
+        step, _, reason = one.partition(" needs ")
+        waiting.setdefault(reason or one, []).append(step)
+    return [
+        f"{', '.join(steps)} need{'s' * (len(steps) == 1)} {reason}" if steps != [reason] else reason
+        for reason, steps in waiting.items()
+    ]

@@ -9,8 +9,10 @@ import numpy as np
 
 from cardiotwin.calibration import Posterior
 from cardiotwin.cells import TAU_IN_MS, TWO_VARIABLE, front
-from cardiotwin.heart import BORDER_ZONE
+from cardiotwin.heart import BORDER_ZONE, RIGHT, Heart
+from cardiotwin.imaging import gap_note
 from cardiotwin.induction import Arrhythmias
+from cardiotwin.meshes.quality import dihedral_angles
 from cardiotwin.report.agreement import activation_span, note
 from cardiotwin.settings import InduceSettings, Settings, SimulateSettings, TissueSettings
 from cardiotwin.study import Confirmation, Study
@@ -22,6 +24,9 @@ LARGE_TUNING_ERROR = 0.05
 POOR_CORRELATION = 0.9
 LONGEST_DELAY_MS = 20.0
 WIDE_FRONT = 1.5
+FLAT_DEG = 5.0
+ASSUMED_SEPTUM_DEG = 40
+"""How far the right ventricle may lie from the patient's right, around the long axis."""
 TESTED = ("re-entry", "not inducible", "no closed path")
 
 
@@ -46,6 +51,17 @@ def what_is_uncertain(study: Study) -> list[str]:
     return [caveat.text for caveat in caveats(study)]
 
 
+def told_of_inputs(study: Study) -> list[dict[str, str]]:
+    """What was told of each input when it was put in, but for what is said above already."""
+    said = " ".join(what_is_uncertain(study)).lower()
+    return [
+        {"input": one.kind.replace("_", " "), "sha256": one.sha256, "note": note}
+        for one in study.provenance.observations
+        for note in one.notes
+        if note.lower() not in said
+    ]
+
+
 def caveats(study: Study) -> list[Caveat]:
     """The heaviest first."""
     return list(_caveats(study))
@@ -59,6 +75,8 @@ def _caveats(study: Study) -> Iterator[Caveat]:
             "Scar cannot be assessed from this imaging (not late enhancement): a heart without scar was assumed.",
             "Scar cannot be assessed from this imaging: a heart without scar was assumed.",
         )
+    if study.image is not None and (gaps := gap_note(study.image)):
+        yield Caveat(f"{gaps[0].upper()}{gaps[1:]}.")
     if study.arrhythmias is not None:
         yield from _of_draws(study, study.arrhythmias)
     if study.comparison is not None:
@@ -72,13 +90,20 @@ def _caveats(study: Study) -> Iterator[Caveat]:
     if study.confirmation is not None:
         yield from _of_confirmation(study.confirmation)
     yield from _of_mesh(study)
+    yield from _of_shape(study.heart)
     if study.electrodes is not None and not study.electrodes.measured:
         off = study.electrodes.uncertainty_mm
         by = "" if off is None else f"; each may be {off.min():.0f} to {off.max():.0f} mm off (standard deviation)"
         yield Caveat(f"Electrode positions were placed by a rule from the heart, not measured{by}.")
-    yield Caveat("Fibre directions come from a rule, not from this patient's imaging.")
+    yield Caveat(_of_fibres(study.heart))
     if study.posterior is not None or study.confirmation is not None:
         yield Caveat("Only the QRS complex was fitted: repolarisation is the cell model's, not this patient's.")
+
+
+def _of_fibres(heart: Heart) -> str:
+    if heart.fibres_from:
+        return f"Fibre directions are as in {heart.fibres_from}: how they were found there is not known here."
+    return "Fibre directions come from a rule, not from this patient's imaging."
 
 
 def _of_draws(study: Study, arrhythmias: Arrhythmias) -> Iterator[Caveat]:
@@ -192,6 +217,24 @@ def _of_confirmation(confirmation: Confirmation) -> Iterator[Caveat]:
         )
         yield Caveat(
             f"{failed}: its ECG is not that of the fitted member. Raise `simulate.site_radius_mm`.", f"{failed}."
+        )
+
+
+def _of_shape(heart: Heart) -> Iterator[Caveat]:
+    """What the mesh itself, or its making, cannot answer for."""
+    yield from map(Caveat, heart.notes)
+    if not (heart.ventricle == RIGHT).any():
+        yield Caveat(
+            "There is no right ventricle: the septum was assumed on the patient's right. Segments, and the walls named "
+            f"after them, may be turned by some {ASSUMED_SEPTUM_DEG} degrees, and a mirrored heart cannot be told.",
+            "No right ventricle: the septum was assumed on the patient's right, segments may be turned.",
+        )
+    smallest = dihedral_angles(heart.mesh.points, heart.mesh.tets).min(axis=1)
+    flat = int((smallest < FLAT_DEG).sum())
+    if flat:
+        yield Caveat(
+            f"{flat} of {len(smallest)} tetrahedra have a dihedral angle below {FLAT_DEG:g} degrees (the smallest is "
+            f"{smallest.min():.2g}): potential and velocity are less exact around them."
         )
 
 
