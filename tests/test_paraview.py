@@ -11,6 +11,7 @@ from cardiotwin.ablation import Plan, lesion_elements
 from cardiotwin.electrodes import torso_electrodes
 from cardiotwin.errors import ResourceLimit
 from cardiotwin.heart import CORE
+from cardiotwin.meshes.ventricular import VentricularCoordinates
 from cardiotwin.paraview import FIELDS, NEVER_MS, NO_POTENTIAL_MV, write_study
 from cardiotwin.study import Study
 
@@ -156,6 +157,21 @@ def test_a_heart_alone_is_a_study_and_replaces_an_earlier_one(study, tmp_path):
     written = write_study(tmp_path, Study(study.heart))
     assert {path.name for path in written} == {"heart.vtu", "README.txt"}
     assert {path.name for path in tmp_path.iterdir()} == {"heart.vtu", "README.txt", "my own.pvsm"}
+
+
+def test_the_four_coordinates_are_cobiveco_s_and_told_from_our_own_depth(study, tmp_path):
+    n = len(study.heart.mesh.points)
+    apicobasal, transmural, rotational = np.random.default_rng(1).random((3, n))
+    sides = (np.arange(n) % 2).astype(np.uint8)
+    given = VentricularCoordinates(apicobasal, transmural, rotational, sides)
+    write_study(tmp_path, Study(replace(study.heart, coordinates=given)))
+    found = fields(opened(tmp_path / "heart.vtu")[1])
+    for name in ("apicobasal", "transmural", "rotational", "transventricular"):
+        np.testing.assert_allclose(found[f"cobiveco_{name}"], getattr(given, name), atol=1e-6)
+    np.testing.assert_allclose(found["transmural"], study.heart.transmural, atol=1e-6)
+    text = (tmp_path / "README.txt").read_text()
+    assert "CardioTwin's own: 0 endocardium to 1 epicardium" in text
+    assert "sites.vtp, torso.vtp: written once electrodes are given or placed" in text
 
 
 def test_a_plan_may_have_any_name(study, tmp_path):

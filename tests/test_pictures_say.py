@@ -1,5 +1,6 @@
 """Keys and words of the pictures say what is there, all of it and no more."""
 
+import base64
 from dataclasses import replace
 
 import numpy as np
@@ -124,4 +125,8 @@ def test_a_fine_surface_is_thinned_and_keeps_its_shape_and_colours(study, monkey
     monkeypatch.setattr(heart3d, "FEWER_FACES", len(faces) // 3)
     fewer = heart_scene(study)
     assert len(fewer["faces"]) < 0.4 * len(whole["faces"])
+    triangles_shown = len(base64.b64decode(fewer["faces"])) // 12
+    for colouring in fewer["colourings"]:
+        wide = {"u1": 1, "i2": 2}[colouring["kind"]]
+        assert len(base64.b64decode(colouring["values"])) == wide * triangles_shown
     assert [one["name"] for one in fewer["colourings"]] == [one["name"] for one in whole["colourings"]]

@@ -112,7 +112,7 @@ def _trust(axes: Any, segmentation: Segmentation, number: int) -> None:
     from matplotlib.patches import Rectangle
 
     colour = colormaps["RdYlGn"](judged[number])
-    style: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": 10, "color": colour, "weight": "bold"}
+    style: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": 10, "color": "white", "weight": "bold"}
     style["bbox"] = {"facecolor": "#101010", "edgecolor": "none", "pad": 2.5}  # fat is as bright as any colour
     axes.text(0.96, 0.97, f"{judged[number]:.2f}", transform=axes.transAxes, **style)
     axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, edgecolor=colour, lw=6, clip_on=False))
