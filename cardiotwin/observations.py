@@ -131,12 +131,27 @@ def _in_folder(folder: Path, salt: str, at: str, wanted: Wanted | None, progress
         left = [one for one in inputs if one not in known and one[0] != "unknown"]
         found[0] = replace(found[0], notes=(*found[0].notes, *_left_out(left, folder)))
     else:
-        count = sum(len(files) for _, files in inputs)
-        raise InputRejected(
-            f"{shown(folder.name)}: found no DICOM image, DICOM ECG, WFDB record or surface among {count} files; "
-            "name label maps, CSV files and plans themselves"
-        )
+        raise InputRejected(_nothing_taken(folder, inputs), listed=list(_to_name(folder, inputs)))
     return found
+
+
+def _nothing_taken(folder: Path, inputs: list[tuple[str, tuple[Path, ...]]]) -> str:
+    count = sum(len(files) for _, files in inputs)
+    found = f"{shown(folder.name)}: found no DICOM image, DICOM ECG, WFDB record or surface among {count} files; "
+    named = any(True for _ in _to_name(folder, inputs))
+    return found + ("name one of these itself:" if named else "name label maps, CSV files and plans themselves")
+
+
+def _to_name(folder: Path, inputs: list[tuple[str, tuple[Path, ...]]]) -> Iterator[str]:
+    """A line for each mesh, label map, CSV file and plan of a folder; a mesh in tables is its folder."""
+    for kind, files in inputs:
+        for file in files if kind != "unknown" else ():
+            place, what = file, kind.replace("_", " ")
+            if kind == "mesh" and is_table_mesh(file):
+                has_cells = file.with_name(file.name.replace("_xyz.csv", "_tetra.csv")).is_file()
+                place = file.parent if has_cells else file
+                what = "mesh in tables" if has_cells else "nodes without the tetrahedra of a mesh (NAME_tetra.csv)"
+            yield f"{what}: {name_of(place, folder)}"
 
 
 def _left_out(inputs: list[tuple[str, tuple[Path, ...]]], folder: Path) -> Iterator[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cardiotwin.errors import SettingsError
 
+LEAST_STATURE_MM = 1200.0
+"""That the torso bears: it is an adult's."""
 CellModel = Literal["mitchell_schaeffer", "modified_mitchell_schaeffer", "ten_tusscher_2006", "tor_ord_2019"]
 """What a heart can be made of."""
 
@@ -62,7 +65,13 @@ class LabelSettings(Section):
     rv_blood: tuple[int | str, ...] = ()
     core: tuple[int | str, ...] = ()
     border_zone: tuple[int | str, ...] = ()
-    background: tuple[int | str, ...] = Field((), description="labels to leave out; 0 always is")
+    background: tuple[int | str, ...] = Field((), description="labels to leave out, also of a guess; 0 always is")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, entries: Any) -> Any:
+        """``lv_blood = 3`` can only mean ``[3]``."""
+        return [entries] if isinstance(entries, int | str) and not isinstance(entries, bool) else entries
 
     @model_validator(mode="after")
     def _each_once(self) -> LabelSettings:
@@ -70,8 +79,11 @@ class LabelSettings(Section):
         twice = next((entry for entry in entries if entries.count(entry) > 1), None)
         if twice is not None:
             raise ValueError(f"found {twice!r} in two places, expected every label in one region")
-        if entries and not (self.lv_blood and self.myocardium):
-            raise ValueError("found no label for lv_blood or for myocardium; expected both, or no label at all")
+        if entries and self.told().keys() != {"background"} and not (self.lv_blood and self.myocardium):
+            raise ValueError(
+                "found no label for lv_blood or for myocardium; expected both, no label at all, or background alone, "
+                "which leaves labels out of a guessed coding"
+            )
         return self
 
     def told(self) -> dict[str, tuple[int | str, ...]]:
@@ -138,7 +150,15 @@ class ElectrodeSettings(Section):
         "offsets", description="fixed offsets from the heart, or landmarks on the mean adult's torso"
     )
     sex: Literal["unknown", "male", "female"] = Field("unknown", description="of that torso; unknown: midway")
-    stature_mm: float = Field(0.0, ge=0, le=2200, description="of that torso, 1200 or more; 0: the mean")
+    stature_mm: float = Field(0.0, ge=0, le=2200, description="of that torso, 1200 to 2200; 0: the mean")
+
+    @model_validator(mode="after")
+    def _of_somebody(self) -> ElectrodeSettings:
+        if 0 < self.stature_mm < LEAST_STATURE_MM:
+            raise ValueError(
+                f"stature_mm: found {self.stature_mm:g}, expected {LEAST_STATURE_MM:g} to 2200 mm, or 0 for the mean"
+            )
+        return self
 
 
 class CalibrateSettings(Section):
@@ -242,15 +262,27 @@ def _parsed(path: Path, kind: type[Any]) -> Any:
     try:
         return kind(**table)
     except ValidationError as error:
-        raise SettingsError(f"{path.name}: {explained(error)}") from error
+        raise SettingsError(f"{path.name}: {explained(error, kind)}") from error
 
 
-def explained(error: ValidationError) -> str:
-    """The first complaint of many, as `section.key: what is wrong, found what`."""
+def _nearest(place: tuple[int | str, ...], kind: type[BaseModel]) -> str:
+    """``did you mean `edge_mm`? ``, or "" where no key of that section is like it."""
+    for step in place[:-1]:
+        section = kind.model_fields[str(step)].annotation if str(step) in kind.model_fields else None
+        if not (isinstance(section, type) and issubclass(section, BaseModel)):
+            return ""
+        kind = section
+    near = get_close_matches(str(place[-1]), kind.model_fields, n=1)
+    return f"did you mean `{near[0]}`? " if near else ""
+
+
+def explained(error: ValidationError, kind: type[BaseModel] | None = None) -> str:
+    """The first complaint of many, as `section.key: what is wrong, found what`; `kind` was to be made of it."""
     first = error.errors()[0]
     key = ".".join(str(step) for step in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"unknown key `{key}`; `cardiotwin settings` lists the known ones"
+        near = _nearest(first["loc"], kind) if kind else ""
+        return f"unknown key `{key}`; {near}`cardiotwin settings` lists the known ones"
     if isinstance(first.get("ctx", {}).get("error"), ValueError):  # a rule of ours, which names what it found
         return f"`{key}`: {first['ctx']['error']}"
     if first["loc"][-1:] == ("cell_model",) and str(first["input"]).endswith(".py"):

@@ -53,6 +53,31 @@ def test_a_cine_and_its_lge_in_one_folder_are_both_named(tmp_path, capsys):
     assert "left out series" in said
 
 
+def test_what_can_be_named_in_a_folder_without_images_is_listed_with_its_path(tmp_path, capsys):
+    deep = tmp_path / "export" / "geometry" / "heart"
+    deep.mkdir(parents=True)
+    (deep / "mine_xyz.csv").write_text("0,0,0\n1,0,0\n0,1,0\n0,0,1\n")
+    (deep / "mine_tetra.csv").write_text("1,2,3,4\n")
+    (deep.parent / "electrode_xyz.csv").write_text("1,2,3\n")
+    (deep.parent / "labels.nrrd").write_bytes((LABELS + GEOMETRY).encode() + bytes([0, 1, 2, 3, 0, 1, 2, 3]))
+    case = new_case(capsys, tmp_path)
+    words = [
+        "name one of these itself",
+        "mesh in tables: geometry/heart\n",
+        "label map: geometry/labels.nrrd\n",
+        "nodes without the tetrahedra of a mesh (NAME_tetra.csv): geometry/electrode_xyz.csv",
+    ]
+    refused(capsys, case, 3, words, tmp_path / "export")
+    (tmp_path / "empty").mkdir()
+    refused(capsys, case, 3, ["name label maps, CSV files and plans themselves"], tmp_path / "empty")
+
+
+def test_two_surfaces_without_a_role_are_to_be_named_one_by_one(tmp_path, capsys):
+    heart_files(tmp_path / "geo", names=["whole", "whole_for_more", "another"])
+    words = ["says no role", "name one of them itself"]
+    refused(capsys, new_case(capsys, tmp_path), 3, words, tmp_path / "geo")
+
+
 @pytest.mark.slow
 def test_the_real_folder_of_images_and_fitted_surfaces(tmp_path, capsys):
     case = new_case(capsys, tmp_path)

@@ -18,7 +18,6 @@ from cardiotwin.electrodes import (
     torso_at,
     torso_electrodes,
 )
-from cardiotwin.errors import SettingsError
 from cardiotwin.heart import LEFT
 from cardiotwin.meshes.reference.torso import adult_torso
 from cardiotwin.phantom.anatomy import make_anatomy
@@ -92,7 +91,7 @@ def test_the_settings_choose_the_rule_and_the_torso(heart):
     np.testing.assert_array_equal(at(rule="torso"), torso_electrodes(heart).positions)
     woman = torso_electrodes(heart, sex="female", stature_mm=1650.0).positions
     np.testing.assert_array_equal(at(rule="torso", sex="female", stature_mm=1650), woman)
-    with pytest.raises(SettingsError, match="stature of 1\\.7"):
+    with pytest.raises(ValueError, match=r"stature_mm: found 1\.7, expected 1200 to 2200"):
         at(rule="torso", stature_mm=1.7)
 
 

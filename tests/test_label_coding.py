@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 from data_folder import real_data
+from scipy import ndimage
 from short_axis import affine, scar_mask, truth
 
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
+from cardiotwin.given_labels import as_segmentation
 from cardiotwin.ingest import read_label_map
 from cardiotwin.ingest.labels import read_segments
 from cardiotwin.segmentation.coding import CONVENTIONS, decode
@@ -197,3 +199,81 @@ def test_a_mitk_segmentation_reads_by_its_names(tmp_path):
     sitk.WriteImage(image, str(tmp_path / "mitk.nrrd"))
     labels, _ = read_label_map(tmp_path / "mitk.nrrd")
     np.testing.assert_array_equal(labels, truth())
+
+
+def stray(value=77):
+    labels = scarred().astype(np.int32)
+    labels[0, :2, :2] = value
+    return plain(labels, affine(), {}, "a label map")
+
+
+@pytest.mark.parametrize("value", [7, 77])
+def test_a_stray_label_is_named_with_what_leaves_it_out(value):
+    """7 is a label of another tool, whose other codes make no heart here."""
+    with pytest.raises(InputRejected, match=rf"unknown label {value} \(4 voxels\).*background = \[{value}\]"):
+        decode(stray(value))
+    labels, note = decode(stray(value), LabelSettings(background=(value,)))
+    np.testing.assert_array_equal(labels, np.where(stray(value).codes == 5, 0, scarred()))
+    assert f"{value} = background" in note
+
+
+def test_the_hint_is_in_labels_of_the_file():
+    theirs = plain(coded({10: 1, 20: 2, 30: 3, 40: 4}, scarred()), affine(), {}, "a label map")
+    expected = r"lv_blood = \[10\], myocardium = \[20\], rv_blood = \[30\], core = \[40\]"
+    with pytest.raises(InputRejected, match=expected):
+        decode(theirs)
+
+
+def standing_heart():
+    """Winds as a human right ventricle does."""
+    return np.ascontiguousarray(truth()[:, ::-1])
+
+
+def test_pools_exchanged_in_the_settings_are_thought_of_before_a_mirror():
+    told = LabelSettings(lv_blood=(3,), myocardium=(2,), rv_blood=(1,))
+    with pytest.raises(InputRejected, match="lv_blood and rv_blood are exchanged in"):
+        as_segmentation(plain(standing_heart(), affine(), {}, "a label map"), told)
+    turned = affine() @ np.diag([-1.0, -1.0, 1.0, 1.0])
+    with pytest.raises(InputRejected, match="mirrored") as caught:
+        as_segmentation(plain(standing_heart(), turned, {}, "a label map"), LabelSettings())
+    assert "exchanged" not in str(caught.value)
+
+
+def test_the_right_free_wall_is_no_scar_unless_somebody_says_so():
+    """A tool that codes it 4: all muscle-free voxels around the right pool, beside no left blood."""
+    labels = standing_heart()
+    right = ndimage.binary_dilation(labels == 3, np.ones((1, 3, 3)), iterations=2)
+    labels[right & (labels == 0)] = 4
+    theirs = plain(labels, affine(), {}, "a label map")
+    with pytest.raises(InputRejected, match="rather the right free wall"):
+        as_segmentation(theirs, LabelSettings())
+    told = {"lv_blood": (1,), "rv_blood": (3,)}
+    as_segmentation(theirs, LabelSettings(myocardium=(2, 4), **told))
+    as_segmentation(theirs, LabelSettings(myocardium=(2,), core=(4,), **told))
+
+
+def test_one_slice_at_many_times_is_told_and_so_is_a_lost_affine():
+    """The pool still narrows towards the apex, so that there is a direction to judge the pose by."""
+    heart = standing_heart()
+    one = np.repeat(heart[3:4], len(heart), axis=0)
+    one[(one == 1) & (heart != 1)] = 2
+    _, notes = as_segmentation(plain(one, affine(), {}, "a label map"), LabelSettings())
+    assert any("same cross-section in all 9 slices" in note for note in notes)
+    _, notes = as_segmentation(plain(standing_heart(), affine(), {}, "a label map"), LabelSettings())
+    assert not any("cross-section" in note or "affine" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [("lge_cmr_nifti", "labels_with_scar4.nii.gz"), ("cine_cmr_labels", "labels_frame000_lvbp1_myo2_rvbp3.nii.gz")],
+    ids=["scar", "six slices"],
+)
+def test_real_hearts_are_not_odd(parts):
+    _, notes = as_segmentation(read_segments(real_data(*parts)), LabelSettings())
+    assert not notes
+
+
+def test_a_real_slice_at_27_times_with_the_right_wall_as_4_is_refused():
+    theirs = read_segments(real_data("cine_cmr_labels", "upstream_test_SAX_3d_1.nii.gz"))
+    with pytest.raises(InputRejected, match="rather the right free wall"):
+        as_segmentation(theirs, LabelSettings())

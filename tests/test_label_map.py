@@ -67,7 +67,7 @@ def test_the_real_maps_read_with_their_known_volume():
     [
         (labelled(np.float32) + 0.25, InputRejected, "whole numbers"),
         (np.where(labelled() == 3, 255, labelled()).astype(np.uint8), InputRejected, "255 (12 voxels)"),
-        (np.where(labelled() == 3, -1, labelled(np.int16)).astype(np.int16), InputRejected, "unknown labels -1"),
+        (np.where(labelled() == 3, -1, labelled(np.int16)).astype(np.int16), InputRejected, "unknown label -1"),
         (np.where(labelled() == 2, 0, labelled()).astype(np.uint8), QualityGate, "no myocardium"),
         (np.full((1, 1, 1), 2, dtype=np.uint8), InputRejected, "(1, 1, 1)"),
         (np.where(labelled() == 1, np.nan, labelled(np.float32)), InputRejected, "whole numbers"),

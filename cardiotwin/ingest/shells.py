@@ -78,7 +78,7 @@ def _parts(surfaces: Sequence[Surface]) -> dict[str, Surface]:
     if unknown:
         raise InputRejected(
             f"surfaces: found {', '.join(unknown)}, which says no role; expected names with epi, lv endo, rv endo, "
-            "base or layer. Rename the files"
+            "base or layer. Rename the files, or name one of them itself if it holds a whole heart"
         )
     return {role: _joined(several) for role, several in found.items()}
 

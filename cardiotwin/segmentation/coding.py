@@ -8,6 +8,7 @@ Conventions read in the tools' own sources and data descriptions: ACDC (Bernard 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ from cardiotwin.segmentation.labels import BACKGROUND, BORDER_ZONE, CORE, LV_BLO
 from cardiotwin.segmentation.plausible import contradiction
 from cardiotwin.settings import LabelSettings
 
+MOST_STRAY = 0.05
+"""Share of the labelled voxels that may be of unknown labels in a heart that is otherwise in a known coding."""
 PRECEDENCE = (BACKGROUND, MYOCARDIUM, RV_BLOOD, LV_BLOOD, BORDER_ZONE, CORE)
 """Where segments overlap the later wins: a filled epicardial contour is muscle where no blood is drawn."""
 
@@ -82,7 +85,8 @@ def decode(label_map: LabelMap, settings: LabelSettings | None = None) -> tuple[
         A segment that nothing says the region of; names it with its voxel count.
     """
     settings = settings or LabelSettings()
-    coding = _as_told(label_map, settings) if settings.told() else _guessed(label_map)
+    left_out = {_key(entry) for entry in settings.background}
+    coding = _as_told(label_map, settings) if settings.lv_blood else _guessed(label_map, left_out)
     return _labels(label_map, coding.regions), coding.note
 
 
@@ -110,12 +114,16 @@ def _key(entry: int | str) -> str:
     return str(entry).strip().casefold()
 
 
-def _guessed(label_map: LabelMap) -> Coding:
-    """By names where there are any, else by the codes of a known tool; never against anatomy."""
-    by_name = [_by_name(one.name) for one in label_map.segments]
+def _guessed(label_map: LabelMap, left_out: set[str]) -> Coding:
+    """By names where there are any, else by the codes of a known tool; never against anatomy.
+
+    Segments that `left_out` names are background in every coding.
+    """
+    gone = [k for k, one in enumerate(label_map.segments) if {_key(one.name), _key(one.value)} & left_out]
+    by_name = [BACKGROUND if k in gone else _by_name(one.name) for k, one in enumerate(label_map.segments)]
     if any(region not in (None, BACKGROUND) for region in by_name):
         return _by_names(label_map, by_name)
-    return _by_codes(label_map)
+    return _by_codes(label_map, gone)
 
 
 def _by_names(label_map: LabelMap, regions: list[int | None]) -> Coding:
@@ -134,18 +142,19 @@ def _by_names(label_map: LabelMap, regions: list[int | None]) -> Coding:
     return Coding(known, f"label map: read by the names in {label_map.form}: {_told(label_map, known)}; {_OVERRULE}")
 
 
-def _by_codes(label_map: LabelMap) -> Coding:
+def _by_codes(label_map: LabelMap, gone: list[int]) -> Coding:
     reasons = []
-    for tool, codes in CONVENTIONS.items():
-        regions = tuple(codes.get(one.value, -1) for one in label_map.segments)
+    for tool in CONVENTIONS:
+        regions = _in_codes_of(tool, label_map, gone)
         if -1 in regions:
             continue
         why = _objection(label_map, regions)
         if not why:
-            own = all(one.value == region for one, region in zip(label_map.segments, regions, strict=True))
+            own = tool == "CardioTwin or M&Ms" and not gone
             note = f"label map: read in the coding of {tool}: {_told(label_map, regions)}; {_OVERRULE}"
             return Coding(regions, "" if own else note)
         reasons.append(f"as {tool} {why}")
+    _check_strays(label_map, gone)
     if reasons:
         # Of the right kind but incomplete is not the same as wrong.
         error = QualityGate if any(" no " in reason for reason in reasons) else InputRejected
@@ -160,13 +169,39 @@ def _by_codes(label_map: LabelMap) -> Coding:
     )
 
 
+def _in_codes_of(tool: str, label_map: LabelMap, gone: Sequence[int]) -> tuple[int, ...]:
+    """The region of each segment in a tool's codes, -1 where it has none; `gone` are background."""
+    codes = CONVENTIONS[tool]
+    return tuple(BACKGROUND if k in gone else codes.get(one.value, -1) for k, one in enumerate(label_map.segments))
+
+
+def _check_strays(label_map: LabelMap, gone: Sequence[int]) -> None:
+    """Refuse a heart in a tool's codes with a few voxels of other ones, and say how to leave these out."""
+    counts = label_map.counts()
+    for tool in CONVENTIONS:
+        regions = _in_codes_of(tool, label_map, gone)
+        strays = [k for k, region in enumerate(regions) if region == -1]
+        few = sum(counts[k] for k in strays) < MOST_STRAY * sum(counts)
+        if strays and few and not _objection(label_map, tuple(max(region, BACKGROUND) for region in regions)):
+            values = ", ".join(str(label_map.segments[k].value) for k in strays)
+            raise InputRejected(
+                f"label map: found unknown label {label_map.listed(strays)} in a heart in the coding of {tool}; "
+                f"expected a region for every label. background = [{values}] under [labels] in twin.toml leaves it out"
+            )
+
+
 _OVERRULE = "[labels] in twin.toml overrules it"
 
 
 def _advice(label_map: LabelMap) -> str:
-    first = label_map.segments[0] if label_map.segments else None
-    example = f'"{first.name}"' if first and first.name else "1"
-    return f"Say which is which under [labels] in twin.toml, such as myocardium = [{example}]"
+    """What to write, with the labels found: which of them is which, only their author knows."""
+    labels = [f'"{one.name}"' if one.name else str(one.value) for one in label_map.segments]
+    if not labels:
+        return "Draw the heart, or save the right file"
+    regions = [NAMES[region] for region in (LV_BLOOD, MYOCARDIUM, RV_BLOOD, CORE, BORDER_ZONE)]
+    lines = [f"{region} = [{label}]" for region, label in zip(regions, labels, strict=False)]
+    rest = [f"background = [{', '.join(labels[len(regions) :])}]"] if len(labels) > len(regions) else []
+    return f"Say under [labels] in twin.toml which is which, such as {', '.join(lines + rest)}"
 
 
 def _told(label_map: LabelMap, regions: tuple[int, ...]) -> str:

@@ -30,14 +30,14 @@ def contradiction(labels: np.ndarray, spacing_mm: np.ndarray) -> str:
     left, right, muscle = labels == LV_BLOOD, labels == RV_BLOOD, np.isin(labels, MUSCLE)
     if not left.any() or not muscle.any():
         return "no left ventricular blood" if muscle.any() else "no myocardium"
-    enclosed = _contact_mm2(left, muscle, spacing_mm) / _surface_mm2(left, spacing_mm)
+    enclosed = contact_mm2(left, muscle, spacing_mm) / surface_mm2(left, spacing_mm)
     if enclosed < LEAST_ENCLOSED:
         return f"myocardium covers {100 * enclosed:.0f} % of the left ventricular blood"
     if not right.any():
         return ""
     if right.sum() < LEAST_VOLUME_RATIO * left.sum():
         return f"right ventricular blood is {100 * right.sum() / left.sum():.0f} % of the left"
-    if not _contact_mm2(right, muscle, spacing_mm):
+    if not contact_mm2(right, muscle, spacing_mm):
         return "right ventricular blood touches no myocardium"
     ratio = wall_ratio(left, right, muscle, spacing_mm)
     if ratio < LEAST_WALL_RATIO:
@@ -54,8 +54,7 @@ def wall_ratio(left: np.ndarray, right: np.ndarray, muscle: np.ndarray, spacing_
     voxel = float(np.prod(spacing_mm))
     nearer = muscle & (to_left <= to_right)
     thickness = [
-        voxel * part.sum() / _surface_mm2(pool, spacing_mm)
-        for part, pool in ((nearer, left), (muscle & ~nearer, right))
+        voxel * part.sum() / surface_mm2(pool, spacing_mm) for part, pool in ((nearer, left), (muscle & ~nearer, right))
     ]
     return float(thickness[0] / max(thickness[1], 1e-9))
 
@@ -73,13 +72,14 @@ def _cropped(labels: np.ndarray, spacing_mm: np.ndarray) -> tuple[np.ndarray, np
     return np.pad(box[tuple(slice(None, None, n) for n in step)], 1), spacing_mm * step
 
 
-def _surface_mm2(mask: np.ndarray, spacing_mm: np.ndarray) -> float:
+def surface_mm2(mask: np.ndarray, spacing_mm: np.ndarray) -> float:
+    """Area of the faces between voxels in the mask and out of it."""
     return sum(
         float(np.prod(spacing_mm) / spacing_mm[axis] * np.count_nonzero(np.diff(mask, axis=axis))) for axis in range(3)
     )
 
 
-def _contact_mm2(mask: np.ndarray, other: np.ndarray, spacing_mm: np.ndarray) -> float:
+def contact_mm2(mask: np.ndarray, other: np.ndarray, spacing_mm: np.ndarray) -> float:
     """Area of the faces between the voxels of two masks."""
     total = 0.0
     for axis in range(3):
