@@ -29,7 +29,7 @@ def given_contours(image: Image, labels: np.ndarray, wall: np.ndarray) -> Segmen
     """Blood as drawn, and the wall whose signal scar methods get; drawn scar becomes wall."""
     scar = enhancement(image, wall, labels == 1, labels == 3)
     plain = np.where(wall, 2, labels).astype(np.uint8)
-    return Segmentation(plain, image.affine, scar.signal, True, {}, scar.measured)
+    return Segmentation(plain, image.affine, scar.signal, True, {}, scar.measured, scar.faintest)
 
 
 def mass_g(mask: np.ndarray, affine: np.ndarray) -> float:
