@@ -298,18 +298,12 @@ def heart_from_mesh(
     Raises
     ------
     MeshError
-        A flat tetrahedron, an index out of range, a node of no tetrahedron, a mesh in several pieces, an array of
-        another length, no base or left endocardium, a direction that is zero or not finite.
+        A flat tetrahedron, an index out of range, a node of no tetrahedron, an array of another length, no base or
+        left endocardium, a direction that is zero or not finite.
     """
     points, tets = np.asarray(points, np.float64), np.asarray(tets)
     check_indices(points, tets)
     mesh = Mesh(points, oriented(points, tets.astype(np.int32)))
-    _, apart = largest_part(mesh)
-    if apart:
-        raise MeshError(
-            f"mesh: {apart} of {len(tets)} tetrahedra do not hang together with the rest by faces; expected one piece. "
-            "Leave them out (meshes.surfaces.largest_part)"
-        )
     lists = [
         _checked_nodes(nodes, len(points), name)
         for name, nodes in (

@@ -127,11 +127,3 @@ def test_helix_turns_the_same_way_as_in_the_published_fibres(real):
         assert outer < -10
     apart = np.degrees(np.arccos(np.abs(np.einsum("ij,ij->i", own.fibres, ours.fibres)).clip(0, 1)))
     assert np.median(apart[free]) < 25
-
-
-def test_a_second_piece_on_which_nothing_is_fixed_is_refused(given):
-    mesh, lists, _ = given
-    corner = 500.0 + np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
-    tets = np.vstack([mesh.tets, len(mesh.points) + np.arange(4)])
-    with pytest.raises(MeshError, match=r"1 of \d+ tetrahedra do not hang together"):
-        heart_from_mesh(np.vstack([mesh.points, corner]), tets, **lists)
