@@ -8,7 +8,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cardiotwin.calibration import Posterior
-from cardiotwin.ecg import Electrodes, electrode_weights, leads_from_electrodes
+from cardiotwin.ecg import electrode_weights, leads_from_electrodes
+from cardiotwin.electrodes import Electrodes
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.monodomain import Protocol, Stimulus, simulate

@@ -19,11 +19,7 @@ from scipy.signal import fftconvolve
 from scipy.special import erf, expit
 
 from cardiotwin.arguments import finite_array
-
-# Known here by these names too: whoever makes an ECG needs electrodes.
-from cardiotwin.electrodes import ELECTRODES as ELECTRODES
-from cardiotwin.electrodes import Electrodes as Electrodes
-from cardiotwin.electrodes import default_electrodes as default_electrodes
+from cardiotwin.electrodes import Electrodes
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import Heart
 from cardiotwin.kernels.leadfield import element_sources, weight_histograms

@@ -51,8 +51,8 @@ class Found:
     file : str
         Its name, for messages; the twin does not keep it.
     notes : tuple of str
-        Which series was taken, which were left out, and why; what was assumed, recognised, guessed or repaired; the
-        may name files, so the twin does not keep them.
+        Which series was taken, which were left out, and why; what was assumed, recognised, guessed or repaired;
+        these may name files, so the twin does not keep them.
     kept : tuple of str
         What of it the twin keeps: about this input alone, naming no file.
     """

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from cardiotwin.ecg import Ecg, Electrodes, depolarisation, electrode_weights, lead_matrix
+from cardiotwin.ecg import Ecg, depolarisation, electrode_weights, lead_matrix
 from cardiotwin.eikonal import EikonalMesh, conducting_tets, prepare, solve
+from cardiotwin.electrodes import Electrodes
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.progress import Progress, silent

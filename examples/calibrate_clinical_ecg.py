@@ -17,7 +17,8 @@ import numpy as np
 
 from cardiotwin import progress
 from cardiotwin.calibration import Posterior, calibrate
-from cardiotwin.ecg import ELECTRODES, INDEPENDENT_LEADS, Ecg, Electrodes
+from cardiotwin.ecg import INDEPENDENT_LEADS, Ecg
+from cardiotwin.electrodes import ELECTRODES, Electrodes
 from cardiotwin.heart import Heart, heart_from_mesh
 from cardiotwin.settings import CalibrateSettings, TissueSettings
 

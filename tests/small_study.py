@@ -7,7 +7,8 @@ import numpy as np
 from cardiotwin.ablation import NO_ABLATION, Lesion, Plan
 from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import Comparison, PlanResult
-from cardiotwin.ecg import ELECTRODES, INDEPENDENT_LEADS, LEADS, Ecg, Electrodes
+from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg
+from cardiotwin.electrodes import ELECTRODES, Electrodes
 from cardiotwin.heart import (
     BASE,
     BORDER_ZONE,

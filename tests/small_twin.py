@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cardiotwin import presets, store
-from cardiotwin.ecg import Electrodes
+from cardiotwin.electrodes import Electrodes
 from cardiotwin.ensemble import run_tasks
 from cardiotwin.stages import NO_ECG, Step, Work
 from cardiotwin.twin import Twin

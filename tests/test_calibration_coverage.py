@@ -5,8 +5,9 @@ import pytest
 from ellipsoid_heart import ellipsoid_heart, endocardial_nodes_near
 
 from cardiotwin.calibration import calibrate
-from cardiotwin.ecg import LEADS, Ecg, default_electrodes, eikonal_ecg, electrode_weights
+from cardiotwin.ecg import LEADS, Ecg, eikonal_ecg, electrode_weights
 from cardiotwin.eikonal import activation_times
+from cardiotwin.electrodes import default_electrodes
 from cardiotwin.heart import LEFT, RIGHT
 from cardiotwin.settings import CalibrateSettings, TissueSettings
 from cardiotwin.tissue import Velocities

@@ -6,7 +6,7 @@ from cube_heart import block_heart
 
 from cardiotwin.calibration import Posterior
 from cardiotwin.confirmation import confirm
-from cardiotwin.ecg import ELECTRODES, Electrodes
+from cardiotwin.electrodes import ELECTRODES, Electrodes
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import CORE
 from cardiotwin.presets import preset

@@ -7,16 +7,14 @@ import pytest
 from cube_heart import block_heart
 
 from cardiotwin.ecg import (
-    ELECTRODES,
     SIGMA_TORSO_MS_PER_MM,
-    Electrodes,
-    default_electrodes,
     eikonal_ecg,
     electrode_weights,
     lead_matrix,
     leads_from_electrodes,
     medium_electrode_weights,
 )
+from cardiotwin.electrodes import ELECTRODES, Electrodes, default_electrodes
 from cardiotwin.errors import InputRejected
 from cardiotwin.medium import Medium
 from cardiotwin.meshes.reference.slab import slab

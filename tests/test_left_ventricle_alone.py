@@ -5,7 +5,7 @@ import pytest
 from bad_input import new_case, taken
 from short_axis import affine, truth
 
-from cardiotwin.ecg import default_electrodes
+from cardiotwin.electrodes import default_electrodes
 from cardiotwin.heart import LEFT, RV_ENDOCARDIUM, build_heart
 from cardiotwin.induction import pacing_sites
 from cardiotwin.locations import wall

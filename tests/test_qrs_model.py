@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from cube_heart import block_heart
 
-from cardiotwin.ecg import default_electrodes, eikonal_ecg, electrode_weights
+from cardiotwin.ecg import eikonal_ecg, electrode_weights
 from cardiotwin.eikonal import activation_times
+from cardiotwin.electrodes import default_electrodes
 from cardiotwin.qrs_model import measured_qrs, qrs_model
 from cardiotwin.settings import TissueSettings
 from cardiotwin.tissue import Velocities

@@ -14,7 +14,7 @@ from cardiotwin.errors import SettingsError
 from cardiotwin.progress import Progress, part, silent
 
 if TYPE_CHECKING:
-    from cardiotwin.ecg import Electrodes
+    from cardiotwin.electrodes import Electrodes
     from cardiotwin.phantom.anatomy import Anatomy
     from cardiotwin.phantom.lge import LgeScan
     from cardiotwin.phantom.physiology import Beat, Physiology

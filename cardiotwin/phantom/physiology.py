@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cardiotwin.ecg import Electrodes, electrode_weights
+from cardiotwin.ecg import electrode_weights
+from cardiotwin.electrodes import Electrodes
 from cardiotwin.heart import Heart, build_heart
 from cardiotwin.monodomain import Activation, Protocol, Stimulus, simulate
 from cardiotwin.phantom.anatomy import Anatomy, bounded_normal, endocardial_point, labels_at

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import butter, sosfiltfilt
 
-from cardiotwin.ecg import Ecg, Electrodes, leads_from_electrodes
+from cardiotwin.ecg import Ecg, leads_from_electrodes
+from cardiotwin.electrodes import Electrodes
 from cardiotwin.phantom.anatomy import Anatomy
 
 
