@@ -56,8 +56,7 @@ def fit(folder: Path, settings: CalibrateSettings, report: progress.Progress = p
     """Calibrate to the averaged clinical beat, 1000 Hz, microvolts in the file."""
     recorded = table(folder / "clinical_data" / "DTI004_clinical_full_ecg.csv") / UV_PER_MV
     positions = table(folder / "geometric_data" / "DTI004" / "DTI004_electrode_xyz.csv") * MM_PER_CM
-    electrodes = Electrodes(ELECTRODES, positions, measured=True)
-    ecg = Ecg(INDEPENDENT_LEADS, recorded, 1000.0)
+    electrodes, ecg = Electrodes(ELECTRODES, positions, measured=True), Ecg(INDEPENDENT_LEADS, recorded, 1000.0)
     return calibrate(heart(folder), [ecg], electrodes, settings, TissueSettings(), progress=report)
 
 
