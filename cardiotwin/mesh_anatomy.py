@@ -17,8 +17,10 @@ from cardiotwin.errors import MeshError, QualityGate, SettingsError
 from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart, heart_from_mesh
 from cardiotwin.ingest.anatomy import check_mesh_not_mirrored
 from cardiotwin.mesh_fineness import ADVICE, check_fineness
+from cardiotwin.mesh_holes import check_holes
 from cardiotwin.meshes.fibres import frames_from, per_tetrahedron
 from cardiotwin.meshes.formats import MM_PER, MeshFile, checked, read_raw, shown
+from cardiotwin.meshes.holes import holes
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.outline import outline
 from cardiotwin.meshes.surfaces import without_unused
@@ -119,6 +121,8 @@ class Judged:
     fibres, sheets : as in `UserMesh`
     left, right, base : (n,) int64
         Nodes of both endocardia and the base; named by the file, or found.
+    voids : (n,) int64
+        Nodes of closed surfaces inside the muscle.
     notes : tuple of str
         What the settings let pass, a sentence each.
     """
@@ -130,6 +134,7 @@ class Judged:
     left: np.ndarray
     right: np.ndarray
     base: np.ndarray
+    voids: np.ndarray
     notes: tuple[str, ...]
 
 
@@ -160,7 +165,7 @@ def judged(
     InputRejected
         Mirrored, or lying in the patient as no heart does.
     MeshError
-        What the settings leave is no heart.
+        Holes of the size of a defect, or what the settings leave is no heart.
     """
     points = given.points if about.unit == "auto" else given.points / MM_PER[given.unit] * MM_PER[about.unit]
     _check_size(points)
@@ -175,9 +180,12 @@ def judged(
         raise QualityGate(f"{refused}{_may_be_blood(given, about)}") from refused
     if about.frame != "any":
         check_mesh_not_mirrored(*(mesh.points[nodes] for nodes in (left, right, base)))
+    found = holes(mesh, left, right, base)
+    notes = check_holes(found, float(mesh.volumes.sum()), allow=about.allow_holes)
+    voids = np.concatenate([np.zeros(0, np.int64), *(void.nodes for void in found.voids)])
     progress(0.5, "measuring how fine the mesh is")
-    allowed = _allowed(mesh, about, cell_model, velocity_cross)
-    return Judged(mesh, tissue, fibres, sheets, left, right, base, allowed)
+    notes += _allowed(mesh, about, cell_model, velocity_cross)
+    return Judged(mesh, tissue, fibres, sheets, left, right, base, voids, notes)
 
 
 def heart_of(
@@ -207,7 +215,8 @@ def heart_of(
     missing = _missing(fit.fibres)
     heart = heart_from_mesh(
         fit.mesh.points, fit.mesh.tets, left_endocardium=fit.left, right_endocardium=fit.right, base=fit.base,
-        tissue_class=fit.tissue, settings=settings, scar_assessable=bool((fit.tissue != HEALTHY).any()),
+        voids=fit.voids, tissue_class=fit.tissue, settings=settings,
+        scar_assessable=bool((fit.tissue != HEALTHY).any()),
         fibres=None if missing.any() or not len(fit.fibres) else fit.fibres,
         sheets=None if missing.any() or _missing(fit.sheets).any() or not len(fit.sheets) else fit.sheets,
         progress=part(progress, 0.3, 1.0),

@@ -25,6 +25,7 @@ from cardiotwin.meshes.surfaces import (
     face_pairs,
     without_islands,
 )
+from cardiotwin.meshes.waist import parted
 
 N_RAYS = 64
 LEAST_COSINE = 0.3
@@ -82,6 +83,8 @@ def outline(mesh: Mesh) -> Outline:
     surface = np.where(inner, LV_ENDOCARDIUM, EPICARDIUM).astype(np.uint8)
     surface = without_islands(faces, surface, share=SMALLEST_CAVITY)
     cavities = _cavities(faces, surface == LV_ENDOCARDIUM, np.linalg.norm(areas, axis=1))
+    if len(cavities) == 1:
+        cavities = parted(mesh, cavities[0])
     note = _name_cavities(surface, cavities, muscle, centres, normals)
     surface[_base(faces, surface, normals @ up)] = BASE
     if not (surface == BASE).any():
