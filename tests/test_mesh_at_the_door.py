@@ -17,7 +17,7 @@ RAS, MIRROR = np.array([-1.0, -1.0, 1.0]), np.array([-1.0, 1.0, 1.0])
 
 @pytest.fixture(scope="module")
 def heart():
-    return ellipsoid_heart(4.0)
+    return ellipsoid_heart(3.0)
 
 
 def twin(folder, model="modified_mitchell_schaeffer", **about):

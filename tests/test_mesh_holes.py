@@ -8,11 +8,12 @@ from ellipsoid_heart import FRAME, ellipsoid_heart
 
 from cardiotwin import presets
 from cardiotwin.errors import MeshError
-from cardiotwin.heart import EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM
+from cardiotwin.heart import BASE, EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM
 from cardiotwin.mesh_anatomy import UserMesh, heart_of, judged, surface_nodes, take_in
 from cardiotwin.mesh_holes import check_holes
 from cardiotwin.meshes.holes import holes
 from cardiotwin.meshes.mesh import Mesh
+from cardiotwin.meshes.patches import boundary, patches
 from cardiotwin.meshes.surfaces import largest_part, without_unused
 from cardiotwin.meshes.tetrahedra import stuff
 from cardiotwin.settings import MeshFileSettings, MeshSettings
@@ -66,6 +67,28 @@ def test_a_hole_through_a_wall_is_found_between_its_surfaces(mesh, wall, radius)
     local = FRAME @ tunnel.centre
     assert np.hypot(local[1], local[2] + 8.0) < 1.5
     assert WALLS[wall][1](local[0])
+
+
+def test_every_hole_counts_once():
+    """A lattice of 3.5 mm tears the thin right wall: each hole is a handle more, by Euler's formula."""
+    heart = ellipsoid_heart(3.5)
+    lists = (heart.surface_nodes(tag) for tag in (LV_ENDOCARDIUM, RV_ENDOCARDIUM, BASE))
+    tunnels = holes(heart.mesh, *lists).tunnels
+    (handles,) = patches(*boundary(heart.mesh)).handles
+    assert len(tunnels) == handles > 5
+    assert {tunnel.between for tunnel in tunnels} == {(RV_ENDOCARDIUM, EPICARDIUM)}
+
+
+def test_a_cavity_closed_by_lids_is_no_void():
+    def shell(points):
+        away = np.linalg.norm(points, axis=1)
+        return np.minimum(30.0 - away, away - 20.0)
+
+    closed = stuff(shell, [-32] * 3, [32] * 3, 3.0)
+    faces = closed.boundary_faces()
+    inner = np.unique(faces[np.linalg.norm(closed.points[faces].mean(axis=1), axis=1) < 25.0])
+    assert holes(closed, inner, NONE, NONE).voids == ()
+    assert len(holes(closed, NONE, NONE, NONE).voids) == 1
 
 
 def test_two_ventricles_joined_by_a_hole_stay_two(mesh):
