@@ -105,10 +105,20 @@ def find(
     if not path.exists():
         raise InputRejected(f"{shown(path.name)}: no such file or folder; check the path")
     if path.is_dir() and is_table_mesh(path) and not _only_electrodes(path):
-        return [_read("mesh", path, (path,), salt, at, wanted, progress)]
+        mesh = _read("mesh", path, (path,), salt, at, wanted, progress)
+        return [replace(mesh, notes=(*mesh.notes, *_beside_tables(path)))]
     if path.is_dir() or is_dicomdir(path):
         return _in_folder(path, salt, at, wanted, progress)
     return [_one_file(path, salt, at, wanted, progress)]
+
+
+def _beside_tables(folder: Path) -> Iterator[str]:
+    """A line for each file of electrodes in the folder of a mesh in tables."""
+    from cardiotwin.ingest import recognise
+
+    for file in sorted(folder.glob("*.csv")):
+        if recognise(file) == "electrodes":
+            yield f"left out electrodes ({name_of(file)}): a folder of tables stands for its mesh; name them themselves"
 
 
 def _only_electrodes(folder: Path) -> bool:

@@ -57,6 +57,7 @@ def _shortest_cut(
     across: np.ndarray, length: np.ndarray, cavity: np.ndarray, begin: np.ndarray, end: np.ndarray
 ) -> tuple[float, np.ndarray]:
     """Length of the shortest line between two groups of faces, mm, and which faces are on the side of the first."""
+    begin, end = np.unique(begin), np.unique(end)
     n, capacity = len(across), np.rint(PER_MM * length).astype(np.int32) + 1
     face, side = np.nonzero(cavity[:, None] & cavity[across])
     source, sink, endless = n, n + 1, np.int32(2**30)
@@ -64,7 +65,6 @@ def _shortest_cut(
     columns = np.r_[across[face, side], begin, np.full(len(end), sink)]
     values = np.r_[capacity[face, side], np.full(len(begin) + len(end), endless)]
     graph = coo_matrix((values, (rows, columns)), shape=(n + 2, n + 2)).tocsr()
-    graph.data = np.minimum(graph.data, endless)
     flow = maximum_flow(graph, source, sink)
     left = (graph - flow.flow).tocsr()
     left.data = np.maximum(left.data, 0)

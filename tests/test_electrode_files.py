@@ -5,12 +5,14 @@ import logging
 import numpy as np
 import pytest
 from data_folder import real_data
+from ellipsoid_heart import ellipsoid_heart
 from small_twin import CHEST_MM
 
 from cardiotwin import presets
 from cardiotwin.electrodes import ELECTRODES
 from cardiotwin.errors import InputRejected, MeshError
 from cardiotwin.ingest import electrodes_and_notes, explain, read_electrodes
+from cardiotwin.settings import MeshFileSettings
 from cardiotwin.twin import Twin
 
 RIGHT_LEG = {"RL": (-150, -30, -240)}
@@ -114,3 +116,17 @@ def test_the_real_folders_say_what_is_missing_and_what_can_be_named(tmp_path):
         Twin(tmp_path / "case").add([folder / "DTI004_coarse"])
     kind, why = explain(folder / "DTI004_coarse" / "DTI004_coarse_nodefield_ab.csv")
     assert (kind, "a field of a mesh in tables" in why) == ("unknown", True)
+
+
+def test_electrodes_beside_a_mesh_in_tables_are_left_out_and_told(tmp_path):
+    """The mesh needs its tetrahedra, the electrodes do not take its name from it."""
+    heart = ellipsoid_heart(3.0).mesh
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    np.savetxt(folder / "mine_xyz.csv", 0.1 * heart.points, delimiter=",")
+    np.savetxt(folder / "mine_tetra.csv", heart.tets, delimiter=",", fmt="%d")
+    bare(folder / "electrode_xyz.csv", ELECTRODES, 0.1)
+    settings = presets.preset("default").model_copy(update={"mesh_file": MeshFileSettings(allow_coarse=True)})
+    added = Twin.create(tmp_path / "case", presets.settings_text(settings, "test")).add([folder])
+    assert [one.kind for one in added.observations] == ["mesh"]
+    assert any(note.startswith("left out electrodes (electrode_xyz.csv)") for note in added.notes)

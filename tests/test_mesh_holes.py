@@ -16,6 +16,7 @@ from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.patches import boundary, patches
 from cardiotwin.meshes.surfaces import largest_part, without_unused
 from cardiotwin.meshes.tetrahedra import stuff
+from cardiotwin.meshes.waist import parted
 from cardiotwin.settings import MeshFileSettings, MeshSettings
 from cardiotwin.twin import Twin
 
@@ -145,6 +146,8 @@ def test_rings_around_two_valves_are_no_holes():
     inner = ~ring & (np.linalg.norm(middle, axis=1) < 28.0)
     found = holes(mesh, np.unique(faces[inner]), NONE, np.unique(faces[ring]))
     assert (found.tunnels, found.voids) == ((), ())
+    assert patches(*boundary(mesh)).handles.tolist() == [1]
+    assert len(parted(mesh, inner)) == 1
 
 
 def given(mesh):
