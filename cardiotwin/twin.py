@@ -107,7 +107,7 @@ class Twin:
         Raises
         ------
         InputRejected, QualityGate
-            See `cardiotwin.observations.find`.
+            See `cardiotwin.observations.find`; and what `run` would refuse of a label map, a mesh or a plan.
         PolicyRefusal
             Two patients.
         """

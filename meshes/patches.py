@@ -97,10 +97,11 @@ def patches(faces: np.ndarray, across: np.ndarray, label: np.ndarray | None = No
     lines, rim = np.unique(line, return_inverse=True)
     of_line = np.zeros(len(lines), np.int64)
     of_line[rim] = patch[rim_face]
-    count = lambda which: np.bincount(which, minlength=n_patches)  # noqa: E731
-    n_edges = (3 * count(patch) + count(patch[rim_face])) // 2
-    characteristic = count(of_node) - n_edges + count(patch)
-    handles = (2 - characteristic - count(of_line)) // 2
+    n_nodes_of, n_faces_of, n_rim_edges_of, n_rims_of = (
+        np.bincount(which, minlength=n_patches) for which in (of_node, patch, patch[rim_face], of_line)
+    )
+    characteristic = n_nodes_of - (3 * n_faces_of + n_rim_edges_of) // 2 + n_faces_of
+    handles = (2 - characteristic - n_rims_of) // 2
     return Patches(patch, handles, np.stack([rim_face, rim_side], axis=1), rim.astype(np.int32))
 
 
