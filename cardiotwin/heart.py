@@ -76,7 +76,7 @@ class Heart:
     faces : (n_faces, 3) int32
         Boundary triangles, normals outward.
     surface : (n_faces,) uint8
-        1 epicardium, 2 left and 3 right ventricular endocardium, 4 base.
+        1 epicardium, 2 left and 3 right ventricular endocardium, 4 base; 0 a void inside the muscle.
     edge_mm : float
         Lattice constant the mesh was built with; velocities are tuned on the same lattice.
     scar_assessable : bool
@@ -272,6 +272,7 @@ def heart_from_mesh(
     left_endocardium: np.ndarray,
     base: np.ndarray,
     right_endocardium: np.ndarray | None = None,
+    voids: np.ndarray | None = None,
     fibres: np.ndarray | None = None,
     sheets: np.ndarray | None = None,
     tissue_class: np.ndarray | None = None,
@@ -288,6 +289,8 @@ def heart_from_mesh(
         Any orientation of the tetrahedra; every node must be used.
     left_endocardium, base, right_endocardium : (n,) int
         Nodes of each surface; a boundary face belongs where all its nodes do, and the rest is epicardium.
+    voids : (n,) int or None
+        Nodes of closed surfaces inside the muscle, which are none of these: depth and fibres do not start there.
     fibres, sheets : (n_nodes, 3) or (n_tets, 3) float, or None
         Directions, of any sign and length; None where the rule of `settings` shall give them.
     tissue_class : (n_tets,) uint8 or None
@@ -315,11 +318,13 @@ def heart_from_mesh(
     faces = mesh.boundary_faces()
     if edge_mm is None:
         edge_mm = float(np.cbrt(12.0 * mesh.volumes.mean()))  # twelve tetrahedra a lattice cell
+    surface = tagged_by_nodes(mesh.points, faces, *lists)
+    surface[np.isin(faces, _checked_nodes(voids, len(points), "voids")).all(axis=1)] = 0
     healthy = np.full(len(tets), HEALTHY, np.uint8)
     heart = _with_rules(
         mesh,
         faces,
-        tagged_by_nodes(mesh.points, faces, *lists),
+        surface,
         settings or MeshSettings(),
         tissue_class=healthy if tissue_class is None else _checked_classes(tissue_class, len(tets)),
         scar_assessable=scar_assessable,

@@ -1,7 +1,8 @@
 """A user's mesh as the anatomy, in place of imaging: what it says is kept, what it does not say follows from its shape.
 
-Taken in once, when it is added (`take_in`): checked, its fibres, regions and surfaces found by their names. Made into a
-heart by what `twin.toml` says of it (`heart_of`): which region is what tissue, in which unit.
+Taken in once, when it is added (`take_in`): checked, its fibres, regions and surfaces found by their names. Held
+against what `twin.toml` says of it (`judged`): which region is what tissue, in which unit and frame, how fine it must
+be; when it is added already, not only when it is run. Made into a heart (`heart_of`).
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from cardiotwin.errors import MeshError, QualityGate, SettingsError
 from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart, heart_from_mesh
 from cardiotwin.ingest.anatomy import check_mesh_not_mirrored
 from cardiotwin.mesh_fineness import ADVICE, check_fineness
+from cardiotwin.mesh_holes import check_holes
 from cardiotwin.meshes.fibres import frames_from, per_tetrahedron
 from cardiotwin.meshes.formats import MM_PER, MeshFile, checked, read_raw, shown
+from cardiotwin.meshes.holes import holes
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.outline import outline
 from cardiotwin.meshes.surfaces import without_unused
@@ -106,6 +109,85 @@ def take_in(path: Path) -> UserMesh:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What the settings leave of a user's mesh, fit to be a heart.
+
+    Attributes
+    ----------
+    mesh : Mesh
+        mm, LPS, without the regions that are left out.
+    tissue : (n_tets,) uint8
+    fibres, sheets : as in `UserMesh`
+    left, right, base : (n,) int64
+        Nodes of both endocardia and the base; named by the file, or found.
+    voids : (n,) int64
+        Nodes of closed surfaces inside the muscle.
+    notes : tuple of str
+        What the settings let pass, a sentence each.
+    """
+
+    mesh: Mesh
+    tissue: np.ndarray
+    fibres: np.ndarray
+    sheets: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    base: np.ndarray
+    voids: np.ndarray
+    notes: tuple[str, ...]
+
+
+def judged(
+    given: UserMesh,
+    about: MeshFileSettings,
+    *,
+    cell_model: str,
+    velocity_cross: float,
+    progress: Progress = silent,
+) -> Judged:
+    """Hold a user's mesh against what its settings say of it, in seconds and before anything is computed on it.
+
+    Parameters
+    ----------
+    given : UserMesh
+    about : MeshFileSettings
+        Regions, unit, frame.
+    cell_model, velocity_cross : str, float
+        What the mesh must be fine enough for; mm/ms.
+
+    Raises
+    ------
+    SettingsError
+        A region that the mesh does not have, or in two classes.
+    QualityGate
+        No size of a heart; surfaces that cannot be found; edges too long for the velocity.
+    InputRejected
+        Mirrored, or lying in the patient as no heart does.
+    MeshError
+        Holes of the size of a defect, or what the settings leave is no heart.
+    """
+    points = given.points if about.unit == "auto" else given.points / MM_PER[given.unit] * MM_PER[about.unit]
+    _check_size(points)
+    if about.frame == "ras":
+        points, given = points * RAS_TO_LPS, _turned(given)
+    tissue = tissue_classes(given, about)
+    mesh, tissue, fibres, sheets, lists = _without_left_out(given, about, points, tissue)
+    progress(0.0, "finding the surfaces")
+    try:
+        left, right, base = surface_nodes(mesh, *lists)
+    except QualityGate as refused:
+        raise QualityGate(f"{refused}{_may_be_blood(given, about)}") from refused
+    if about.frame != "any":
+        check_mesh_not_mirrored(*(mesh.points[nodes] for nodes in (left, right, base)))
+    found = holes(mesh, left, right, base)
+    notes = check_holes(found, float(mesh.volumes.sum()), allow=about.allow_holes)
+    voids = np.concatenate([np.zeros(0, np.int64), *(void.nodes for void in found.voids)])
+    progress(0.5, "measuring how fine the mesh is")
+    notes += _allowed(mesh, about, cell_model, velocity_cross)
+    return Judged(mesh, tissue, fibres, sheets, left, right, base, voids, notes)
+
+
 def heart_of(
     given: UserMesh,
     about: MeshFileSettings,
@@ -119,45 +201,35 @@ def heart_of(
 
     Parameters
     ----------
-    given : UserMesh
-    about : MeshFileSettings
-        Regions, unit.
+    given, about, cell_model, velocity_cross
+        As `judged`.
     settings : MeshSettings
         Fibre angles of the rule.
-    cell_model, velocity_cross : str, float
-        What the mesh must be fine enough for; mm/ms.
 
     Raises
     ------
-    SettingsError
-        A region that the mesh does not have, or in two classes.
-    QualityGate
-        No size of a heart; surfaces that cannot be found; edges too long for the velocity.
-    InputRejected
-        Mirrored, or lying in the patient as no heart does.
-    MeshError
-        What the settings leave is no heart.
+    CardioTwinError
+        As `judged`.
     """
-    points = given.points if about.unit == "auto" else given.points / MM_PER[given.unit] * MM_PER[about.unit]
-    _check_size(points)
-    if about.frame == "ras":
-        points, given = points * RAS_TO_LPS, _turned(given)
-    tissue = tissue_classes(given, about)
-    mesh, tissue, fibres, sheets, lists = _without_left_out(given, about, points, tissue)
-    allowed = _allowed(mesh, about, cell_model, velocity_cross)
-    progress(0.1, "finding the surfaces")
-    left, right, base = surface_nodes(mesh, *lists)
-    if about.frame != "any":
-        check_mesh_not_mirrored(*(mesh.points[nodes] for nodes in (left, right, base)))
-    missing = _missing(fibres)
+    fit = judged(given, about, cell_model=cell_model, velocity_cross=velocity_cross, progress=part(progress, 0.1, 0.3))
+    missing = _missing(fit.fibres)
     heart = heart_from_mesh(
-        mesh.points, mesh.tets, left_endocardium=left, right_endocardium=right, base=base, tissue_class=tissue,
-        settings=settings, scar_assessable=bool((tissue != HEALTHY).any()),
-        fibres=None if missing.any() or not len(fibres) else fibres,
-        sheets=None if missing.any() or _missing(sheets).any() or not len(sheets) else sheets,
+        fit.mesh.points, fit.mesh.tets, left_endocardium=fit.left, right_endocardium=fit.right, base=fit.base,
+        voids=fit.voids, tissue_class=fit.tissue, settings=settings,
+        scar_assessable=bool((fit.tissue != HEALTHY).any()),
+        fibres=None if missing.any() or not len(fit.fibres) else fit.fibres,
+        sheets=None if missing.any() or _missing(fit.sheets).any() or not len(fit.sheets) else fit.sheets,
         progress=part(progress, 0.3, 1.0),
     )  # fmt: skip
-    return replace(_filled(heart, fibres, sheets) if missing.any() else heart, notes=allowed)
+    return replace(_filled(heart, fit.fibres, fit.sheets) if missing.any() else heart, notes=fit.notes)
+
+
+def _may_be_blood(given: UserMesh, about: MeshFileSettings) -> str:
+    """A sentence for a mesh without cavities of which several regions were taken as muscle."""
+    tags = np.unique(given.regions)
+    if len(tags) < 2 or about.left_out_regions:
+        return ""
+    return f". If a region of `{given.region_name}` ({_few(tags)}) is blood, name it: `mesh_file.left_out_regions`"
 
 
 def _allowed(mesh: Mesh, about: MeshFileSettings, cell_model: str, velocity_cross: float) -> tuple[str, ...]:

@@ -104,11 +104,28 @@ def find(
     at = _checked_time(at)
     if not path.exists():
         raise InputRejected(f"{shown(path.name)}: no such file or folder; check the path")
-    if path.is_dir() and is_table_mesh(path):
-        return [_read("mesh", path, (path,), salt, at, wanted, progress)]
+    if path.is_dir() and is_table_mesh(path) and not _only_electrodes(path):
+        mesh = _read("mesh", path, (path,), salt, at, wanted, progress)
+        return [replace(mesh, notes=(*mesh.notes, *_beside_tables(path)))]
     if path.is_dir() or is_dicomdir(path):
         return _in_folder(path, salt, at, wanted, progress)
     return [_one_file(path, salt, at, wanted, progress)]
+
+
+def _beside_tables(folder: Path) -> Iterator[str]:
+    """A line for each file of electrodes in the folder of a mesh in tables."""
+    from cardiotwin.ingest import recognise
+
+    for file in sorted(folder.glob("*.csv")):
+        if recognise(file) == "electrodes":
+            yield f"left out electrodes ({name_of(file)}): a folder of tables stands for its mesh; name them themselves"
+
+
+def _only_electrodes(folder: Path) -> bool:
+    """Whether what look like the nodes of a mesh, NAME_xyz.csv, are the positions of electrodes, all of them."""
+    from cardiotwin.ingest import recognise
+
+    return all(recognise(file) == "electrodes" for file in folder.glob("*_xyz.csv"))
 
 
 def age(effective: str) -> str:
@@ -262,10 +279,13 @@ def _csv_ecg(path: Path, at: str) -> Found:
 
 
 def _electrodes(path: Path, at: str) -> Found:
-    from cardiotwin.ingest import read_electrodes
+    from cardiotwin.ingest import electrodes_and_notes
 
-    electrodes = read_electrodes(path)
-    return Found("electrodes", electrodes, f"CSV, {len(electrodes.names)} positions", effective=at)
+    electrodes, kept = electrodes_and_notes(path)
+    notes = tuple(f"{shown(path.name)}: {note}" for note in kept)
+    return Found(
+        "electrodes", electrodes, f"CSV, {len(electrodes.names)} positions", effective=at, notes=notes, kept=kept
+    )
 
 
 def _ecg(ecg: Any, form: str, effective: str) -> Found:

@@ -112,6 +112,7 @@ class MeshFileSettings(Section):
     core_regions: tuple[int, ...] = ()
     left_out_regions: tuple[int, ...] = Field((), description="blood, atria, bath: not part of the heart")
     allow_coarse: bool = Field(False, description="take a mesh whose longest edges make waves too slow")
+    allow_holes: bool = Field(False, description="take a mesh with voids and tunnels, such as scar cut out of it")
 
 
 class TissueSettings(Section):

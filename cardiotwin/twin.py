@@ -107,7 +107,7 @@ class Twin:
         Raises
         ------
         InputRejected, QualityGate
-            See `cardiotwin.observations.find`.
+            See `cardiotwin.observations.find`; and what `run` would refuse of a label map, a mesh or a plan.
         PolicyRefusal
             Two patients.
         """
@@ -132,6 +132,7 @@ class Twin:
             told = self._checked_label_maps(new)
             notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
             notes += self._checked_plans(new)
+            notes += self._checked_meshes(new, progress)
             for observation, one in new.items():
                 about: dict[str, Any] = {
                     "kind": observation.kind,
@@ -164,6 +165,22 @@ class Twin:
             if image is not None:
                 check_within(segmentation, image, one.file)
             told[observation] = tuple(line.removeprefix(f"{one.file or 'label map'}: ") for line in lines)
+        return told
+
+    def _checked_meshes(self, new: dict[Observation, Found], progress: Progress) -> list[str]:
+        """Refuse what `run` would refuse later; a line for all that the settings let pass."""
+        meshes = [one for one in new.values() if one.kind == "mesh"]
+        if not meshes:
+            return []
+        from cardiotwin.mesh_anatomy import judged
+
+        about, asked, told = self.settings.mesh_file, self.settings.tissue, []
+        for one in meshes:
+            fit = judged(
+                one.value, about, cell_model=asked.cell_model, velocity_cross=asked.velocity_cross_m_per_s,
+                progress=progress,
+            )  # fmt: skip
+            told += [f"{one.file}: {note}" for note in fit.notes]
         return told
 
     def _newest_image(self, new: Iterable[Found]) -> Image | None:

@@ -115,3 +115,43 @@ def tets_around(tets, n_nodes):
             around[place[tets[e, j]]] = e
             place[tets[e, j]] += 1
     return first, around
+
+
+@njit(cache=True, nogil=True)
+def edges(tets, n_nodes):
+    """Every edge once.
+
+    Returns
+    -------
+    low, high : (n_edges,) int32
+        Its nodes, in ascending order of the lower one.
+
+    Notes
+    -----
+    In buckets, as `face_neighbours`.
+    """
+    start = np.zeros(n_nodes + 1, np.int64)
+    for e in range(tets.shape[0]):
+        for a in range(4):
+            for b in range(a):
+                start[min(tets[e, a], tets[e, b]) + 1] += 1
+    for node in range(n_nodes):
+        start[node + 1] += start[node]
+    bucket, end = np.empty(start[-1], np.int32), start[:-1].copy()
+    for e in range(tets.shape[0]):
+        for a in range(4):
+            for b in range(a):
+                low, high = min(tets[e, a], tets[e, b]), max(tets[e, a], tets[e, b])
+                known = False
+                for entry in range(start[low], end[low]):
+                    known = known or bucket[entry] == high
+                if not known:
+                    bucket[end[low]] = high
+                    end[low] += 1
+    count = (end - start[:-1]).sum()
+    lows, highs, n = np.empty(count, np.int32), np.empty(count, np.int32), 0
+    for node in range(n_nodes):
+        for entry in range(start[node], end[node]):
+            lows[n], highs[n] = node, bucket[entry]
+            n += 1
+    return lows, highs

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -24,6 +25,7 @@ from cardiotwin.meshes.surfaces import (
     face_pairs,
     without_islands,
 )
+from cardiotwin.meshes.waist import parted
 
 N_RAYS = 64
 LEAST_COSINE = 0.3
@@ -81,6 +83,8 @@ def outline(mesh: Mesh) -> Outline:
     surface = np.where(inner, LV_ENDOCARDIUM, EPICARDIUM).astype(np.uint8)
     surface = without_islands(faces, surface, share=SMALLEST_CAVITY)
     cavities = _cavities(faces, surface == LV_ENDOCARDIUM, np.linalg.norm(areas, axis=1))
+    if len(cavities) == 1:
+        cavities = parted(mesh, cavities[0])
     note = _name_cavities(surface, cavities, muscle, centres, normals)
     surface[_base(faces, surface, normals @ up)] = BASE
     if not (surface == BASE).any():
@@ -113,8 +117,8 @@ def _cavities(faces: np.ndarray, inner: np.ndarray, areas: np.ndarray) -> list[n
     """(n_faces,) bool for each large patch, largest first."""
     patch = _patches(faces, inner)
     size = np.bincount(patch[inner], areas[inner], patch.max() + 1)
-    order = np.argsort(-size)
-    return [inner & (patch == k) for k in order if size[k] > SMALLEST_CAVITY * size.sum()]
+    large = np.flatnonzero(size > SMALLEST_CAVITY * size.sum())
+    return [inner & (patch == k) for k in large[np.argsort(-size[large], kind="stable")]]
 
 
 def _base(faces: np.ndarray, surface: np.ndarray, upward: np.ndarray) -> np.ndarray:
@@ -148,16 +152,13 @@ class _Muscle:
     """Muscle in cubes of about an edge length, for rays that need no better."""
 
     def __init__(self, mesh: Mesh) -> None:
-        corners = mesh.points[mesh.tets]
-        edge = float(np.median(np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1)))
+        edge = float(np.median(np.linalg.norm(mesh.points[mesh.tets[:, 0]] - mesh.points[mesh.tets[:, 1]], axis=1)))
         extent = np.ptp(mesh.points, axis=0)
         self.step = max(0.75 * edge, float(extent.max()) / 200.0)
         self.origin = mesh.points.min(axis=0) - 1.5 * self.step
         self.occupied = np.zeros(np.ceil(extent / self.step).astype(int) + 4, bool)
         self.n_steps = int(np.linalg.norm(extent) / self.step) + 1
-        middles = [0.5 * (corners[:, a] + corners[:, b]) for a in range(4) for b in range(a)]
-        for points in (mesh.points, mesh.centroids, *middles):
-            self.occupied[tuple(self._cells(points).T)] = True
+        _occupy((mesh.points - self.origin) / self.step, mesh.tets, self.occupied)
 
     def _cells(self, points: np.ndarray) -> np.ndarray:
         return ((points - self.origin) / self.step).astype(np.int32)
@@ -172,24 +173,10 @@ class _Muscle:
 
     def share_seen(self, points: np.ndarray, normals: np.ndarray, rays: np.ndarray) -> np.ndarray:
         """(n,) share of the rays leaving a face that meet muscle; 0 where none of them leaves it."""
-        hits, sent = np.zeros(len(points)), np.zeros(len(points))
-        for ray in rays:
-            out = np.flatnonzero(normals @ ray > LEAST_COSINE)
-            sent[out] += 1
-            waiting, at = out, points[out] + 2.0 * self.step * (normals[out] + ray)
-            for _ in range(self.n_steps):
-                met = self._is_muscle(at)
-                hits[waiting[met]] += 1
-                gone = met | (at < self.origin).any(axis=1) | (at > self.far).any(axis=1)
-                waiting, at = waiting[~gone], at[~gone] + self.step * ray
-                if not waiting.size:
-                    break
-        return hits / np.maximum(sent, 1.0)
-
-    @property
-    def far(self) -> np.ndarray:
-        """(3,) the corner opposite to the origin."""
-        return self.origin + self.step * np.array(self.occupied.shape)
+        share = np.empty(len(points))
+        starts = (points - self.origin) / self.step
+        _share_seen(self.occupied, starts, normals, np.ascontiguousarray(rays), self.n_steps, share)
+        return share
 
     def depth(self, points: np.ndarray, directions: np.ndarray) -> np.ndarray:
         """(n,) how far one walks through muscle, mm."""
@@ -202,3 +189,63 @@ class _Muscle:
             if not going.any():
                 break
         return walked
+
+
+@njit(cache=True, nogil=True)
+def _occupy(points, tets, occupied):
+    """Mark the cubes in which nodes and the middles of edges and tetrahedra lie.
+
+    Parameters
+    ----------
+    points : (n_nodes, 3) float64
+        In cubes from the corner of the grid.
+    tets : (n_tets, 4) int32
+    occupied : (nx, ny, nz) bool
+        Those cubes are set.
+    """
+    for e in range(tets.shape[0]):
+        middle = np.zeros(3)
+        for a in range(4):
+            first = points[tets[e, a]]
+            middle += 0.25 * first
+            for b in range(a + 1):
+                second = points[tets[e, b]]
+                x, y, z = first[0] + second[0], first[1] + second[1], first[2] + second[2]
+                occupied[int(0.5 * x), int(0.5 * y), int(0.5 * z)] = True
+        occupied[int(middle[0]), int(middle[1]), int(middle[2])] = True
+
+
+@njit(cache=True, nogil=True)
+def _share_seen(occupied, starts, normals, rays, n_steps, share):
+    """Walk every ray that leaves a face, a cube a step, until it meets muscle or leaves the grid.
+
+    Parameters
+    ----------
+    occupied : (nx, ny, nz) bool
+    starts, normals : (n, 3) float64
+        Faces, in cubes from the corner of the grid; walks begin two cubes along the normal and two along the ray.
+    rays : (n_rays, 3) float64
+    n_steps : int
+        Most steps of a walk.
+    share : (n,) float64
+        Of the rays that meet muscle, 0 where none leaves the face; overwritten.
+    """
+    nx, ny, nz = occupied.shape
+    for i in range(starts.shape[0]):
+        hits, sent = 0, 0
+        for r in range(rays.shape[0]):
+            dx, dy, dz = rays[r, 0], rays[r, 1], rays[r, 2]
+            if normals[i, 0] * dx + normals[i, 1] * dy + normals[i, 2] * dz <= LEAST_COSINE:
+                continue
+            sent += 1
+            x = starts[i, 0] + 2.0 * (normals[i, 0] + dx)
+            y = starts[i, 1] + 2.0 * (normals[i, 1] + dy)
+            z = starts[i, 2] + 2.0 * (normals[i, 2] + dz)
+            for _ in range(n_steps):
+                if not (0.0 <= x < nx and 0.0 <= y < ny and 0.0 <= z < nz):
+                    break
+                if occupied[int(x), int(y), int(z)]:
+                    hits += 1
+                    break
+                x, y, z = x + dx, y + dy, z + dz
+        share[i] = hits / max(sent, 1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cardiotwin.meshes.adjacency import edges
 from cardiotwin.meshes.mesh import Mesh
 
 _EDGES = np.array([[0, 1, 2, 3], [0, 2, 1, 3], [0, 3, 1, 2], [1, 2, 0, 3], [1, 3, 0, 2], [2, 3, 0, 1]])
@@ -41,16 +42,15 @@ def dihedral_angles(points: np.ndarray, tets: np.ndarray) -> np.ndarray:
 
 def edge_lengths(points: np.ndarray, tets: np.ndarray) -> np.ndarray:
     """(n_edges,) length of every edge once, mm."""
-    pairs = np.sort(tets[:, _EDGES[:, :2]].reshape(-1, 2), axis=1).astype(np.int64)
-    keys = np.unique(pairs[:, 0] * len(points) + pairs[:, 1])
-    return np.linalg.norm(points[keys // len(points)] - points[keys % len(points)], axis=1)
+    first, second = edges(tets, len(points))
+    return np.linalg.norm(points[first] - points[second], axis=1)
 
 
 def quality(mesh: Mesh) -> Quality:
     """Measure a mesh."""
     angles = dihedral_angles(mesh.points, mesh.tets)
     smallest = angles.min(axis=1)
-    edges = edge_lengths(mesh.points, mesh.tets)
+    lengths = edge_lengths(mesh.points, mesh.tets)
     return Quality(
         n_nodes=len(mesh.points),
         n_tets=len(mesh.tets),
@@ -59,6 +59,6 @@ def quality(mesh: Mesh) -> Quality:
         first_percentile_dihedral=float(np.percentile(smallest, 1)),
         median_dihedral=float(np.median(smallest)),
         largest_dihedral=float(angles.max()),
-        mean_edge_mm=float(edges.mean()),
-        longest_edge_mm=float(edges.max()),
+        mean_edge_mm=float(lengths.mean()),
+        longest_edge_mm=float(lengths.max()),
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial import Delaunay
 
-from cardiotwin.meshes.adjacency import BOUNDARY, CROWDED, face_neighbours, parts
+from cardiotwin.meshes.adjacency import BOUNDARY, CROWDED, edges, face_neighbours, parts
 from cardiotwin.meshes.mesh import signed_volumes
 from cardiotwin.meshes.surfaces import largest_part
 from cardiotwin.meshes.tetrahedra import stuff
@@ -75,3 +75,10 @@ def test_signed_volumes_are_determinants(tets):
     points = np.random.default_rng(5).random((300, 3))
     edges = points[tets[:, 1:]] - points[tets[:, :1]]
     np.testing.assert_allclose(signed_volumes(points, tets), np.linalg.det(edges) / 6, atol=1e-15)
+
+
+def test_every_edge_is_there_once(tets):
+    low, high = edges(tets, 300)
+    truth = {tuple(sorted((int(tet[a]), int(tet[b])))) for tet in tets for a in range(4) for b in range(a)}
+    assert len(low) == len(truth)
+    assert set(zip(low.tolist(), high.tolist(), strict=True)) == truth

@@ -17,7 +17,7 @@ COARSE = MeshFileSettings(allow_coarse=True)
 
 @pytest.fixture(scope="module")
 def heart():
-    return ellipsoid_heart(4.0)
+    return ellipsoid_heart(3.0)
 
 
 def given(heart, turn=((1, 0, 0), (0, 1, 0), (0, 0, 1))):

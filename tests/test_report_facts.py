@@ -11,11 +11,14 @@ from short_axis import image, scar_mask
 from small_study import small_study
 
 from cardiotwin.ecg import Ecg
+from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.report.agreement import aligned
 from cardiotwin.report.facts import answer, report_facts, strict_json
 from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
 from cardiotwin.report.html import number, percent
 from cardiotwin.report.uncertain import what_is_uncertain
+from cardiotwin.segmentation import with_scar
+from cardiotwin.segmentation.methods import chosen_method
 from cardiotwin.settings import Settings
 
 
@@ -310,3 +313,15 @@ def test_every_confidence_is_shown_also_as_it_comes_back_from_the_store():
     stored = json.loads(json.dumps(confidence))
     assert isinstance(stored["by_slice"], list)
     assert {name: plain(value) for name, value in stored.items()} == {n: plain(v) for n, v in confidence.items()}
+
+
+def test_the_share_of_scar_by_other_methods_is_of_the_wall_they_look_in(study):
+    """Not of the mesh, which is rounded off at apex and base: the same image beside a heart of twice the volume."""
+    segmentation = study.segmentation
+    wall = np.isin(segmentation.labels, (2, 4, 5)) & np.isfinite(segmentation.signal)
+    mesh = study.heart.mesh
+    larger = replace(study.heart, mesh=Mesh(2.0 ** (1 / 3) * mesh.points, mesh.tets))
+    for one in (study, replace(study, heart=larger)):
+        used = report_facts(one)["substrate"]["sweep"][0]
+        found = with_scar(segmentation, chosen_method(study.settings.segment)).labels
+        assert used["of_left"] == pytest.approx(np.isin(found, (4, 5)).sum() / wall.sum())

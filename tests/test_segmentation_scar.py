@@ -1,6 +1,8 @@
 """Thresholds on the myocardial signal: what they keep, what they must not invent."""
 
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,14 @@ from cardiotwin.errors import QualityGate
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.lge import LgeScan, scan
 from cardiotwin.segmentation import relabel, segment, sweep, volumes_ml
-from cardiotwin.segmentation.scar import bilateral, coil_shading, noise_level, rim_from_within, without_partial_volume
+from cardiotwin.segmentation.scar import (
+    bilateral,
+    coil_shading,
+    noise_level,
+    rim_from_within,
+    without_partial_volume,
+    without_specks,
+)
 from cardiotwin.settings import SegmentSettings
 
 
@@ -54,6 +63,27 @@ def test_blood_in_the_next_slice_does_not_explain_scar_as_bright_as_blood():
     left = without_partial_volume(measured, measured, wall, blood, 0.1, 1.0, np.array([1.5, 1.5, 8.0]))
     assert (left[1, 4:10, 3:11] == 0.1).all()
     assert (left[1, 13:20, 3:11] == 1.0).all()
+
+
+def test_what_was_too_small_to_be_scar_is_counted():
+    """Two islands in one slice of 1.5 x 1.5 x 8 mm voxels: six of them are 108 mm3, twelve are 216."""
+    wall = np.ones((1, 20, 20), bool)
+    values = np.full(wall.shape, 0.1)
+    values[0, 2:4, 2:5] = values[0, 10:13, 10:14] = 1.0
+    left, specks_mm3 = without_specks(values, wall, 0.1, 1.0, np.array([1.5, 1.5, 8.0]))
+    assert specks_mm3 == pytest.approx(6 * 18.0)
+    assert (left[0, 2:4, 2:5] == 0.1).all()
+    assert (left[0, 10:13, 10:14] == 1.0).all()
+    assert re.fullmatch(r"\d+ mm3", segment(image()).confidence["specks"])
+
+
+def test_a_stack_too_short_says_in_how_many_of_its_slices_the_ring_was_found():
+    from cardiotwin.segmentation.automatic import _check_found
+
+    wall = SimpleNamespace(blood=np.ones(4), myocardium=np.zeros(4))
+    for found, words in (([1], r"in 1 of 4 slices \(slice 2\); expected at least 3"), ([1, 2], r"\(slices 2 and 3\)")):
+        with pytest.raises(QualityGate, match=words):
+            _check_found(wall, np.array(found))
 
 
 def test_a_cine_says_that_scar_cannot_be_seen():

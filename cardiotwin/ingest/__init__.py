@@ -4,8 +4,8 @@ from cardiotwin.ingest.anatomy import check_not_mirrored
 from cardiotwin.ingest.archives import opened
 from cardiotwin.ingest.deidentify import deidentify, identity, same_person, write_deidentified
 from cardiotwin.ingest.dicom_image import Wanted, image_files, read_dicom, take_dicom
-from cardiotwin.ingest.ecg_csv import read_electrodes
 from cardiotwin.ingest.ecg_files import read_ecg
+from cardiotwin.ingest.electrode_csv import electrodes_and_notes, read_electrodes
 from cardiotwin.ingest.labels import read_label_map
 from cardiotwin.ingest.recognise import explain, recognise, recognise_all
 from cardiotwin.ingest.study import Series, Study, read_header, survey
@@ -16,6 +16,7 @@ __all__ = [
     "Wanted",
     "check_not_mirrored",
     "deidentify",
+    "electrodes_and_notes",
     "explain",
     "identity",
     "image_files",

@@ -1,4 +1,4 @@
-"""ECGs and electrode positions from CSV."""
+"""ECGs from CSV, and what every table of numbers needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from cardiotwin.ecg import LEADS
-from cardiotwin.electrodes import ELECTRODES, Electrodes
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest.ecg_dicom import MOST_CHANNELS, MV_PER_UNIT
 from cardiotwin.ingest.ecg_quality import Recording
@@ -21,10 +20,6 @@ MOST_HEAD_BYTES = 1 << 16
 MS_PER_UNIT = {"s": 1000.0, "ms": 1.0, "us": 1e-3}
 LEAD_NAMES = {lead.lower(): lead for lead in LEADS}
 UNEVEN_TIME = 0.02
-LEAST_SPREAD_MM = 100.0
-"""Largest extent of the electrodes along an axis; the other end, limbs included, is the limit of a position."""
-LIKELY_UNITS = (("metres", 1000, 0.05, 3.0), ("centimetres", 10, 5.0, LEAST_SPREAD_MM))
-"""Unit, factor to mm, and the extents that speak for it."""
 
 
 def read_csv_recording(
@@ -49,60 +44,6 @@ def read_csv_recording(
         hz = _hz_of(time_ms, name)
     scaled = {lead: values * _mv_per(units[lead], lead, name) for lead, values in named.items()}
     return Recording(name, scaled, float(hz), "unit")
-
-
-def read_electrodes(path: str | Path) -> Electrodes:
-    """Electrode positions from a CSV with the columns ``name, x_mm, y_mm, z_mm`` (LPS).
-
-    RA, LA and LL and V1 to V6 are needed: a simulated ECG has all twelve leads. RL is not.
-
-    Raises
-    ------
-    InputRejected
-        Missing columns, an unknown, repeated or missing name, a position that is not finite or beyond 2 m, positions
-        that span no thorax (such as metres or centimetres).
-    """
-    path = Path(path)
-    name = shown(path.name, 120)
-    if not path.is_file():
-        raise InputRejected(f"{name}: no such file; check the path")
-    _, rows = read_rows(path, name)
-    header = [cell.strip().lower() for cell in rows[0]]
-    if header[:4] != ["name", "x_mm", "y_mm", "z_mm"]:
-        raise refusal(f"{name} line 1", shown(",".join(rows[0])), "name,x_mm,y_mm,z_mm", "Add this header; LPS, mm")
-    known = {electrode.lower(): electrode for electrode in ELECTRODES}
-    names: list[str] = []
-    for line, row in enumerate(rows[1:], start=2):
-        electrode = known.get(row[0].strip().lower())
-        if electrode is None or electrode in names:
-            raise refusal(f"{name} line {line}", shown(row[0]), f"each of {', '.join(ELECTRODES)} once", "Correct it")
-        names.append(electrode)
-    positions = _table([row[1:4] for row in rows[1:]], name, first_line=2)
-    if names and positions.shape[1:] != (3,):
-        raise refusal(name, f"{positions.shape[1]} numbers behind each name", "three, in mm", "Correct it")
-    if not names or not np.isfinite(positions).all() or np.abs(positions).max() > 2000:
-        raise refusal(name, "no positions, or one that is not finite or beyond 2000 mm", "LPS, mm", "Correct it")
-    if missing := [electrode for electrode in ELECTRODES if electrode != "RL" and electrode not in names]:
-        found = f"{', '.join(names)} but not {', '.join(missing)}"
-        raise refusal(name, found, "RA, LA, LL and V1 to V6 (RL may be left out)", f"Add {', '.join(missing)}")
-    _check_spans_a_thorax(positions, name)
-    return Electrodes(names=tuple(names), positions=positions, measured=True)
-
-
-def _check_spans_a_thorax(positions: np.ndarray, name: str) -> None:
-    """A real adult's ten electrodes span 346 x 132 x 432 mm; a newborn's shoulder and hip are 200 mm apart."""
-    extent = float(np.ptp(positions, axis=0).max())
-    for unit, factor, least, most in LIKELY_UNITS:
-        if least <= extent <= most:
-            raise refusal(
-                name,
-                f"positions that span {extent:.3g} mm, as a thorax does in {unit}",
-                f"at least {LEAST_SPREAD_MM:.0f} mm",
-                f"Give mm: multiply by {factor}",
-            )
-    if extent < LEAST_SPREAD_MM:
-        advice = "Check the positions and their unit"
-        raise refusal(name, f"positions that span {extent:.3g} mm", f"at least {LEAST_SPREAD_MM:.0f} mm", advice)
 
 
 def first_row(path: Path, name: str) -> list[str]:
@@ -174,7 +115,7 @@ def _with_header(
         raise refusal(
             f"{name} line 1", shown(",".join(titles)), "lead names such as I [mV]", "Add a header, or pass leads="
         )
-    table = _table(rows[1:], name, first_line=2, width=len(titles))
+    table = number_table(rows[1:], name, first_line=2, width=len(titles))
     columns: dict[str, np.ndarray] = {}
     units: dict[str, str | None] = {}
     for index, (lead, own) in enumerate(found):
@@ -218,7 +159,7 @@ def _without_header(rows: list[list[str]], leads: Sequence[str], name: str) -> d
     names = [LEAD_NAMES.get(lead.lower(), "") for lead in leads]
     if "" in names or len(set(names)) != len(names):
         raise InputRejected(f"leads={[shown(lead) for lead in leads]}: expected different ones of {', '.join(LEADS)}")
-    table = _table(rows, name, first_line=1)
+    table = number_table(rows, name, first_line=1)
     if table.shape[0] != len(names) and table.shape[1] == len(names):
         table = table.T
     if table.shape[0] != len(names):
@@ -228,7 +169,7 @@ def _without_header(rows: list[list[str]], leads: Sequence[str], name: str) -> d
     return dict(zip(names, table, strict=True))
 
 
-def _table(rows: list[list[str]], name: str, *, first_line: int, width: int | None = None) -> np.ndarray:
+def number_table(rows: Sequence[Sequence[str]], name: str, *, first_line: int, width: int | None = None) -> np.ndarray:
     """(n_rows, n_columns) float64; an empty cell is NaN."""
     width = len(rows[0]) if width is None and rows else (width or 0)
     if width > MOST_CHANNELS * 1000 and len(rows) > MOST_CHANNELS:

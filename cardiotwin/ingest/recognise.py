@@ -14,12 +14,13 @@ from cardiotwin.ingest.dicomdir import DICOMDIR, is_dicomdir
 from cardiotwin.ingest.ecg_csv import first_row, is_number, lead_of
 from cardiotwin.ingest.ecg_dicom import ECG_CLASSES
 from cardiotwin.ingest.ecg_wfdb import signal_files
+from cardiotwin.ingest.electrode_csv import holds_electrodes
 from cardiotwin.ingest.folders import regular_files
 from cardiotwin.ingest.labels import LABEL_ENDINGS, read_volume
 from cardiotwin.ingest.study import DICOM_ENDINGS
 from cardiotwin.ingest.surface_files import ENDINGS as SURFACE_ENDINGS
 from cardiotwin.ingest.wording import name_of, shown
-from cardiotwin.meshes.formats import is_mesh
+from cardiotwin.meshes.formats import is_field_table, is_mesh
 
 KINDS = (
     "dicom_image",
@@ -96,6 +97,8 @@ def _kind(file: Path) -> tuple[str, str]:
             return _dicom(file)
         if name.endswith(".hea"):
             return "wfdb_ecg", "a WFDB header"
+        if name.endswith(".csv") and holds_electrodes(file, name_of(file)):
+            return "electrodes", "electrode positions"
         if is_mesh(file):
             return "mesh", "a mesh"
         if name.endswith(".csv"):
@@ -137,8 +140,8 @@ def _dicom(file: Path) -> tuple[str, str]:
 
 def _csv(file: Path) -> tuple[str, str]:
     titles = [cell.strip().lower() for cell in first_row(file, name_of(file))]
-    if {"x_mm", "y_mm", "z_mm"} <= set(titles):
-        return "electrodes", "electrode positions"
+    if is_field_table(file):
+        return "unknown", "a field of a mesh in tables; name the folder of the mesh, or its NAME_xyz.csv"
     no_header = "a CSV without a header; an ECG needs lead names such as I [mV] in its first line"
     if len(titles) in (3, 4) and all(map(is_number, titles[-3:])):
         return "unknown", f"{no_header}, electrode positions name,x_mm,y_mm,z_mm"

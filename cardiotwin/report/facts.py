@@ -21,7 +21,7 @@ from cardiotwin.report.agreement import Span, activation_span, aligned, fitted_c
 from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
 from cardiotwin.report.missing import what_is_missing
 from cardiotwin.report.uncertain import caveats, independent_members, told_of_inputs, what_is_uncertain
-from cardiotwin.segmentation import find_corridors, sweep, volumes_ml
+from cardiotwin.segmentation import find_corridors, left_wall_ml, sweep, volumes_ml
 from cardiotwin.study import Study
 from cardiotwin.units import cubic_mm_to_ml
 
@@ -185,12 +185,13 @@ def _substrate(study: Study) -> dict[str, Any]:
     }
     segmentation = study.segmentation
     rows = sweep(segmentation, study.settings.segment) if segmentation is not None else ()
-    left_ml = float(volumes[left].sum()) or math.nan
+    wall_ml = left_wall_ml(segmentation) if segmentation is not None else math.nan
+    left_mm3 = float(volumes[left].sum()) or math.nan
     return {
         "scar_assessable": heart.scar_assessable,
         "imaging": study.image.kind if study.image is not None else None,
         "in_mesh": {name: cubic_mm_to_ml(float(value)) for name, value in in_mesh.items()},
-        "scar_share_of_left": float(volumes[left & (heart.tissue_class != HEALTHY)].sum()) / left_ml,
+        "scar_share_of_left": float(volumes[left & (heart.tissue_class != HEALTHY)].sum()) / left_mm3,
         "in_image_ml": volumes_ml(segmentation) if segmentation is not None else None,
         "confidence": explained(segmentation.confidence, CONFIDENCE) if segmentation is not None else [],
         "corridors": [
@@ -207,13 +208,11 @@ def _substrate(study: Study) -> dict[str, Any]:
             for one in (find_corridors(segmentation) if segmentation is not None else ())
         ],
         "sweep": [
-            asdict(row) | {"used": number == 0, "of_left": _share(row, left_ml)} for number, row in enumerate(rows)
+            # Of the wall in the image, where the methods look: that of the mesh is rounded off at base and apex.
+            asdict(row) | {"used": number == 0, "of_left": (row.core_ml + row.border_zone_ml) / wall_ml}
+            for number, row in enumerate(rows)
         ],
     }
-
-
-def _share(row: Any, left_mm3: float) -> float:
-    return float((row.core_ml + row.border_zone_ml) / cubic_mm_to_ml(left_mm3))
 
 
 def _confirmation(study: Study) -> dict[str, Any] | None:

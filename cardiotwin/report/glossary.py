@@ -45,6 +45,10 @@ CONFIDENCE = {
         "brightest myocardium over blood, 1 at most",
         "about 1 where scar is dense; below 0.6 none is",
     ),
+    "specks": (
+        "bright islands of the wall that were left out, each below 150 mm3 (6 mm in one slice): too small to be scar",
+        "small beside the scar: else look at the slices",
+    ),
     "myocardium_bright": (
         "share of the wall above the lower threshold: border zone and core",
         "no scale: see the thresholds above",

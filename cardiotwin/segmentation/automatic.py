@@ -77,6 +77,7 @@ def segment(image: Image, settings: SegmentSettings | None = None, progress: Pro
     confidence |= {
         "noise_of_maximum": round(min(scar.noise, 1.0), 3),
         "maximum_over_blood": round(min(scar.maximum_over_blood, 1.0), 3),
+        "specks": f"{scar.specks_mm3:.0f} mm3",
     }
     left_wall = int((labels == MYOCARDIUM).sum())
     labels[ruled] = MYOCARDIUM
@@ -101,9 +102,11 @@ def _check_found(wall: Wall, found: np.ndarray) -> float:
     if len(found) == 0:
         raise QualityGate("image: no left ventricle found (no bright cavity ringed by a dark wall); is it short axis?")
     if len(found) < FEWEST_SLICES:
+        listed = f"slice {found[0] + 1}" if len(found) == 1 else f"slices {found[0] + 1} and {found[-1] + 1}"
         raise QualityGate(
-            f"image: left ventricle seen in {len(found)} slices ({found[0] + 1} to {found[-1] + 1}); "
-            f"expected at least {FEWEST_SLICES}; acquire a full short-axis stack"
+            f"image: found the whole ring of the left ventricle in {len(found)} of {len(wall.blood)} slices "
+            f"({listed}); expected at least {FEWEST_SLICES} side by side. Give the short-axis stack from base to "
+            "apex, or a label map"
         )
     blood, muscle = wall.blood[found], wall.myocardium[found]
     contrast = float(np.median((blood - muscle) / np.maximum(blood + muscle, 1e-12)))

@@ -210,6 +210,13 @@ def sweep(segmentation: Segmentation, settings: SegmentSettings) -> tuple[SweepR
     return tuple(rows)
 
 
+def left_wall_ml(segmentation: Segmentation) -> float:
+    """The wall in which `sweep` looks for scar, the left ventricle's with the septum, mL; NaN without a signal."""
+    if segmentation.signal is None:
+        return float("nan")
+    return cubic_mm_to_ml(float(seen(segmentation).myocardium.sum() * np.prod(_spacing_mm(segmentation))))
+
+
 def _spacing_mm(segmentation: Segmentation) -> np.ndarray:
     """(3,) between columns, rows, slices."""
     return np.linalg.norm(segmentation.affine[:3, :3], axis=0)

@@ -39,6 +39,8 @@ class Enhancement:
         The brightest myocardium, blood being 1.
     faintest : float
         What the brightest 5 mm of a scar reach at least, fraction of the same maximum.
+    specks_mm3 : float
+        Volume of the bright islands that were too small to be scar.
     """
 
     signal: np.ndarray
@@ -46,6 +48,7 @@ class Enhancement:
     noise: float
     maximum_over_blood: float
     faintest: float
+    specks_mm3: float = 0.0
 
 
 def enhancement(image: Image, myocardium: np.ndarray, left_blood: np.ndarray, right_blood: np.ndarray) -> Enhancement:
@@ -58,14 +61,14 @@ def enhancement(image: Image, myocardium: np.ndarray, left_blood: np.ndarray, ri
     if sigma > 0.04 * (blood - remote):
         even = bilateral(even, myocardium, sigma)
     even = rim_from_within(even, myocardium)
-    even = without_specks(even, myocardium, remote, blood, image.spacing_mm)
+    even, specks_mm3 = without_specks(even, myocardium, remote, blood, image.spacing_mm)
     even = without_partial_volume(even, measured, myocardium, left_blood, remote, blood, image.spacing_mm)
     brightest = local_maximum(even, myocardium, image.spacing_mm)
     maximum = max(brightest, LEAST_SCAR_OVER_BLOOD * blood)
     signal = np.where(myocardium, np.clip(even / maximum, 0, 1), np.nan).astype(np.float32)
     as_measured = np.where(myocardium, measured / maximum, np.nan).astype(np.float32)
     faintest = LEAST_SCAR_OVER_BLOOD * blood / maximum
-    return Enhancement(signal, as_measured, sigma / maximum, brightest / blood, faintest)
+    return Enhancement(signal, as_measured, sigma / maximum, brightest / blood, faintest, specks_mm3)
 
 
 def coil_shading(image: Image, blood: np.ndarray) -> np.ndarray:
@@ -133,12 +136,19 @@ def rim_from_within(values: np.ndarray, myocardium: np.ndarray) -> np.ndarray:
 
 def without_specks(
     values: np.ndarray, myocardium: np.ndarray, remote: float, blood: float, spacing_mm: np.ndarray
-) -> np.ndarray:
-    """Bright islands too small to be scar, noise and the rest of partial volume, become healthy muscle."""
+) -> tuple[np.ndarray, float]:
+    """Bright islands too small to be scar, noise and the rest of partial volume, become healthy muscle.
+
+    Returns
+    -------
+    values : (n_slices, n_rows, n_columns) float64
+    specks_mm3 : float
+        Volume of those islands.
+    """
     pieces, count = _bright_pieces(values, myocardium, remote, blood)
     size = np.bincount(pieces.ravel(), minlength=count + 1) * np.prod(spacing_mm)
     speck = (size < LEAST_SCAR_MM3)[pieces] & (pieces > 0)
-    return np.where(speck, remote, values)
+    return np.where(speck, remote, values), float(speck.sum() * np.prod(spacing_mm))
 
 
 def without_partial_volume(

@@ -26,6 +26,7 @@ from cardiotwin.meshes.formats.claims import (
 )
 
 NODES, CELLS = "_xyz.csv", "_tetra.csv"
+FIELDS = ("_nodefield_", "_boundarynodefield_")
 MOST_TABLES = 64
 LONGEST_LINE = 4000
 MOST_BYTES = 4 << 30
@@ -34,6 +35,11 @@ MOST_BYTES = 4 << 30
 def is_table_mesh(path: Path) -> bool:
     """Whether a folder, or a file of it, is such a mesh."""
     return (path.is_dir() and any(path.glob(f"*{NODES}"))) or (path.name.endswith(NODES) and path.is_file())
+
+
+def is_field_table(path: Path) -> bool:
+    """Whether a file is a field, a list of nodes or the tetrahedra of such a mesh, by its name."""
+    return any(part in path.name for part in FIELDS) or path.name.endswith(CELLS)
 
 
 def read_tables(path: Path) -> RawMesh:
@@ -50,7 +56,8 @@ def read_tables(path: Path) -> RawMesh:
     cells = nodes.with_name(f"{stem}{CELLS}")
     if not cells.is_file():
         raise MeshError(
-            f"{shown(nodes.name)}: no tetrahedra beside it; expected {shown(cells.name)} with four node indices a line"
+            f"{shown(nodes.name)}: no tetrahedra beside it; expected {shown(cells.name)} with four node indices a "
+            "line. Add it, or give the mesh in one file instead (.vtu, .vtk, .msh, .xdmf, or .pts with .elem)"
         )
     points, tets = _table(nodes, MOST_NODES, (3,)), _table(cells, MOST_CELLS, (4,))
     check_counts(shown(nodes.name), len(points), len(tets))

@@ -1,0 +1,217 @@
+"""Electrode positions from CSV: by name, or without names where their places leave no doubt which is which."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cardiotwin.electrodes import ELECTRODES, Electrodes
+from cardiotwin.errors import InputRejected
+from cardiotwin.ingest.ecg_csv import MOST_HEAD_BYTES, is_number, number_table, read_rows
+from cardiotwin.ingest.wording import refusal, shown
+
+_log = logging.getLogger(__name__)
+
+HEADER = "name,x_mm,y_mm,z_mm"
+NAMES = {electrode.lower(): electrode for electrode in ELECTRODES}
+CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
+MM_PER = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
+MOST_MM = 2000.0
+LEAST_SPREAD_MM = 100.0
+"""Largest extent of the electrodes along an axis. A real adult's ten span 346 x 132 x 432 mm; a newborn's shoulder and
+hip are 200 mm apart."""
+LIKELY_UNITS = (("m", "metres", 0.05, 3.0), ("cm", "centimetres", 5.0, LEAST_SPREAD_MM), ("mm", "", 100.0, 3000.0))
+"""Unit, its name, and the extents that speak for it."""
+APART_MM = 50.0
+"""Between left and right, and between limbs and chest, at least, where places shall say which electrode is which."""
+WHICH_IS_WHICH = f"Write the header {HEADER} and begin each row with RA, LA, LL, RL or V1 to V6; LPS"
+_COLUMN = re.compile(r"([xyz])(?:[\s_]*[\[(]?\s*(mm|cm|m)\s*[\])]?)?", re.I)
+
+
+def holds_electrodes(path: Path, name: str) -> bool:
+    """Whether a CSV has columns x, y and z behind a name, named electrodes without a header, or nine or ten positions.
+
+    Raises
+    ------
+    InputRejected
+        As `read_rows`.
+    """
+    with path.open("rb") as file:
+        head = file.read(MOST_HEAD_BYTES).split(b"\n", 1)[0]
+    if b"x" in head.lower() and b"z" in head.lower():
+        first = [cell.strip() for cell in re.split("[,;\t]", head.decode("utf-8-sig", errors="replace"))]
+        if _unit_of_columns(first) is not None:
+            return True
+    if path.stat().st_size > MOST_HEAD_BYTES:
+        return False
+    _, rows = read_rows(path, name)
+    return _are_bare(rows) or (len(rows) in (9, 10) and all(_is_named(row) for row in rows))
+
+
+def read_electrodes(path: str | Path) -> Electrodes:
+    """As `electrodes_and_notes`; the notes go to the log."""
+    electrodes, notes = electrodes_and_notes(path)
+    for note in notes:
+        _log.warning("%s: %s", shown(Path(path).name, 120), note)
+    return electrodes
+
+
+def electrodes_and_notes(path: str | Path) -> tuple[Electrodes, tuple[str, ...]]:
+    """Electrode positions from a CSV with the columns ``name, x_mm, y_mm, z_mm`` (LPS), and what was assumed.
+
+    ``x_cm`` and ``x_m`` are other units; without any it is the one in which the positions span a thorax. RA, LA and LL
+    and V1 to V6 are needed: a simulated ECG has all twelve leads. RL is not. Nine or ten rows without names are taken
+    where arms, legs and chest lie apart and V1 to V6 follow each other in the file as they do round the chest.
+
+    Raises
+    ------
+    InputRejected
+        Missing columns, an unknown, repeated or missing name, a position that is not finite or beyond 2 m, positions
+        that span no thorax (such as metres or centimetres under ``x_mm``), rows that cannot be told apart.
+    """
+    path = Path(path)
+    name = shown(path.name, 120)
+    if not path.is_file():
+        raise InputRejected(f"{name}: no such file; check the path")
+    _, rows = read_rows(path, name)
+    unit, names, cells, first_line = _laid_out(rows, name)
+    if names:
+        _check_complete(names, name)
+    positions = number_table(cells, name, first_line=first_line)
+    if positions.shape[1:] != (3,):
+        raise refusal(name, f"{positions.shape[1]} numbers behind each name", "three, in mm", "Correct it")
+    if not len(positions) or not np.isfinite(positions).all():
+        raise refusal(name, "no positions, or one that is not finite", "LPS, mm", "Correct it")
+    notes = []
+    if not unit:
+        unit, note = _likely_unit(positions, name)
+        notes.append(note)
+    positions = MM_PER[unit] * positions
+    if np.abs(positions).max() > MOST_MM:
+        raise refusal(name, f"a position beyond {MOST_MM:.0f} mm", "LPS, mm", "Correct it")
+    _check_spans_a_thorax(positions, name)
+    if not names:
+        names = _named_by_place(positions, name)
+        notes.append(
+            f"positions without names: taken as {', '.join(names)}, row by row, because their places say so (arms "
+            "above, legs below, V1 to V6 one after the other round the chest)"
+        )
+    return Electrodes(names=tuple(names), positions=positions, measured=True), tuple(notes)
+
+
+def _laid_out(rows: list[list[str]], name: str) -> tuple[str, list[str], list[list[str]], int]:
+    """Unit ("" where the file does not say), names (none of bare positions), cells of numbers, and their first line."""
+    header = [cell.strip() for cell in rows[0]]
+    unit = _unit_of_columns(header)
+    if unit is None and _are_bare(rows):
+        return "", [], rows, 1
+    if unit is None and not _is_named(rows[0]):
+        raise refusal(f"{name} line 1", shown(",".join(rows[0])), HEADER, "Add this header; LPS, mm")
+    first_line = 1 if unit is None else 2
+    names: list[str] = []
+    for line, row in enumerate(rows[first_line - 1 :], start=first_line):
+        electrode = NAMES.get(row[0].strip().lower())
+        if electrode is None or electrode in names:
+            raise refusal(f"{name} line {line}", shown(row[0]), f"each of {', '.join(ELECTRODES)} once", "Correct it")
+        names.append(electrode)
+    if not names:
+        raise refusal(name, "no positions, or one that is not finite", "LPS, mm", "Correct it")
+    return unit or "", names, [row[1:4] for row in rows[first_line - 1 :]], first_line
+
+
+def _unit_of_columns(titles: Sequence[str]) -> str | None:
+    """``"mm"`` of ``name,x_mm,y_mm,z_mm``, "" of ``name,x,y,z``; None where these are no titles of positions."""
+    if len(titles) < 4 or titles[0].strip().lower() not in ("name", "electrode", "label"):
+        return None
+    found = [_COLUMN.fullmatch(title.strip()) for title in titles[1:4]]
+    axes = [one and one[1].lower() for one in found]
+    units = {(one[2] or "").lower() for one in found if one}
+    return units.pop() if axes == ["x", "y", "z"] and len(units) == 1 else None
+
+
+def _are_bare(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether these are nine or ten positions without anything else."""
+    return len(rows) in (9, 10) and all(len(row) == 3 and all(map(is_number, row)) for row in rows)
+
+
+def _is_named(row: Sequence[str]) -> bool:
+    return len(row) == 4 and row[0].strip().lower() in NAMES and all(map(is_number, row[1:]))
+
+
+def _likely_unit(positions: np.ndarray, name: str) -> tuple[str, str]:
+    """The unit in which the positions span a thorax, and a note."""
+    extent = float(np.ptp(positions, axis=0).max())
+    for unit, _, least, most in LIKELY_UNITS:
+        if least <= extent < most:
+            return unit, f"no unit in it: taken as {unit}, in which {extent:.4g} across is a thorax"
+    raise refusal(name, f"positions that span {extent:.3g}", "a thorax in mm, cm or m", f"Say the unit: {HEADER}")
+
+
+def _check_spans_a_thorax(positions: np.ndarray, name: str) -> None:
+    extent = float(np.ptp(positions, axis=0).max())
+    if extent >= LEAST_SPREAD_MM:
+        return
+    likely = [(words, unit) for unit, words, least, most in LIKELY_UNITS if words and least <= extent <= most]
+    expected = f"at least {LEAST_SPREAD_MM:.0f} mm"
+    if not likely:
+        raise refusal(name, f"positions that span {extent:.3g} mm", expected, "Check the positions and their unit")
+    words, unit = likely[0]
+    found = f"positions that span {extent:.3g} mm, as a thorax does in {words}"
+    raise refusal(name, found, expected, f"Give mm: multiply by {MM_PER[unit]:.0f}")
+
+
+def _named_by_place(positions: np.ndarray, name: str) -> list[str]:
+    """Which electrode is at each place, where that is also an order in which people write them.
+
+    The two highest are the arms, what is below the chest's six the legs, the larger x (LPS) the left one, and V1 to V6
+    go round the chest from right to left, seen from above. A file in another frame, or mirrored, has V6 before V1; one
+    that is upside down has legs before arms.
+
+    Raises
+    ------
+    InputRejected
+        Arms, chest and legs do not lie apart; or V1 to V6 do not follow each other.
+    """
+    found = _by_place(positions)
+    chest = [electrode for electrode in found if electrode in CHEST]
+    order = "".join(electrode[-1] if electrode not in CHEST else "V" for electrode in found)
+    if chest != list(CHEST) or not re.fullmatch("(AAL{1,2})?VVVVVV(AAL{1,2})?", order):
+        raise refusal(
+            name,
+            f"{len(positions)} positions without names, whose places do not say which is which",
+            "a name in each row, or arms above, legs below and V1 to V6 one after the other round the chest, in LPS",
+            WHICH_IS_WHICH,
+        )
+    return found
+
+
+def _by_place(positions: np.ndarray) -> list[str]:
+    """Names by place, in the order of the rows; none where arms, chest and legs do not lie apart."""
+    x, y, z = positions.T
+    down = np.argsort(-z)
+    arms, chest, legs = down[:2], down[2:8], down[8:]
+    middle = x[arms].mean()
+    apart = min(z[arms].min() - z[chest].max(), z[chest].min() - z[legs].max(), np.ptp(x[arms])) >= APART_MM
+    of_legs = np.ptp(x[legs]) >= APART_MM if len(legs) == 2 else x[legs[0]] > middle
+    in_front = y[chest].min() < y[arms].mean()
+    if not (apart and of_legs and in_front):
+        return []
+    names = [""] * len(positions)
+    for limbs, sides in ((arms, ("RA", "LA")), (legs, ("RL", "LL")[-len(legs) :])):
+        for row, side in zip(limbs[np.argsort(x[limbs])], sides, strict=True):
+            names[row] = side
+    behind = y[chest].max() + APART_MM
+    turn = np.arctan2(x[chest] - middle, behind - y[chest])
+    for row, electrode in zip(chest[np.argsort(turn)], CHEST, strict=True):
+        names[row] = electrode
+    return names
+
+
+def _check_complete(names: Sequence[str], name: str) -> None:
+    if missing := [electrode for electrode in ELECTRODES if electrode != "RL" and electrode not in names]:
+        found = f"{', '.join(names)} but not {', '.join(missing)}"
+        raise refusal(name, found, "RA, LA, LL and V1 to V6 (RL may be left out)", f"Add {', '.join(missing)}")
