@@ -10,10 +10,11 @@ import numba
 import numpy as np
 
 from cardiotwin.ecg import Ecg, depolarisation, electrode_weights, lead_matrix
-from cardiotwin.eikonal import EikonalMesh, conducting_tets, prepare, solve
+from cardiotwin.eikonal import conducting_tets, prepare, solve
 from cardiotwin.electrodes import Electrodes
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.kernels.eikonal import Conductor
 from cardiotwin.progress import Progress, silent
 from cardiotwin.qrs import BEFORE_MS, independent_leads, qrs_complex, smoothed
 from cardiotwin.settings import TissueSettings
@@ -137,7 +138,7 @@ class QrsModel:
 
     Attributes
     ----------
-    mesh : EikonalMesh
+    mesh : Conductor
     library : SiteLibrary
         Where activation may start, and how it spreads from there.
     weights : (2, n_leads, n_nodes) float64
@@ -145,7 +146,7 @@ class QrsModel:
     measured : MeasuredQrs
     """
 
-    mesh: EikonalMesh
+    mesh: Conductor
     library: SiteLibrary
     weights: np.ndarray
     measured: MeasuredQrs

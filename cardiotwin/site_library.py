@@ -13,9 +13,9 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
-from cardiotwin.eikonal import EikonalMesh, solve
+from cardiotwin.eikonal import solve
 from cardiotwin.heart import Heart
-from cardiotwin.kernels.eikonal import EDGES, earliest_of_fields
+from cardiotwin.kernels.eikonal import EDGES, Conductor, earliest_of_fields
 from cardiotwin.progress import Progress, silent
 from cardiotwin.tissue import Velocities
 
@@ -116,7 +116,7 @@ class SiteLibrary:
 
 def site_library(
     heart: Heart,
-    mesh: EikonalMesh,
+    mesh: Conductor,
     nodes: np.ndarray,
     surface: np.ndarray,
     ranges: Sequence[tuple[float, float]],
@@ -129,7 +129,7 @@ def site_library(
     Parameters
     ----------
     heart : Heart
-    mesh : EikonalMesh
+    mesh : Conductor
         Of that heart.
     nodes : (n,) int
         Where activation may start.
@@ -147,7 +147,7 @@ def site_library(
     ratio = _chebyshev(cross[0] / fibre[1], min(cross[1] / fibre[0], 1.0))
     ratio_fast = _chebyshev(cross[0] / fast[1], cross[1] / fast[0]) if fast[1] else np.zeros(1)
     speeds = [Velocities(_CROSS / r, _CROSS, _CROSS / q if q else None) for r in ratio for q in ratio_fast]
-    fields = np.empty((len(chosen), len(speeds), mesh.n_nodes), np.float32)
+    fields = np.empty((len(chosen), len(speeds), len(mesh.points)), np.float32)
     sites = nodes[chosen]
     for entry, speed in enumerate(speeds):
         for start in range(0, len(sites), _BATCH):
@@ -214,9 +214,9 @@ def _stencils(positions: np.ndarray, surface: np.ndarray, chosen: np.ndarray) ->
     return stencils, 1.0 / width + (solved @ (positions[:, None] - middle)[:, 0, :, None])[..., 0]
 
 
-def _surroundings(heart: Heart, mesh: EikonalMesh, nodes: np.ndarray, radius_mm: float) -> _Surroundings:
+def _surroundings(heart: Heart, mesh: Conductor, nodes: np.ndarray, radius_mm: float) -> _Surroundings:
     """Nodes that a few edges reach from a site, within the radius: a ball would jump across narrow cavities."""
-    points, n_nodes = heart.mesh.points, mesh.n_nodes
+    points, n_nodes = heart.mesh.points, len(mesh.points)
     a, b = mesh.tets[:, EDGES[:, 0]].ravel(), mesh.tets[:, EDGES[:, 1]].ravel()
     edges = csr_matrix((np.ones(a.size, np.int8), (a, b)), shape=(n_nodes, n_nodes), dtype=bool)
     edges = edges + edges.T

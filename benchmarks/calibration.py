@@ -1,0 +1,141 @@
+"""From an ECG back to the heart that made it: patients whose truth is drawn, real subjects, missing leads.
+
+    python benchmarks/calibration.py [--json] [--only patients,...] [--patients 20]
+
+A row holds the mean or the worst of its cases as it says; times are processor time of all threads and wall time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from drawn_patients import TISSUE, Patient, drawn_patient
+from scipy.spatial import cKDTree
+from table import Row, listed, options, row, show
+
+from cardiotwin.calibration import Posterior, calibrate
+from cardiotwin.eikonal import prepare, solve
+from cardiotwin.errors import CardioTwinError
+from cardiotwin.heart import Heart
+from cardiotwin.phantom.physiology import true_heart
+from cardiotwin.settings import CalibrateSettings
+
+N_PATIENTS, MEMBERS = 20, 16
+"""Patients, and members of each posterior whose activation is compared."""
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """How near one posterior is to the truth; lengths in mm, times in ms, velocity errors relative."""
+
+    correlation: float
+    endocardium: float
+    cross: float
+    fibre: float
+    inside: tuple[bool, ...]
+    activation: float
+    spread: float
+    earliest: float
+    wall_s: float
+    processor_s: float
+
+
+def score(patient: Patient, settings: CalibrateSettings) -> Score:
+    """Calibrate on a mesh of the twin's own and compare."""
+    heart = true_heart(patient.anatomy, settings.edge_mm)
+    start, start_processor = time.perf_counter(), time.process_time()
+    posterior = calibrate(heart, [patient.ecg], patient.electrodes, settings, TISSUE)
+    wall, processor = time.perf_counter() - start, time.process_time() - start_processor
+    true = {name: float(getattr(patient.velocities, name)) for name in ("endocardium", "cross", "fibre")}
+    found = {name: posterior.interval(getattr(posterior, f"velocity_{name}")) for name in true}
+    error = {name: found[name][1] / true[name] - 1.0 for name in true}
+    first = posterior.site_positions[np.arange(len(posterior.weights)), posterior.site_times_ms.argmin(axis=1)]
+    away = np.linalg.norm(first - patient.sites[patient.site_times_ms.argmin()], axis=1)
+    activation, spread = activation_error(patient, heart, posterior)
+    return Score(
+        float(posterior.weights @ posterior.correlation),
+        **error,
+        inside=tuple(found[name][0] <= true[name] <= found[name][2] for name in true),
+        activation=activation,
+        spread=spread,
+        earliest=posterior.interval(away)[1],
+        wall_s=wall,
+        processor_s=processor,
+    )
+
+
+def activation_error(patient: Patient, heart: Heart, posterior: Posterior) -> tuple[float, float]:
+    """Mean absolute error of the ensemble's mean activation, middles aligned, and the ensemble's own deviation, ms."""
+    members = posterior.draws(MEMBERS, 0)
+    sites = cKDTree(heart.mesh.points).query(posterior.site_positions[members])[1]
+    speeds = [posterior.velocities(int(member)) for member in members]
+    times = solve(prepare(heart, TISSUE), speeds, sites, posterior.site_times_ms[members])
+    apart, nearest = cKDTree(patient.heart.mesh.points).query(heart.mesh.points)
+    true = patient.activation_ms[nearest]
+    both = np.isfinite(times).all(axis=0) & np.isfinite(true) & (apart < 2.0)
+    times, true = times[:, both], true[both]
+    times = times - np.median(times - true, axis=1, keepdims=True)
+    return float(np.abs(times.mean(axis=0) - true).mean()), float(times.std(axis=0).mean())
+
+
+def patient_rows(n_patients: int = N_PATIENTS) -> Iterable[Row]:
+    """Twenty drawn patients, electrodes known; one line each, then the bars."""
+    scores, refused = [], 0
+    for seed in range(1, n_patients + 1):
+        try:
+            one = score(drawn_patient(seed), CalibrateSettings(seed=seed))
+        except CardioTwinError as error:
+            refused += 1
+            yield row(f"patient {seed}", None, "", note=f"refused: {error}")
+            continue
+        scores.append(one)
+        note = (
+            f"endocardial {one.endocardium:+.0%}, cross {one.cross:+.0%}, fibre {one.fibre:+.0%}, inside {one.inside}; "
+            f"activation {one.activation:.1f} ms (ensemble's deviation {one.spread:.1f}); earliest site "
+            f"{one.earliest:.0f} mm; {one.wall_s:.0f} s, processor {one.processor_s:.0f} s"
+        )
+        yield row(f"patient {seed}: QRS correlation", one.correlation, "1", note=note)
+    yield from patient_summary(scores, refused)
+
+
+def patient_summary(scores: list[Score], refused: int) -> list[Row]:
+    """The bars, on the median patient; the note holds all."""
+    note = f"median of {len(scores)} patients, {refused} refused"
+
+    def line(name: str, values: list[float], unit: str, bar: float, *, least: bool = False) -> Row:
+        middle = float(np.median(values))
+        return row(name, middle, unit, bar, middle >= bar if least else middle <= bar, listed(values, note))
+
+    inside = np.array([one.inside for one in scores])
+    return [
+        line("patients: QRS correlation", [s.correlation for s in scores], "1", 0.95, least=True),
+        line("patients: endocardial velocity, error", [abs(s.endocardium) for s in scores], "1", 0.10),
+        line("patients: sheet velocity, error", [abs(s.cross) for s in scores], "1", 0.10),
+        line("patients: activation, mean error", [s.activation for s in scores], "ms", 12.0),
+        line("patients: earliest site, error", [s.earliest for s in scores], "mm", 10.0),
+        row("patients: velocities in their 90 % interval", float(inside.mean()), "1", note=str(inside.mean(axis=0))),
+        row("patients: wall time", float(np.median([s.wall_s for s in scores])), "s"),
+    ]
+
+
+GROUPS: dict[str, Callable[[], Iterable[Row]]] = {"patients": patient_rows}
+
+
+def main() -> None:
+    """Print the table, or with ``--json`` one object."""
+    parser = options(__doc__)
+    parser.add_argument("--only", default=",".join(GROUPS), help="groups, comma between them")
+    parser.add_argument("--patients", type=int, default=N_PATIENTS, help="how many are drawn")
+    arguments = parser.parse_args()
+    chosen = arguments.only.split(",")
+    if unknown := set(chosen) - set(GROUPS):
+        parser.error(f"--only: no group {', '.join(sorted(unknown))}; expected {', '.join(GROUPS)}")
+    groups = GROUPS | {"patients": lambda: patient_rows(arguments.patients)}
+    show((groups[name]() for name in chosen), as_json=arguments.json)
+
+
+if __name__ == "__main__":
+    main()
