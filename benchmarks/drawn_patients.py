@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from cardiotwin.ecg import LEADS, Ecg, electrode_weights, leads_from_electrodes
 from cardiotwin.electrodes import Electrodes, default_electrodes
@@ -120,11 +119,9 @@ def beat_of(
 ) -> tuple[np.ndarray, Ecg]:
     """Activation times, ms, and the twelve leads of one monodomain beat."""
     heart = tissue.heart
-    around = cKDTree(heart.mesh.points).query_ball_point(sites, max(3.0, 1.5 * heart.edge_mm))
-    stimuli = tuple(
-        Stimulus(np.sort(near).astype(np.int32), float(time)) for near, time in zip(around, site_times_ms, strict=True)
-    )
-    weights = electrode_weights(heart, electrodes, tissue.sigma, tissue.conducting)
+    around = tissue.started_from(sites, max(3.0, 1.5 * heart.edge_mm))
+    stimuli = tuple(Stimulus(nodes, float(at)) for nodes, at in zip(around, site_times_ms, strict=True))
+    weights = electrode_weights(heart, electrodes, tissue.seen_by_electrodes, tissue.conducting)
     activation = simulate(tissue, Protocol(stimuli, BEAT_MS), dt_ms=TRUE_DT_MS, electrode_weights=weights)
     hz = 1000.0 / float(activation.ecg_ms[1] - activation.ecg_ms[0])
     return activation.activation_ms[0], leads_from_electrodes(electrodes.names, activation.electrode_mv, hz)
