@@ -348,46 +348,58 @@ def _add_scaled(total, share, field):
 
 
 @njit(cache=True, parallel=True)
-def earliest_of_fields(
-    fields, shares, stencils, stencil_shares, sites, near_at, near_of, along, across, fast, slowness, site_times, times
+def mixed_fields(
+    fields, shares, stencils, stencil_shares, sites, near_at, near_of, along, across, fast, slowness, rows, kept
 ):
-    """Arrival from several sites, each a mixture of tabulated fields instead of solved for.
+    """Arrival from single sites, each a mixture of tabulated fields instead of solved for.
 
     Parameters
     ----------
     fields : (n_candidates, n_entries, n_nodes) float32
         Arrival from each candidate site alone.
-    shares : (n_members, n_entries) float32
+    shares : (n, n_entries) float32
         How much of each entry; they may be negative.
-    stencils, stencil_shares : (n_members, n_sites, n_stencil) int64, float32
+    stencils, stencil_shares : (n, n_stencil) int64, float32
         Candidates around each site, and how much of each.
-    sites : (n_members, n_sites) int64
+    sites : (n,) int64
         Rows of the next arrays.
-    near_at, near_of : (n_rows + 1,) int64, (n_near,) int32
+    near_at, near_of : (n_sites + 1,) int64, (n_near,) int32
         CSR: the nodes around each site, where a mixture is blunt and the straight way is right.
     along, across, fast : (n_near,) float32
         Squared way there along fibres, across them and over the fast surface, mm²; the last infinite inside the wall.
-    slowness : (n_members, 3) float32
+    slowness : (n, 3) float32
         1/v² of the three, ms²/mm².
-    site_times : (n_members, n_sites) float32
-        ms.
-    times : (n_members, n_nodes) float32
-        ms; overwritten; infinite where nothing arrives.
+    rows : (n,) int64
+        Where each goes in `kept`.
+    kept : (n_rows, n_nodes) float32
+        ms since the site fired; infinite where nothing arrives.
     """
-    for m in prange(site_times.shape[0]):
+    for m in prange(sites.size):
+        arrival = kept[rows[m]]
+        arrival[:] = 0.0
+        for k in range(stencils.shape[1]):
+            for c in range(shares.shape[1]):
+                _add_scaled(arrival, shares[m, c] * stencil_shares[m, k], fields[stencils[m, k], c])
+        for n in range(arrival.size):
+            # Where nothing arrives the mixture of infinities is not a number.
+            arrival[n] = max(arrival[n], 0.0) if np.isfinite(arrival[n]) else np.inf
+        for k in range(near_at[sites[m]], near_at[sites[m] + 1]):
+            inside = slowness[m, 0] * along[k] + slowness[m, 1] * across[k]
+            straight = np.sqrt(min(inside, slowness[m, 2] * fast[k]))
+            arrival[near_of[k]] = min(arrival[near_of[k]], straight)
+
+
+@njit(cache=True, parallel=True)
+def earliest_of(kept, rows, site_times, times):
+    """The first of several fronts: times[m, n] = min over sites s of site_times[m, s] + kept[rows[m, s], n]."""
+    for m in prange(rows.shape[0]):
         times[m] = np.inf
-        arrival = np.empty(times.shape[1], np.float32)
-        for s in range(site_times.shape[1]):
-            arrival[:] = site_times[m, s]
-            for k in range(stencils.shape[2]):
-                for c in range(shares.shape[1]):
-                    _add_scaled(arrival, shares[m, c] * stencil_shares[m, s, k], fields[stencils[m, s, k], c])
-            for n in range(arrival.size):
-                # Where nothing arrives the mixture of infinities is not a number, and loses.
-                if arrival[n] < times[m, n]:
-                    times[m, n] = max(arrival[n], site_times[m, s])
-            for k in range(near_at[sites[m, s]], near_at[sites[m, s] + 1]):
-                inside = slowness[m, 0] * along[k] + slowness[m, 1] * across[k]
-                straight = site_times[m, s] + np.sqrt(min(inside, slowness[m, 2] * fast[k]))
-                if straight < times[m, near_of[k]]:
-                    times[m, near_of[k]] = straight
+        for s in range(rows.shape[1]):
+            _lower(times[m], kept[rows[m, s]], site_times[m, s])
+
+
+@njit(cache=True)
+def _lower(times, field, start):
+    """times = min(times, start + field), on its own so that the loop vectorises."""
+    for n in range(times.size):
+        times[n] = min(times[n], start + field[n])
