@@ -59,7 +59,7 @@ def confirm(
         Protocol(beat, settings.duration_ms),
         dt_ms=settings.dt_ms,
         snapshot_every_ms=settings.snapshot_every_ms,
-        electrode_weights=electrode_weights(heart, electrodes, tissue.sigma, tissue.conducting),
+        electrode_weights=electrode_weights(heart, electrodes, tissue.seen_by_electrodes, tissue.conducting),
         checkpoint=folder / "checkpoint" if folder else None,
         checkpoint_every_s=settings.checkpoint_every_s,
         progress=part(progress, 0.2, 1.0),
@@ -79,18 +79,16 @@ def _delay(heart: Heart, site: Stimulus, activation_ms: np.ndarray) -> float:
 
 
 def _sinus_beat(tissue: Tissue, posterior: Posterior, member: int, radius_mm: float) -> tuple[Stimulus, ...]:
-    """A stimulus a site, in the ball around it, at the member's time: a disc on the surface starts no wide front."""
+    """A stimulus a site at the member's time.
+
+    Sites live on the coarser calibration mesh: the nearest conducting node of the endocardium stands for each.
+    """
     heart = tissue.heart
     endocardium = heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM)
-    conducting = np.unique(heart.mesh.tets[tissue.conducting])
-    candidates = np.intersect1d(endocardium, conducting)
+    candidates = np.intersect1d(endocardium, np.unique(heart.mesh.tets[tissue.conducting]))
     if not candidates.size:
         raise QualityGate("confirming run: no conducting endocardium to start a beat from; check the segmentation")
-    # Sites live on the coarser calibration mesh: the nearest node of this one stands for each.
     _, nearest = cKDTree(heart.mesh.points[candidates]).query(posterior.site_positions[member])
-    around = cKDTree(heart.mesh.points[conducting]).query_ball_point(heart.mesh.points[candidates[nearest]], radius_mm)
+    around = tissue.started_from(heart.mesh.points[candidates[nearest]], radius_mm)
     times = posterior.site_times_ms[member] - posterior.site_times_ms[member].min()
-    return tuple(
-        Stimulus(np.sort(conducting[near]).astype(np.int32), float(time))
-        for near, time in zip(around, times, strict=True)
-    )
+    return tuple(Stimulus(nodes, float(time)) for nodes, time in zip(around, times, strict=True))

@@ -10,45 +10,17 @@ last excited: good for a sinus or paced beat, no substitute for the monodomain m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import BORDER_ZONE, CORE, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
-from cardiotwin.kernels.eikonal import EDGES, first_arrivals, incidence
+from cardiotwin.kernels.eikonal import EDGES, Conductor, first_arrivals, incidence
 from cardiotwin.settings import TissueSettings
 from cardiotwin.tissue import Velocities
 
-
-@dataclass(frozen=True, eq=False)
-class EikonalMesh:
-    """What the solver needs of a heart, computed once for any number of solves.
-
-    Attributes
-    ----------
-    n_nodes : int
-    tets : (n_conducting, 4) int32
-    along, across : (n_conducting, 6) float64
-        Squared edge lengths along the fibre and across it, mm², divided by the squared velocity fraction of the tissue.
-    faces : (n_fast, 3) int32
-        Endocardial triangles of conducting tetrahedra.
-    face_edges : (n_fast, 3) float64
-        Squared edge lengths, opposite to each node, mm², divided likewise.
-    tets_of, tets_at, faces_of, faces_at : int32
-        Incidence, CSR.
-    """
-
-    n_nodes: int
-    tets: np.ndarray
-    along: np.ndarray
-    across: np.ndarray
-    faces: np.ndarray
-    face_edges: np.ndarray
-    tets_of: np.ndarray
-    tets_at: np.ndarray
-    faces_of: np.ndarray
-    faces_at: np.ndarray
+STRAIGHT_MM = 3.0
+"""Around a site, where the way is taken as straight: less than fibres turn by 30 degrees in, more than an edge."""
 
 
 def conducting_tets(heart: Heart, blocked: np.ndarray | None = None) -> np.ndarray:
@@ -61,7 +33,7 @@ def conducting_tets(heart: Heart, blocked: np.ndarray | None = None) -> np.ndarr
     return conducting & ~np.asarray(blocked, bool)
 
 
-def prepare(heart: Heart, settings: TissueSettings, *, blocked: np.ndarray | None = None) -> EikonalMesh:
+def prepare(heart: Heart, settings: TissueSettings, *, blocked: np.ndarray | None = None) -> Conductor:
     """Set a heart up for many solves.
 
     Parameters
@@ -74,25 +46,38 @@ def prepare(heart: Heart, settings: TissueSettings, *, blocked: np.ndarray | Non
     """
     fraction = np.where(heart.tissue_class == BORDER_ZONE, settings.border_zone_velocity_fraction, 1.0)
     kept = conducting_tets(heart, blocked)
-    tets = np.ascontiguousarray(heart.mesh.tets[kept])
-    edges = heart.mesh.points[tets[:, EDGES[:, 1]]] - heart.mesh.points[tets[:, EDGES[:, 0]]]
+    points = np.ascontiguousarray(heart.mesh.points, np.float64)
+    tets, fibres, longer = np.ascontiguousarray(heart.mesh.tets[kept]), heart.fibres[kept], fraction[kept, None] ** -2.0
+    edges = points[tets[:, EDGES[:, 1]]] - points[tets[:, EDGES[:, 0]]]
     length = np.einsum("eij,eij->ei", edges, edges)
-    along = np.minimum(np.einsum("eij,ej->ei", edges, heart.fibres[kept]) ** 2, length)
-    slower = fraction[kept, None] ** 2
+    along = np.minimum(np.einsum("eij,ej->ei", edges, fibres) ** 2, length)
+    dyads = longer * fibres[:, [0, 1, 2, 0, 0, 1]] * fibres[:, [0, 1, 2, 1, 2, 2]]
     faces, face_fraction = _fast_faces(heart, tets, fraction[kept])
-    corners = heart.mesh.points[faces]
+    corners = points[faces]
     opposite = np.roll(corners, -1, axis=1) - np.roll(corners, 1, axis=1)
-    n_nodes = len(heart.mesh.points)
-    return EikonalMesh(
-        n_nodes,
-        tets,
-        along / slower,
-        (length - along) / slower,
-        faces,
-        np.einsum("eij,eij->ei", opposite, opposite) / face_fraction[:, None] ** 2,
-        *incidence(tets, n_nodes),
-        *incidence(faces, n_nodes),
+    tets_of, tets_at = incidence(tets, len(points))
+    faces_of, faces_at = incidence(faces, len(points))
+    return Conductor(
+        points=points,
+        fibre_dyads=_at_nodes(dyads, tets, len(points)),
+        lengthening=_at_nodes(longer, tets, len(points))[:, 0],
+        tets=tets,
+        along=along * longer,
+        across=(length - along) * longer,
+        tets_of=tets_of,
+        tets_at=tets_at,
+        faces=faces,
+        face_edges=np.einsum("eij,eij->ei", opposite, opposite) / face_fraction[:, None] ** 2,
+        faces_of=faces_of,
+        faces_at=faces_at,
     )
+
+
+def _at_nodes(values: np.ndarray, tets: np.ndarray, n_nodes: int) -> np.ndarray:
+    """(n_nodes, k) means of (n_tets, k) values over the tetrahedra at each node; 0 where there are none."""
+    count = np.maximum(np.bincount(tets.ravel(), minlength=n_nodes), 1)
+    summed = [np.bincount(tets.ravel(), np.repeat(column, 4), minlength=n_nodes) for column in values.T]
+    return np.ascontiguousarray((summed / count).T)
 
 
 def _fast_faces(heart: Heart, tets: np.ndarray, fraction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -116,13 +101,13 @@ def _keys(faces: np.ndarray, n_nodes: int) -> list[int]:
 
 
 def solve(
-    mesh: EikonalMesh, velocities: Sequence[Velocities], sites: np.ndarray, site_times_ms: np.ndarray
+    mesh: Conductor, velocities: Sequence[Velocities], sites: np.ndarray, site_times_ms: np.ndarray
 ) -> np.ndarray:
     """Activation times of a whole ensemble, one thread a member.
 
     Parameters
     ----------
-    mesh : EikonalMesh
+    mesh : Conductor
     velocities : sequence of n_members Velocities
     sites : (n_members, n_sites) int
         Nodes that fire.
@@ -145,27 +130,14 @@ def solve(
         raise InputRejected(
             f"sites {sites.shape} and times {site_times.shape}; expected two arrays ({len(velocities)}, n_sites)"
         )
-    if not np.isfinite(site_times).all() or (sites < 0).any() or (sites >= mesh.n_nodes).any():
-        raise InputRejected(f"sites: nodes must lie in [0, {mesh.n_nodes}) and their times must be finite")
+    n_nodes = len(mesh.points)
+    if not np.isfinite(site_times).all() or (sites < 0).any() or (sites >= n_nodes).any():
+        raise InputRejected(f"sites: nodes must lie in [0, {n_nodes}) and their times must be finite")
     speed = np.array([(v.fibre, v.cross, v.endocardium or 0.0) for v in velocities])
     with np.errstate(divide="ignore"):
         slowness = speed**-2.0
-    times = np.empty((len(sites), mesh.n_nodes))
-    first_arrivals(
-        mesh.tets,
-        mesh.along,
-        mesh.across,
-        mesh.tets_of,
-        mesh.tets_at,
-        mesh.faces,
-        mesh.face_edges,
-        mesh.faces_of,
-        mesh.faces_at,
-        slowness,
-        sites,
-        site_times,
-        times,
-    )
+    times = np.empty((len(sites), n_nodes))
+    first_arrivals(mesh, slowness, sites, site_times, STRAIGHT_MM, times)
     return times
 
 

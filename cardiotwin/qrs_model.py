@@ -10,14 +10,15 @@ import numba
 import numpy as np
 
 from cardiotwin.ecg import Ecg, depolarisation, electrode_weights, lead_matrix
-from cardiotwin.eikonal import EikonalMesh, conducting_tets, prepare, solve
+from cardiotwin.eikonal import conducting_tets, prepare, solve
 from cardiotwin.electrodes import Electrodes
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.kernels.eikonal import Conductor
 from cardiotwin.progress import Progress, silent
 from cardiotwin.qrs import BEFORE_MS, independent_leads, qrs_complex, smoothed
 from cardiotwin.settings import TissueSettings
-from cardiotwin.site_library import SiteLibrary, site_library
+from cardiotwin.site_library import Lookup, SiteLibrary, site_library
 from cardiotwin.tissue import Velocities
 
 SHIFTS_MS = range(-8, 13)
@@ -137,16 +138,19 @@ class QrsModel:
 
     Attributes
     ----------
-    mesh : EikonalMesh
+    mesh : Conductor
     library : SiteLibrary
         Where activation may start, and how it spreads from there.
+    lookup : Lookup
+        Of that library.
     weights : (2, n_leads, n_nodes) float64
         Of the leads, per unit of conductivity along fibres and across them.
     measured : MeasuredQrs
     """
 
-    mesh: EikonalMesh
+    mesh: Conductor
     library: SiteLibrary
+    lookup: Lookup
     weights: np.ndarray
     measured: MeasuredQrs
 
@@ -173,7 +177,7 @@ class QrsModel:
             speeds = [Velocities(float(f), float(c), float(e) or None) for f, c, e in velocities]
             times = solve(self.mesh, speeds, self.library.nodes[sites], onsets)
         else:
-            times = self.library.arrivals(velocities, sites, onsets)
+            times = self.lookup(velocities, sites, onsets)
         # Conductivity goes with the square of velocity; what they share drops out in the normalisation.
         mix = velocities[:, :2] ** 2
         length = n_samples + early + SHIFTS_MS.stop
@@ -233,7 +237,7 @@ def qrs_model(
     mesh = prepare(heart, tissue)
     on_left = np.isin(endocardium, left)
     library = site_library(heart, mesh, endocardium, on_left, ranges, count=n_candidates, progress=progress)
-    return QrsModel(mesh, library, weights, measured)
+    return QrsModel(mesh, library, Lookup(library), weights, measured)
 
 
 @contextmanager

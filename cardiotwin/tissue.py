@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from cardiotwin.cells import cell_parameters, conducting_cell, initial_states, require_heart_model
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
@@ -15,7 +16,7 @@ from cardiotwin.lattice import Oriented, alternating_axis, lattice_frame, orient
 from cardiotwin.medium import Medium
 from cardiotwin.progress import Progress, silent
 from cardiotwin.settings import TissueSettings
-from cardiotwin.velocity import tune
+from cardiotwin.velocity import tune, tune_layer
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ class Tissue:
     sigma : (n_tets, 3) float64
         Monodomain conductivity along fibre, sheet and normal, mS/mm, tuned to `velocities` on this lattice in the mean
         over orientations of the fibres.
+    seen_by_electrodes : (n_tets, 3) float64
+        The same, with the wall's own conductivity in the fast endocardial layer: that one stands for Purkinje fibres,
+        which are too few to be seen on the skin.
     cell_model : str
         Name of a module in `kernels/ionic/`.
     parameters : dict of str to (n_nodes,) float32
@@ -81,6 +85,7 @@ class Tissue:
     heart: Heart
     conducting: np.ndarray
     sigma: np.ndarray
+    seen_by_electrodes: np.ndarray
     cell_model: str
     parameters: dict[str, np.ndarray]
     velocities: Velocities
@@ -98,6 +103,37 @@ class Tissue:
         initial = initial_states(self.cell_model, heart.transmural)
         return Medium(heart.mesh.points, heart.mesh.tets[on], sigma, self.cell_model, self.parameters, initial=initial)
 
+    def started_from(self, positions: np.ndarray, radius_mm: float) -> list[np.ndarray]:
+        """What must fire at once for a wave to start from a place on the endocardium without delay.
+
+        A ball, not a disc on the surface, which starts no wide front. In the fast layer the front is wider in
+        proportion to its velocity, and so is the part of it that fires: from the ball alone it would start 15 ms late.
+
+        Parameters
+        ----------
+        positions : (n, 3) float
+            mm.
+        radius_mm : float
+            Of the ball in the wall.
+
+        Returns
+        -------
+        list of n (k,) int32
+            Conducting nodes, sorted.
+        """
+        points = self.heart.mesh.points
+        alive = np.unique(self.heart.mesh.tets[self.conducting])
+        wider = max(1.0, (self.velocities.endocardium or 0.0) / self.velocities.fibre)
+        layer = np.unique(self.heart.mesh.tets[self.conducting & _in_layer(self.heart)]) if wider > 1.0 else alive[:0]
+        balls = cKDTree(points[alive]).query_ball_point(positions, radius_mm)
+        discs = (
+            cKDTree(points[layer]).query_ball_point(positions, wider * radius_mm) if layer.size else [[]] * len(balls)
+        )
+        return [
+            np.union1d(alive[np.array(ball, np.int64)], layer[np.array(disc, np.int64)]).astype(np.int32)
+            for ball, disc in zip(balls, discs, strict=True)
+        ]
+
 
 def make_tissue(
     heart: Heart,
@@ -114,8 +150,8 @@ def make_tissue(
 
     Scar core and lesions do not conduct. The border zone conducts at a fraction of the healthy velocity, along and
     across, whatever its cells; under the profile ``"structural_and_ionic"`` its cells are remodelled too
-    (`cardiotwin.cells`). The endocardial layer, where there is one, is the tetrahedra that touch the endocardium:
-    isotropic, and slower in the border zone by the same fraction.
+    (`cardiotwin.cells`). The endocardial layer, where there is one, is the tetrahedra that touch the endocardium,
+    isotropic: waves spread over the endocardium at its velocity, in the border zone slower by the same fraction.
 
     Parameters
     ----------
@@ -149,53 +185,80 @@ def make_tissue(
     if not conducting.any():
         raise QualityGate("tissue: nothing conducts; all of the myocardium is scar core or lesion")
 
-    sigma, parts = np.zeros((len(conducting), 3)), []
+    sigma, seen, parts = np.zeros((len(conducting), 3)), np.zeros((len(conducting), 3)), []
     tuning_error: dict[str, float] = {}
     frame = lattice_frame(heart.mesh, heart.edge_mm)
-    layers = list(_layers(heart, conducting, velocities, fraction))
-    for number, (name, where, along, across) in enumerate(layers):
-        progress(number / len(layers), f"conductivity of {name}")
-        border = name.startswith("border zone")
-        slowest = velocities.cross * (fraction if border else 1.0)
-        cell = conducting_cell(model, slowest, heart.edge_mm, border and profile == "structural_and_ionic")
-        ratio = (across / along) ** 2
-        # A wave across the fibres has one of two transverse directions along them. Whether that one lies along an axis
-        # of the lattice varies through the heart; a quarter of its effect is the mean over orientations
-        # (benchmarks/lattice_directions.py).
-        tuned = []
-        for direction, columns, velocity, transverse in (
-            ("along", slice(0, 1), along, ratio),
-            ("across", slice(1, 3), across, 0.875 + 0.125 / ratio),
-        ):
-            value, error = tune(velocity, model, cell, heart.edge_mm, dt_ms, transverse=transverse)
-            sigma[where, columns] = value
-            tuning_error[f"{name}, {direction}"] = error
-            tuned.append(value)
-        if frame is None:
+    kinds = list(_kinds(heart, conducting, velocities, fraction))
+    thickness_mm = _layer_thickness(heart)
+    for number, kind in enumerate(kinds):
+        progress(number / len(kinds), f"conductivity of {kind.name}")
+        remodelled = kind.name == "border zone" and profile == "structural_and_ionic"
+        cell = conducting_cell(model, kind.across, heart.edge_mm, remodelled)
+        along, across = _tuned_wall(kind, model, cell, heart.edge_mm, dt_ms, tuning_error)
+        sigma[kind.wall] = seen[kind.wall] = seen[kind.layer] = along, across, across
+        if kind.layer.size:
+            fast, error = tune_layer(kind.fast, across, thickness_mm, model, cell, heart.edge_mm, dt_ms)
+            sigma[kind.layer] = fast
+            tuning_error[f"{kind.name}, over the endocardium"] = error
+        if frame is None or not kind.wall.size:
             continue
-        found = oriented(along, across, (tuned[0], tuned[1]), model, cell, heart.edge_mm, dt_ms)
+        found = oriented(kind.along, kind.across, (along, across), model, cell, heart.edge_mm, dt_ms)
         if found is not None:
-            axis = alternating_axis(heart.mesh.centroids[where], frame, heart.edge_mm).astype(np.uint8)
-            parts.append(OrientedPart(where, axis, frame.axes, found))
-            tuning_error |= {f"{name}, {direction}": float(e.mean()) for direction, e in found.errors.items()}
+            axis = alternating_axis(heart.mesh.centroids[kind.wall], frame, heart.edge_mm).astype(np.uint8)
+            parts.append(OrientedPart(kind.wall, axis, frame.axes, found))
+            tuning_error |= {f"{kind.name}, {direction}": float(e.mean()) for direction, e in found.errors.items()}
     progress(1.0, "conductivities tuned")
     parameters = cell_parameters(heart, conducting, model, velocities.cross, settings, profile)
-    return Tissue(heart, conducting, sigma, model, parameters, velocities, tuning_error, tuple(parts))
+    return Tissue(heart, conducting, sigma, seen, model, parameters, velocities, tuning_error, tuple(parts))
 
 
-def _layers(
-    heart: Heart, conducting: np.ndarray, velocities: Velocities, fraction: float
-) -> Iterator[tuple[str, np.ndarray, float, float]]:
-    """Name, tetrahedra, velocity along and across of each kind of tissue that is there."""
+def _tuned_wall(
+    kind: _Kind, model: str, cell: dict[str, float], edge_mm: float, dt_ms: float, tuning_error: dict[str, float]
+) -> tuple[float, float]:
+    """Conductivity along and across the fibres, mS/mm; their errors go into `tuning_error`."""
+    ratio = (kind.across / kind.along) ** 2
+    # A wave across the fibres has one of two transverse directions along them. Whether that one lies along an axis of
+    # the lattice varies through the heart; a quarter of its effect is the mean over orientations
+    # (benchmarks/lattice_directions.py).
+    along, error_along = tune(kind.along, model, cell, edge_mm, dt_ms, transverse=ratio)
+    across, error_across = tune(kind.across, model, cell, edge_mm, dt_ms, transverse=0.875 + 0.125 / ratio)
+    tuning_error |= {f"{kind.name}, along": error_along, f"{kind.name}, across": error_across}
+    return along, across
+
+
+def _in_layer(heart: Heart) -> np.ndarray:
+    """(n_tets,) bool: the tetrahedra that touch the endocardium."""
     endocardial = np.zeros(len(heart.mesh.points), bool)
-    if velocities.endocardium is not None:
-        endocardial[heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM)] = True
-    in_layer = endocardial[heart.mesh.tets].any(axis=1)
-    for name, kind, share in (("healthy", HEALTHY, 1.0), ("border zone", BORDER_ZONE, fraction)):
-        here = conducting & (heart.tissue_class == kind)
-        wall, layer = np.flatnonzero(here & ~in_layer), np.flatnonzero(here & in_layer)
-        if wall.size:
-            yield name, wall, share * velocities.fibre, share * velocities.cross
-        if layer.size:
-            fast = share * (velocities.endocardium or 0.0)
-            yield f"{name} endocardium", layer, fast, fast
+    endocardial[heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM)] = True
+    return np.asarray(endocardial[heart.mesh.tets].any(axis=1))
+
+
+def _layer_thickness(heart: Heart) -> float:
+    """Volume of the endocardial layer over the area of the endocardium, mm."""
+    a, b, c = np.moveaxis(
+        heart.mesh.points[heart.faces[np.isin(heart.surface, (LV_ENDOCARDIUM, RV_ENDOCARDIUM))]], 1, 0
+    )
+    area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1).sum()
+    return float(heart.mesh.volumes[_in_layer(heart)].sum() / max(area, 1e-300))
+
+
+class _Kind(NamedTuple):
+    """One kind of tissue: velocities in the wall and over the endocardium, mm/ms, and which tetrahedra."""
+
+    name: str
+    along: float
+    across: float
+    fast: float
+    wall: np.ndarray
+    layer: np.ndarray
+
+
+def _kinds(heart: Heart, conducting: np.ndarray, velocities: Velocities, fraction: float) -> Iterator[_Kind]:
+    """The kinds of tissue that are there."""
+    fast = velocities.endocardium or 0.0
+    in_layer = _in_layer(heart) & (fast > 0.0)
+    for name, number, share in (("healthy", HEALTHY, 1.0), ("border zone", BORDER_ZONE, fraction)):
+        here = conducting & (heart.tissue_class == number)
+        if here.any():
+            wall, layer = np.flatnonzero(here & ~in_layer), np.flatnonzero(here & in_layer)
+            yield _Kind(name, share * velocities.fibre, share * velocities.cross, share * fast, wall, layer)

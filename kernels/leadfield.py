@@ -71,17 +71,21 @@ def weight_histograms(times, weights, mix, step_ms, histograms):
     """
     n_parts, n_leads, n_nodes = weights.shape
     last = histograms.shape[2] - 1
+    of_node = np.ascontiguousarray(weights.transpose((2, 0, 1)))
     for m in prange(times.shape[0]):
-        histograms[m] = 0.0
+        gathered = np.zeros((histograms.shape[2], n_leads))
+        weight = np.empty(n_leads)
         for n in range(n_nodes):
             at = times[m, n] / step_ms
             if not at < last:
                 continue
             early = int(at)
             share = at - early
+            weight[:] = 0.0
+            for p in range(n_parts):
+                for k in range(n_leads):
+                    weight[k] += mix[m, p] * of_node[n, p, k]
             for k in range(n_leads):
-                weight = 0.0
-                for p in range(n_parts):
-                    weight += mix[m, p] * weights[p, k, n]
-                histograms[m, k, early] += (1.0 - share) * weight
-                histograms[m, k, early + 1] += share * weight
+                gathered[early, k] += (1.0 - share) * weight[k]
+                gathered[early + 1, k] += share * weight[k]
+        histograms[m] = gathered.T

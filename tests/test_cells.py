@@ -84,7 +84,16 @@ def test_every_layer_starts_from_its_own_steady_state(kind):
     heart, model = wall(), cell_model("tor_ord_2019")
     n_tets = len(heart.mesh.tets)
     own = {name: values.astype(np.float64) for name, values in cells(heart, "tor_ord_2019").items()}
-    tissue = Tissue(heart, np.ones(n_tets, bool), np.ones((n_tets, 3)), "tor_ord_2019", own, Velocities(0.6, 0.3), {})
+    tissue = Tissue(
+        heart,
+        np.ones(n_tets, bool),
+        np.ones((n_tets, 3)),
+        np.ones((n_tets, 3)),
+        "tor_ord_2019",
+        own,
+        Velocities(0.6, 0.3),
+        {},
+    )
     solver = Solver(tissue, 0.02)
     for name, value in model.STEADY_STATES[kind].items():
         assert solver.variable(solver.rest(), name)[of(kind, heart)] == pytest.approx(value, rel=1e-6), name

@@ -1,10 +1,13 @@
 """The eikonal solver against solutions known in closed form."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cube_heart import block_heart
+from scipy.spatial import cKDTree
 
-from cardiotwin.eikonal import activation_times, prepare, solve
+from cardiotwin.eikonal import STRAIGHT_MM, activation_times, prepare, solve
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
 from cardiotwin.settings import TissueSettings
@@ -27,17 +30,45 @@ def middle(heart):
 
 
 def test_a_point_source_in_anisotropic_tissue_converges_to_the_ellipsoid():
-    """First order up to the logarithm that the kink at the source costs: 0.6 to 0.8 is seen on these meshes."""
+    """First order, from the mesh on that has an edge or two in the ball where the way is straight."""
     fibre = np.array([1.0, 1.0, 0.5]) / 1.5
-    cells = np.array([8, 16, 32])
+    cells = np.array([10, 20, 40])
     errors = []
     for n in cells:
         heart = block_heart((n, n, n), 20.0 / n, fibre)
         times = activation_times(heart, SPEEDS, [middle(heart)], [0.0], SETTINGS)
         errors.append(np.abs(times - exact(heart.mesh.points, heart.mesh.points[middle(heart)], fibre, SPEEDS)).mean())
     order = -np.polyfit(np.log(cells), np.log(errors), 1)[0]
-    assert 0.5 < order < 1.2, f"errors {errors}"
-    assert errors[-1] < 0.02 * 57.0
+    assert 0.9 < order < 1.3, f"errors {errors}"
+    assert errors[-1] < 0.01 * 57.0
+
+
+def test_where_fibres_turn_a_source_converges_all_the_same():
+    """Fibres turn by 120 degrees over 10 mm, as in a wall; the truth is the same mesh three times finer still."""
+
+    def turning(n):
+        plain = block_heart((n, n, n), 10.0 / n)
+        angle = np.radians(12.0) * plain.mesh.centroids[:, 2]
+        return replace(plain, fibres=np.column_stack([np.cos(angle), np.sin(angle), np.zeros(angle.size)]))
+
+    arrivals = []
+    for n in (8, 16, 48):
+        heart = turning(n)
+        times = activation_times(heart, SPEEDS, [middle(heart)], [0.0], SETTINGS)
+        arrivals.append(times.reshape((n + 1,) * 3)[:: n // 8, :: n // 8, :: n // 8])
+    coarse, finer = (np.abs(found - arrivals[-1]).mean() for found in arrivals[:2])
+    assert coarse < 0.05 * arrivals[-1].mean()
+    assert finer < 0.6 * coarse
+
+
+def test_a_straight_way_does_not_cross_a_cleft():
+    """Two halves of a block, a sheet of dead tissue between them: millimetres apart, and not connected."""
+    heart = block_heart((12, 4, 4), 0.5)
+    cleft = np.abs(heart.mesh.centroids[:, 0] - 3.0) < 0.5
+    points = heart.mesh.points
+    start = int(np.argmin(((points - [2.0, 1.0, 1.0]) ** 2).sum(axis=1)))
+    times = activation_times(heart, SPEEDS, [start], [0.0], SETTINGS, blocked=cleft)
+    assert np.isinf(times[points[:, 0] > 3.0]).all()
 
 
 @pytest.mark.parametrize("fibre", [(1.0, 0.0, 0.0), (0.8, 0.6, 0.0)])
@@ -69,7 +100,7 @@ def test_several_sites_give_the_earliest_of_each_alone():
 def test_no_element_could_bring_the_front_earlier():
     """Hopf and Lax: an arrival is the least, over the points of all faces around, of their arrival and the way on.
 
-    The faces are sampled, so the least sampled way is a little late and never early.
+    Beyond the straight ways. The faces are sampled, so the least sampled way is a little late and never early.
     """
     heart = block_heart((6, 6, 6), 1.0, np.array([0.6, 0.8, 0.0]))
     times = activation_times(heart, SPEEDS, [0, 200], [2.0, 0.0], SETTINGS)
@@ -80,7 +111,7 @@ def test_no_element_could_bring_the_front_earlier():
             start = np.einsum("eij,i->ej", heart.mesh.points[face], share)
             arrival = times[face] @ share + exact(heart.mesh.points[node], start, heart.fibres[0], SPEEDS)
             np.minimum.at(best, node, arrival)
-    others = np.setdiff1d(np.arange(times.size), [0, 200])
+    others = np.flatnonzero(cKDTree(heart.mesh.points[[0, 200]]).query(heart.mesh.points)[0] > STRAIGHT_MM)
     assert (times[others] <= best[others] + 1e-9).all()
     np.testing.assert_allclose(times[others], best[others], atol=0.05)
 

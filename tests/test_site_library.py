@@ -8,7 +8,7 @@ from ellipsoid_heart import ellipsoid_heart
 from cardiotwin.eikonal import prepare, solve
 from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM
 from cardiotwin.settings import TissueSettings
-from cardiotwin.site_library import site_library
+from cardiotwin.site_library import Lookup, site_library
 from cardiotwin.tissue import Velocities
 
 RANGES = ((0.4, 0.9), (0.2, 0.5), (0.0, 0.0))
@@ -76,3 +76,18 @@ def test_neighbourhoods_are_symmetric_as_the_correction_of_the_walk_assumes(libr
     for around in (library.near, library.far):
         pairs = {(i, int(j)) for i, row in enumerate(around) for j in row}
         assert pairs == {(j, i) for i, j in pairs}
+
+
+def test_what_was_kept_is_what_would_be_looked_up(library):
+    """A sampler's walk: one site moved, moved back, all velocities changed, members in another order."""
+    lookup, rng, nodes = Lookup(library), np.random.default_rng(3), library.nodes
+    speeds = rng.uniform([0.5, 0.25, 0.0], [0.7, 0.4, 0.0], (6, 3))
+    sites, onsets = rng.integers(len(nodes), size=(6, 3)), rng.uniform(0.0, 9.0, (6, 3))
+    for step in range(12):
+        np.testing.assert_array_equal(lookup(speeds, sites, onsets), library.arrivals(speeds, sites, onsets))
+        before = sites.copy()
+        sites[:, step % 3] = rng.integers(len(nodes), size=6)
+        np.testing.assert_array_equal(lookup(speeds, sites, onsets), library.arrivals(speeds, sites, onsets))
+        sites = np.where(rng.random((6, 1)) < 0.5, before, sites)
+        if step % 4 == 3:
+            speeds, sites = speeds[::-1] * 1.01, sites[::-1].copy()

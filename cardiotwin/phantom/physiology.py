@@ -114,16 +114,17 @@ def heartbeat(anatomy: Anatomy, physiology: Physiology, electrodes: Electrodes, 
     heart = true_heart(anatomy, physiology.edge_mm, part(progress, 0.0, 0.5))
     tissue = _tissue(heart, physiology, part(progress, 0.5, 0.7))
     positions = np.array([endocardial_point(anatomy, s.ventricle, s.angle_deg, s.apicobasal) for s in physiology.sites])
-    stimuli = tuple(
-        Stimulus(_nodes_at(heart, site, position, physiology.site_radius_mm), site.time_ms)
-        for site, position in zip(physiology.sites, positions, strict=True)
-    )
+    # On a coarse lattice a front that starts too small dies or dawdles.
+    around = tissue.started_from(positions, max(physiology.site_radius_mm, 1.5 * heart.edge_mm))
+    if empty := [site.name for site, nodes in zip(physiology.sites, around, strict=True) if not nodes.size]:
+        raise ValueError(f"site {empty[0]}: no conducting node within {physiology.site_radius_mm:g} mm of it")
+    stimuli = tuple(Stimulus(nodes, site.time_ms) for nodes, site in zip(around, physiology.sites, strict=True))
     progress(0.7, "fields of the electrodes")
     activation = simulate(
         tissue,
         Protocol(stimuli, physiology.duration_ms),
         dt_ms=physiology.dt_ms,
-        electrode_weights=electrode_weights(heart, electrodes, tissue.sigma, tissue.conducting),
+        electrode_weights=electrode_weights(heart, electrodes, tissue.seen_by_electrodes, tissue.conducting),
         progress=part(progress, 0.8, 1.0),
     )
     return Beat(tissue, activation, positions)
@@ -160,11 +161,3 @@ def _tissue(heart: Heart, physiology: Physiology, progress: Progress) -> Tissue:
         border_zone_profile="structural",
     )
     return make_tissue(heart, physiology.velocities, settings, dt_ms=physiology.dt_ms, progress=progress)
-
-
-def _nodes_at(heart: Heart, site: Site, position: np.ndarray, radius_mm: float) -> np.ndarray:
-    # A ball, not a disc on the surface: on a coarse lattice a front that starts too small dies or dawdles.
-    near = np.flatnonzero(np.linalg.norm(heart.mesh.points - position, axis=1) < max(radius_mm, 1.5 * heart.edge_mm))
-    if not near.size:
-        raise ValueError(f"site {site.name}: no node within {radius_mm:g} mm of it")
-    return near.astype(np.int32)
