@@ -1,4 +1,4 @@
-"""Whether muscle is missing in a mesh made elsewhere: voids in its walls and tunnels through them (RELIABILITY, TM02).
+"""Whether muscle is missing in a mesh: voids in its walls and tunnels through them (RELIABILITY, TM02).
 
 Cells get lost where meshes are made and converted; what is lost neither conducts nor carries scar, and a hole in the
 septum joins two ventricles into one. But scar is also cut out of meshes on purpose, so the user can say that it is.
@@ -6,11 +6,13 @@ septum joins two ventricles into one. But scar is also cut out of meshes on purp
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cardiotwin.errors import MeshError
-from cardiotwin.heart import EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM
-from cardiotwin.meshes.holes import Holes
+from cardiotwin.heart import BASE, EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.meshes.holes import Holes, holes
 
 LARGEST_MM = 3.0
 """Diameter from which a hole is refused. Around one of this size a wave across the fibres, at 0.3 m/s, comes at most
@@ -50,6 +52,15 @@ def check_holes(found: Holes, muscle_mm3: float, *, allow: bool = False) -> tupl
         )
     notes = [f"The mesh has {words}: taken as {'meant' if allow else 'small'}." for words in told]
     return (*notes, *_handles(found))
+
+
+def told_of_drawn(heart: Heart) -> Heart:
+    """The heart with a note for every kind of hole that its contours left open: slices drawn beside each other do."""
+    nodes = (heart.surface_nodes(tag) for tag in (LV_ENDOCARDIUM, RV_ENDOCARDIUM, BASE))
+    found = holes(heart.mesh, *nodes)
+    told = [words for words in (_voids(found, sum(void.volume_mm3 for void in found.voids)), _tunnels(found)) if words]
+    notes = [f"The drawn heart has {words}: look at the contours there, or draw it closed." for words in told]
+    return replace(heart, notes=(*heart.notes, *notes)) if notes else heart
 
 
 def _voids(found: Holes, void_mm3: float) -> str:

@@ -299,9 +299,10 @@ def segmenter_in_use(settings: SimpleNamespace) -> str:
 
 def build_heart(work: Work, segmentation: Segmentation) -> Heart:
     from cardiotwin.heart import build_heart
+    from cardiotwin.mesh_holes import told_of_drawn
 
     wall_mm = work.settings.segment.rv_wall_mm
-    return build_heart(segmentation, work.settings.mesh, rv_wall_mm=wall_mm, progress=work.progress)
+    return told_of_drawn(build_heart(segmentation, work.settings.mesh, rv_wall_mm=wall_mm, progress=work.progress))
 
 
 def build_calibration_heart(work: Work, segmentation: Segmentation) -> Heart:
