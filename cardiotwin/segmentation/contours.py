@@ -82,20 +82,22 @@ class Wall:
         return self.endocardium + self.thickness
 
 
-def find_wall(image: Image, axis: Axis, rounds: int = 6) -> Wall:
+def find_wall(image: Image, axis: Axis, rounds: int = 6, *, circled: bool = True) -> Wall:
     """Contours around a located ventricle.
 
+    Where scar can be, the search begins with the circles that muscle bounds, unless `circled` is false.
     Each round fits the smooth ventricle to the contours of the round before and looks again with the rays held to it.
     """
     endocardium = np.repeat(axis.radii_mm[:, None], N_RAYS, axis=1)
     thickness = np.full_like(endocardium, USUAL_WALL_MM)
     wall = _sampled(image, axis.centres, endocardium, thickness)
-    if wall.may_be_scarred:
+    circled &= wall.may_be_scarred
+    if circled:
         # Twice: the first time the search may begin half a wall beside the ventricle, where the bulge drew it.
         wall = _circled(image, _circled(image, wall))
     for turn in range(rounds):
         # Let go of the circles, the rays of a bulge of scar would run to the epicardium and take the fit with them.
-        wall = _optimal(wall, ((0.2, 0.2, 0.5, 1.0) if wall.may_be_scarred else (0.0, 0.2, 0.5, 1.0))[min(turn, 3)])
+        wall = _optimal(wall, (0.2 if circled else 0.0, 0.2, 0.5, 1.0)[min(turn, 3)])
         evidence = ring_evidence(wall)
         seen = longest_run(evidence, 0.45)
         weights = np.where(seen, evidence, 0.3 * evidence) ** 4 + 0.01
