@@ -93,7 +93,8 @@ def _found_again(image: Image, contours: Drawn) -> np.ndarray:
     for side, scale in enumerate(SCALES):
         noise = sigma * np.random.default_rng(side).standard_normal(near.values.shape)
         noisy = replace(near, values=(near.values + noise).astype(np.float32))
-        again = find_wall(noisy, _elsewhere(axis, image.spacing_mm, side, scale), ROUNDS)
+        # Not circled: that would bring every start to the same place, and agree with itself.
+        again = find_wall(noisy, _elsewhere(axis, image.spacing_mm, side, scale), ROUNDS, circled=False)
         overlaps.append(dice(labels == MYOCARDIUM, drawn(again, contours.found - low, noisy) == MYOCARDIUM))
     result = np.zeros(len(contours.labels))
     result[low:high] = np.mean(overlaps, axis=0)

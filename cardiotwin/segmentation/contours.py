@@ -19,6 +19,7 @@ from scipy.sparse.linalg import spsolve
 
 from cardiotwin.imaging import Image
 from cardiotwin.segmentation.edges import blur_mm, placed
+from cardiotwin.segmentation.inscribed import inscribed
 from cardiotwin.segmentation.locate import Axis
 
 N_RAYS = 64
@@ -81,22 +82,43 @@ class Wall:
         return self.endocardium + self.thickness
 
 
-def find_wall(image: Image, axis: Axis, rounds: int = 6) -> Wall:
+def find_wall(image: Image, axis: Axis, rounds: int = 6, *, circled: bool = True) -> Wall:
     """Contours around a located ventricle.
 
+    Where scar can be, the search begins with the circles that muscle bounds, unless `circled` is false.
     Each round fits the smooth ventricle to the contours of the round before and looks again with the rays held to it.
     """
     endocardium = np.repeat(axis.radii_mm[:, None], N_RAYS, axis=1)
     thickness = np.full_like(endocardium, USUAL_WALL_MM)
     wall = _sampled(image, axis.centres, endocardium, thickness)
+    circled &= wall.may_be_scarred
+    if circled:
+        # Twice: the first time the search may begin half a wall beside the ventricle, where the bulge drew it.
+        wall = _circled(image, _circled(image, wall))
     for turn in range(rounds):
-        wall = _optimal(wall, (0.0, 0.2, 0.5, 1.0)[min(turn, 3)])
+        # Let go of the circles, the rays of a bulge of scar would run to the epicardium and take the fit with them.
+        wall = _optimal(wall, (0.2 if circled else 0.0, 0.2, 0.5, 1.0)[min(turn, 3)])
         evidence = ring_evidence(wall)
         seen = longest_run(evidence, 0.45)
         weights = np.where(seen, evidence, 0.3 * evidence) ** 4 + 0.01
         smooth_endo, smooth_wall = _smooth_ventricle(wall, weights, image.spacing_mm)
         wall = _led_on(image, _recentred(image, wall, smooth_endo, smooth_wall), seen)
     return _sharpened(_optimal(wall, 1.0), image)
+
+
+def _circled(image: Image, wall: Wall) -> Wall:
+    """Started again from the circles that blood fills and dark wall bounds."""
+    contrast = np.maximum(wall.blood - wall.myocardium, 1e-12)[:, None, None]
+    signal = (smoothed(image) - wall.myocardium[:, None, None]) / contrast
+    centres, radii = inscribed(signal, wall.centres, image.spacing_mm)
+    return _sampled(image, centres, np.repeat(radii[:, None], N_RAYS, axis=1), wall.thickness)
+
+
+def smoothed(image: Image) -> np.ndarray:
+    """(n_slices, n_rows, n_columns) what is looked at."""
+    column_mm, row_mm, _ = image.spacing_mm
+    sigma = (0, SMOOTHING_MM / row_mm, SMOOTHING_MM / column_mm)
+    return ndimage.gaussian_filter(image.values.astype(np.float64), sigma)
 
 
 def ring_evidence(wall: Wall) -> np.ndarray:
@@ -136,10 +158,7 @@ def polar(plane: np.ndarray, centre: np.ndarray, row_mm: float, column_mm: float
 def _sampled(image: Image, centres: np.ndarray, endocardium: np.ndarray, thickness: np.ndarray) -> Wall:
     """Rays from the centres, with the levels of blood and myocardium read off the present contours."""
     column_mm, row_mm, _ = image.spacing_mm
-    smooth = ndimage.gaussian_filter(
-        image.values.astype(np.float64), (0, SMOOTHING_MM / row_mm, SMOOTHING_MM / column_mm)
-    )
-    raw = np.stack([polar(plane, c, row_mm, column_mm) for plane, c in zip(smooth, centres, strict=True)])
+    raw = np.stack([polar(plane, c, row_mm, column_mm) for plane, c in zip(smoothed(image), centres, strict=True)])
     core = np.median(endocardium, axis=1)[:, None, None] * 0.7 > DEPTHS_MM
     blood = np.nanmedian(np.where(core, raw, np.nan), axis=(1, 2))
     edge = endocardium[..., None]

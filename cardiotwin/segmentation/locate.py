@@ -58,7 +58,7 @@ def locate(image: Image) -> Axis:
     merit *= 1 + 0.5 * _centre_prior(coarse.shape[1:]) + 0.5 * _right_ventricle_beside(coarse, image.affine)
     if image.motion is not None:
         merit *= 0.5 + _moving(_shrunk(image.motion, step))[:, None]
-    radius, row, column = _best_path(merit, slice_mm / GRID_MM)
+    radius, row, column = best_path(merit, slice_mm / GRID_MM)
     slices = np.arange(len(coarse))
     centres = np.stack([row, column], axis=1) * step + (step - 1) / 2
     return Axis(centres, RADII_MM[radius], votes[slices, radius, row, column])
@@ -179,7 +179,7 @@ def _moving(motion: np.ndarray) -> np.ndarray:
     return near / near.max()
 
 
-def _best_path(merit: np.ndarray, slice_step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def best_path(merit: np.ndarray, slice_step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Indices (radius, row, column) per slice of the line with the highest merit.
 
     An oblique ventricle drifts by up to the slice distance from slice to slice, and tapers about as fast.

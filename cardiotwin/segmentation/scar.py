@@ -165,7 +165,7 @@ def without_partial_volume(
     At the apex the endocardium slants, and a thick slice averages blood into the wall: 1.5 mL of "core" in a heart
     without scar. A piece stays that somewhere, over 5 mm, is brighter than scar must be and than healthy muscle with
     `MOST_FROM_BEYOND` of the brightest thing within a pixel outside the wall, in its slice and in both beside it. In
-    the cap of muscle below the last cavity nobody saw where blood ends: all of a voxel may come from beyond.
+    the cap of muscle below the last cavity nobody saw where blood ends, and nothing there is evidence by itself.
 
     Parameters
     ----------
@@ -178,8 +178,8 @@ def without_partial_volume(
     """
     beyond = np.where(myocardium, remote, ndimage.gaussian_filter(measured, (0, 1, 1)))
     beyond = ndimage.maximum_filter(beyond, size=3, mode="nearest")
-    share = np.where(left_blood.any(axis=(1, 2)), MOST_FROM_BEYOND, 1.0)[:, None, None]
-    explained = np.maximum(remote + share * (beyond - remote), LEAST_SCAR_OVER_BLOOD * blood)
+    share = np.where(left_blood.any(axis=(1, 2)), MOST_FROM_BEYOND, np.inf)[:, None, None]
+    explained = np.maximum(remote + share * np.maximum(beyond - remote, 1e-9), LEAST_SCAR_OVER_BLOOD * blood)
     pieces, count = _bright_pieces(values, myocardium, remote, blood)
     scar = np.zeros(count + 1, bool)
     scar[pieces[myocardium & (local_mean(values, myocardium, spacing_mm) > explained)]] = True
