@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,8 @@ LEAST_QRS_MV, MOST_QRS_MV = 0.05, 20.0
 BEAT_S = 1.5
 LONGEST_STANDSTILL_S = 1.0
 LONGEST_AT_RAIL_S = 0.02
+PULSE_MV = 1.0
+LEAST_END_S = 0.1
 LARGEST_LIMB_MISFIT = 0.15
 """Five honest recordings: 0.006 to 0.072. One lead inverted or two exchanged in them: 0.18 to 0.93."""
 LIMB_LEADS = LEADS[:6]
@@ -39,6 +41,12 @@ class Recording:
     where : str
         What says so in this format, for refusals: a DICOM tag, a header line, a column.
     notes : tuple of str
+    when : str
+        ISO 8601, of the hospital; "" where the file does not say.
+    stated_bpm : float
+        Ventricular rate that the device measured; 0 where the file does not say.
+    derive_limb_leads : bool
+        The format stores I and II and leaves what follows from them to the reader.
     """
 
     name: str
@@ -46,6 +54,9 @@ class Recording:
     hz: float
     where: str
     notes: tuple[str, ...] = ()
+    when: str = ""
+    stated_bpm: float = 0.0
+    derive_limb_leads: bool = False
 
 
 def usable(recording: Recording) -> Ecg:
@@ -60,6 +71,7 @@ def usable(recording: Recording) -> Ecg:
         Fewer than 3 usable independent leads, too slow, or too short.
     """
     _check_sampling(recording)
+    recording = without_calibration_pulse(recording)
     standard = {lead: recording.leads[lead] for lead in LEADS if lead in recording.leads}
     faults = {lead: fault for lead, mv in standard.items() if (fault := lead_fault(mv, recording.hz))}
     _check_unit(standard, faults, recording)
@@ -76,8 +88,52 @@ def usable(recording: Recording) -> Ecg:
     notes = [*recording.notes, *(f"lead {lead} left out: {fault}" for lead, fault in faults.items())]
     if others:
         notes.append(f"channels that are no standard leads left out: {', '.join(others)}")
+    if recording.derive_limb_leads:
+        good, mv, derived = _with_limb_leads(good, mv, set(recording.leads))
+        notes += derived
     notes += _swap_notes(good, mv)
     return Ecg(leads=good, mv=mv, hz=recording.hz, notes=tuple(notes))
+
+
+def _with_limb_leads(
+    leads: tuple[str, ...], mv: np.ndarray, stored: set[str]
+) -> tuple[tuple[str, ...], np.ndarray, list[str]]:
+    """The limb leads that the file leaves out, from I and II where both are good (Einthoven; Goldberger)."""
+    missing = [lead for lead in LIMB_LEADS if lead not in stored]
+    if not missing or not {"I", "II"} <= set(leads):
+        return leads, mv, []
+    of_two = LIMB_MATRIX @ mv[[leads.index("I"), leads.index("II")]]
+    rows = dict(zip(leads, mv, strict=True)) | {lead: of_two[LIMB_LEADS.index(lead)] for lead in missing}
+    whole = tuple(lead for lead in LEADS if lead in rows)
+    return whole, np.array([rows[lead] for lead in whole]), [f"{', '.join(missing)} computed from I and II"]
+
+
+def without_calibration_pulse(recording: Recording) -> Recording:
+    """The recording without an end in which every lead is the same: padding, or a pulse that shows the gain.
+
+    Philips closes each lead with zeros and 200 ms of 1 mV.
+
+    Raises
+    ------
+    InputRejected
+        The pulse is not of 1 mV: the gain is wrong.
+    """
+    mv = np.array([lead for name, lead in recording.leads.items() if name in LEADS])
+    if len(mv) < 2:
+        return recording
+    end = int(np.argmin(np.append((np.ptp(mv, axis=0) == 0)[::-1], False)))
+    height = float(np.ptp(mv[0, mv.shape[1] - end :])) if end else 0.0
+    if end < LEAST_END_S * recording.hz or end == mv.shape[1]:
+        return recording
+    if height and abs(height - PULSE_MV) > 0.02 * PULSE_MV:
+        raise InputRejected(
+            f"{recording.name}: {recording.where}: found a calibration pulse of {height:.4g} mV at the end of every "
+            f"lead, expected {PULSE_MV:g} mV. Export it with the right gain"
+        )
+    what = f"a calibration pulse of {height:.3g} mV" if height else "nothing but one value"
+    note = f"the last {end / recording.hz:.2f} s left out: every lead holds {what}"
+    leads = {name: lead[: lead.size - end] for name, lead in recording.leads.items()}
+    return replace(recording, leads=leads, notes=(*recording.notes, note))
 
 
 def independent(leads: tuple[str, ...]) -> int:
