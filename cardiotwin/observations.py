@@ -301,7 +301,8 @@ def _electrodes(path: Path, at: str) -> Found:
 
 def _ecg(ecg: Any, form: str, effective: str) -> Found:
     seconds = ecg.mv.shape[1] / ecg.hz
-    return Found("ecg", ecg, f"{form}, {len(ecg.leads)} leads, {seconds:.1f} s at {ecg.hz:g} Hz", effective=effective)
+    source = f"{form}, {len(ecg.leads)} leads, {seconds:.1f} s at {ecg.hz:g} Hz"
+    return Found("ecg", ecg, source, effective=effective, notes=ecg.notes, kept=ecg.notes)
 
 
 def _label_map(path: Path, at: str) -> Found:

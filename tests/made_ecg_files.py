@@ -230,3 +230,34 @@ def huffman(values: np.ndarray) -> bytes:
     whole = "".join(bits)
     whole += "0" * (-len(whole) % 16)
     return int(whole, 2).to_bytes(len(whole) // 8, "big")
+
+
+# --------------------------------------------------------------------------------------------------------- rhythms
+
+DOWER = np.array(
+    [
+        [0.632, -0.235, 0.059],
+        [0.235, 1.066, -0.132],
+        [-0.515, 0.157, -0.917],
+        [0.044, 0.164, -1.387],
+        [0.882, 0.098, -1.277],
+        [1.213, 0.127, -0.601],
+        [1.125, 0.127, -0.086],
+        [0.831, 0.076, 0.230],
+    ]
+)
+"""I, II and V1 to V6 of a dipole (left, feet, back), after Dower 1980."""
+
+
+def sinus(hz: float = 500.0, seconds: float = 10.0, cycle_s: float = 0.8, noise_mv: float = 0.005) -> np.ndarray:
+    """(12, n_samples) mV of a healthy dipole: P, a QRS that turns from the right and front to the left and back, T."""
+    t = np.arange(round(hz * seconds)) / hz
+    phase = (t + 0.3) % cycle_s
+
+    def wave(at_ms: float, width_ms: float, *size: float) -> np.ndarray:
+        return np.outer(size, np.exp(-0.5 * ((1000 * phase - at_ms) / width_ms) ** 2))
+
+    dipole = wave(140, 22, 0.08, 0.12, 0.02) + wave(275, 8, -0.15, 0.1, -0.35) + wave(295, 10, 1.1, 0.9, 0.2)
+    dipole = dipole + wave(320, 9, -0.2, 0.0, 0.6) + wave(560, 45, 0.35, 0.25, -0.12)
+    one, two, *chest = DOWER @ dipole + noise_mv * np.random.default_rng(0).standard_normal((8, t.size))
+    return np.array([one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2, *chest])

@@ -73,7 +73,8 @@ def read_recording(
     if path.stat().st_size == 0:
         raise refusal(name, "an empty file", "an ECG", "Export it again")
     told = leads is not None or hz is not None or unit is not None
-    if path.suffix.lower() == ".csv":
+    form = ecg_format(path) if not told else ""
+    if path.suffix.lower() == ".csv" and not form:
         return read_csv_recording(path, name, leads=leads, hz=hz, unit=unit)
     if told:
         raise InputRejected(f"{name}: leads=, hz= and unit= are for CSV files; this format carries its own. Drop them")
@@ -81,7 +82,7 @@ def read_recording(
         return read_wfdb_recording(path, name)
     if is_dicom(path) or path.suffix.lower() == ".dcm":
         return read_dicom_recording(path, name)
-    if ecg_format(path):
+    if form:
         return recording_of(name, *GUARD.recording(path, name))
     raise refusal(name, f"a file ending in {shown(path.suffix)!r}", EXPECTED, "Convert it to one of these")
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from cardiotwin.ecg import LEADS, Ecg
 from cardiotwin.errors import InputRejected, QualityGate
+from cardiotwin.ingest.ecg_plausible import judge
 
 LEAST_HZ, MOST_HZ = 100.0, 32_000.0
 LONGEST_S = 7 * 86_400
@@ -66,9 +67,9 @@ def usable(recording: Recording) -> Ecg:
     ------
     InputRejected
         Samples per second out of range; amplitudes that no heart makes (the line names the likely unit); limb leads
-        that contradict Einthoven's law.
+        that contradict Einthoven's law; another rate of beats than the device measured.
     QualityGate
-        Fewer than 3 usable independent leads, too slow, or too short.
+        Fewer than 3 usable independent leads, too slow, too short, or with durations that no heart has.
     """
     _check_sampling(recording)
     recording = without_calibration_pulse(recording)
@@ -91,8 +92,9 @@ def usable(recording: Recording) -> Ecg:
     if recording.derive_limb_leads:
         good, mv, derived = _with_limb_leads(good, mv, set(recording.leads))
         notes += derived
-    notes += _swap_notes(good, mv)
-    return Ecg(leads=good, mv=mv, hz=recording.hz, notes=tuple(notes))
+    ecg = Ecg(leads=good, mv=mv, hz=recording.hz)
+    notes += judge(ecg, recording.name, recording.where, recording.stated_bpm)
+    return replace(ecg, notes=tuple(notes))
 
 
 def _with_limb_leads(
@@ -217,7 +219,7 @@ def _check_unit(standard: dict[str, np.ndarray], faults: dict[str, str], recordi
     if not amplitudes or max(amplitudes) == 0:
         return
     largest = max(amplitudes)
-    if LEAST_QRS_MV <= largest <= MOST_QRS_MV or (largest < LEAST_QRS_MV and len(faults) < len(standard) / 2):
+    if LEAST_QRS_MV <= largest <= MOST_QRS_MV:
         return
     guess = "volts" if largest < LEAST_QRS_MV else "microvolts" if largest < 1e3 * MOST_QRS_MV else "raw counts"
     if not LEAST_QRS_MV <= {"volts": 1e3, "microvolts": 1e-3, "raw counts": 0.0}[guess] * largest <= MOST_QRS_MV:
@@ -243,16 +245,6 @@ def _check_einthoven(leads: tuple[str, ...], mv: np.ndarray, name: str) -> None:
             "against Einthoven's law (II = I + III), expected less than "
             f"{100 * LARGEST_LIMB_MISFIT:.0f} %. Check the lead names and gains"
         )
-
-
-def _swap_notes(leads: tuple[str, ...], mv: np.ndarray) -> list[str]:
-    """Arms swapped: lead I runs against V6 and aVR runs with it."""
-    if not {"I", "aVR", "V6"} <= set(leads):
-        return []
-    one, avr, six = (mv[leads.index(lead)] for lead in ("I", "aVR", "V6"))
-    if np.corrcoef(one, six)[0, 1] < -0.5 and np.corrcoef(avr, six)[0, 1] > 0.5:
-        return ["lead I runs against V6 and aVR with it: the arm electrodes may be swapped"]
-    return []
 
 
 def _listed(faults: dict[str, str]) -> str:
