@@ -22,10 +22,13 @@ SHORTEST_AFTER_MS = 250
 SHARE_OF_CYCLE = 0.75
 """Of the cycle that a beat lasts after its steepest moment; then the next P wave comes."""
 SINGLE_BEAT_MS = 1500
+ALONE_BEFORE_MS, ALONE_AFTER_MS = 60, 100
+"""Of a beat cut out to stand for a recording: its line, and no P or T wave."""
 ALIKE = 0.9
 """Correlation of two complexes of one shape."""
 WIDE_QRS_MS = 120.0
-SHIFT_MS = 25
+SHIFT_MS, FARTHEST_MS = 25, 110
+COMPLEX_BEFORE_MS, COMPLEX_AFTER_MS = 80, 100
 T_LOW_PASS_HZ = 20.0
 T_BEGINS_MS, T_ENDS_MS = 60, 600
 """After the end of the complex: where T may have its peak."""
@@ -115,9 +118,8 @@ def find_beats(ecg: Ecg) -> Rhythm:
     peaks = peaks[(peaks >= 100 + SHIFT_MS) & (peaks < length - 150 - SHIFT_MS)]
     if not peaks.size:
         raise QualityGate("ECG: no complete beat found; expected at least one")
-    at = _aligned(clean.mv, peaks)
-    complexes = np.array([clean.mv[:, k - 80 : k + 100] for k in at])
-    return Rhythm(clean, at, _shapes(complexes - complexes.mean(axis=2, keepdims=True)), spikes)
+    at, shape = _sorted(clean.mv, _aligned(clean.mv, peaks))
+    return Rhythm(clean, at, shape, spikes)
 
 
 def mean_beat(rhythm: Rhythm, shape: int = 0) -> Beat:
@@ -158,19 +160,42 @@ def _aligned(mv: np.ndarray, peaks: np.ndarray) -> np.ndarray:
     return peaks + shifts[np.argmax(fits, axis=1)]
 
 
-def _shapes(complexes: np.ndarray) -> np.ndarray:
-    """(n_beats,) number of the shape of each: the beat most like the others is its shape's model, then the rest."""
-    flat = complexes.reshape(len(complexes), -1)
-    flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+def _sorted(mv: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each beat is, moved onto its shape's model, and the number of its shape.
+
+    The model is the beat that most others are like. A wide complex rises as steeply as it falls, and was found at
+    either: so a beat may lie up to 110 ms from its model.
+    """
+    flat = np.array([_complex(mv, k) for k in at])
     alike = flat @ flat.T > ALIKE
-    shape = np.full(len(flat), -1)
-    for number in range(len(flat)):
+    at, shape = at.copy(), np.full(len(at), -1)
+    for number in range(len(at)):
         left = shape < 0
         if not left.any():
             break
         model = int(np.argmax(np.where(left, (alike & left).sum(axis=1), -1)))
-        shape[left & alike[model]] = number
-    return shape
+        for k in np.flatnonzero(left):
+            shift, fit = (0, 1.0) if alike[model, k] else _best_shift(mv, int(at[k]), flat[model])
+            if fit > ALIKE:
+                at[k], shape[k] = at[k] + shift, number
+    order = np.argsort(-np.bincount(shape), kind="stable")
+    return at, np.argsort(order)[shape]
+
+
+def _complex(mv: np.ndarray, at: int) -> np.ndarray:
+    """The complex of all leads as one vector of length 1, each lead without its mean."""
+    piece = mv[:, at - COMPLEX_BEFORE_MS : at + COMPLEX_AFTER_MS]
+    piece = (piece - piece.mean(axis=1, keepdims=True)).ravel()
+    return np.asarray(piece / max(float(np.linalg.norm(piece)), 1e-12))
+
+
+def _best_shift(mv: np.ndarray, at: int, model: np.ndarray) -> tuple[int, float]:
+    """Where near a beat it is most like a model, and how like."""
+    first = max(-FARTHEST_MS, COMPLEX_BEFORE_MS - at)
+    last = min(FARTHEST_MS, mv.shape[1] - COMPLEX_AFTER_MS - at)
+    shifts = range(first, last + 1, 2)
+    fits = [float(_complex(mv, at + shift) @ model) for shift in shifts]
+    return shifts[int(np.argmax(fits))], max(fits)
 
 
 def _t_wave(beat: np.ndarray, onset: int, end: int) -> tuple[float, float]:
@@ -196,3 +221,21 @@ def _slow(beat: np.ndarray) -> np.ndarray:
     """Without what is faster than a T wave."""
     sos = butter(2, T_LOW_PASS_HZ, fs=HZ, output="sos")
     return sosfiltfilt(sos, beat, axis=-1, padtype="odd", padlen=min(150, beat.shape[1] - 1))
+
+
+def chosen(ecg: Ecg, shape: int) -> Ecg:
+    """What of a recording is to be explained: itself for the most frequent shape (0), else the mean beat of another.
+
+    So a paced or an ectopic beat, or one of a tachycardia that comes and goes, can be fitted as a recording of its own.
+
+    Raises
+    ------
+    QualityGate
+        The recording has no such beat.
+    """
+    if shape == 0:
+        return ecg
+    beat = mean_beat(find_beats(ecg), shape)
+    start, stop = int(beat.qrs_onset_ms) - ALONE_BEFORE_MS, int(beat.qrs_end_ms) + ALONE_AFTER_MS
+    words = f"the mean of {len(beat.at_ms)} beats of shape {shape}"
+    return Ecg(beat.leads, beat.mv[:, max(start, 0) : stop], HZ, (*ecg.notes, words))

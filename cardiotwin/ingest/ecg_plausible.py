@@ -102,7 +102,22 @@ def judge(ecg: Ecg, name: str, where: str, stated_bpm: float) -> tuple[str, ...]
         notes.append(
             f"{len(rhythm.shape)} beats of {rhythm.shape.max() + 1} shapes: check leads and sampling rate ({where})"
         )
+    elif rhythm.shape.any():
+        notes.append(_other_shapes(rhythm))
+    if len(rhythm.spikes_ms):
+        notes.append(f"{len(rhythm.spikes_ms)} pacing spikes (or like artefacts) bridged for the detector")
     return (*notes, *swap_notes(beat))
+
+
+def _other_shapes(rhythm: Rhythm) -> str:
+    """How many beats are unlike the most frequent one, and how wide the first of those is."""
+    others, count = int((rhythm.shape > 0).sum()), len(rhythm.shape)
+    words = f"{others} of {count} beats have another shape and are kept apart"
+    try:
+        wide = mean_beat(rhythm, 1).qrs_ms
+    except CardioTwinError:
+        return words
+    return f"{words} (the most frequent: QRS {wide:.0f} ms; calibrate.beat = 1 fits it)"
 
 
 def clock_of(rhythm: Rhythm, beat: Beat) -> Clock:
