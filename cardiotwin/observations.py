@@ -199,7 +199,9 @@ def _read(
     kind: str, path: Path, files: tuple[Path, ...], salt: str, at: str, wanted: Wanted | None, progress: Progress
 ) -> Found:
     """Read one input of a known kind; `path` is what the user named, the input's one file but for an image series."""
-    return replace(_value(kind, path, files, salt, at, wanted, progress), file=name_of(files[0], path))
+    found, file = _value(kind, path, files, salt, at, wanted, progress), name_of(files[0], path)
+    notes = tuple(f"{file}: {note}" for note in found.notes) if found.kind == "ecg" else found.notes
+    return replace(found, file=file, notes=notes)
 
 
 def _value(

@@ -26,6 +26,8 @@ _LIMB = {"I": (1, 0), "II": (0, 1), "III": (-1, 1), "aVR": (-0.5, -0.5), "aVL": 
 _BEAT_BEFORE_MS, _BEAT_AFTER_MS = 250, 250
 _EDGE_FRACTION = 0.06  # of the largest slope; below it the complex has not begun, or is over
 _QUIET_MS = 10
+SILENCE_MV_PER_MS = 1e-6
+"""Slope below which there is nothing but rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,10 +171,11 @@ def independent_leads(complex_: QrsComplex) -> tuple[tuple[str, ...], np.ndarray
 def r_peaks(mv: np.ndarray) -> np.ndarray:
     """(n_beats,) samples where the leads together move fastest, at 1000 Hz; beats are at least 250 ms apart."""
     sos = butter(2, (8.0, 40.0), "bandpass", fs=HZ, output="sos")
-    energy = np.sqrt(uniform_filter1d((np.gradient(sosfiltfilt(sos, mv, axis=1), axis=1) ** 2).mean(axis=0), 60))
+    moves = (np.gradient(sosfiltfilt(sos, mv, axis=1), axis=1) ** 2).mean(axis=0)
+    energy = np.sqrt(np.maximum(uniform_filter1d(moves, 60), 0.0))  # see `slope`
     # The typical largest value of a second, not the largest of all: one artefact must not hide every beat.
     seconds = energy[: len(energy) // 1000 * 1000].reshape(-1, 1000)
-    peaks, _ = find_peaks(energy, height=0.4 * np.median(seconds.max(axis=1)), distance=250)
+    peaks, _ = find_peaks(energy, height=max(0.4 * np.median(seconds.max(axis=1)), SILENCE_MV_PER_MS), distance=250)
     return peaks
 
 
