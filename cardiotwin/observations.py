@@ -214,7 +214,7 @@ def _value(
     if kind == "dicom_ecg":
         return _dicom_ecg(files[0], salt, at)
     if kind in ECG_FORMATS:
-        return _other_ecg(files[0], ECG_FORMATS[kind], at)
+        return _other_ecg(files[0], ECG_FORMATS[kind], salt, at)
     read = {
         "mesh": _mesh,
         "wfdb_ecg": _wfdb,
@@ -283,12 +283,14 @@ def _csv_ecg(path: Path, at: str) -> Found:
     return _ecg(read_ecg(path), "CSV", at)
 
 
-def _other_ecg(path: Path, form: str, at: str) -> Found:
+def _other_ecg(path: Path, form: str, salt: str, at: str) -> Found:
+    from cardiotwin.ingest import identity_of
     from cardiotwin.ingest.ecg_files import read_recording
     from cardiotwin.ingest.ecg_quality import usable
 
     recording = read_recording(path)
-    return _ecg(usable(recording), form, _valid(recording.when) or at)
+    whose = identity_of(*recording.person, salt=salt.encode())
+    return replace(_ecg(usable(recording), form, _valid(recording.when) or at), identity=whose)
 
 
 def _electrodes(path: Path, at: str) -> Found:

@@ -13,6 +13,9 @@ import numpy as np
 from cardiotwin.ecg import LEADS
 
 STEP_MV = 0.0025
+PATIENT = {"person": "canary-id-17", "born": "1961", "sex": "F"}
+"""As the DICOM files of `made_dicom`."""
+GENDER = {"F": "FEMALE", "M": "MALE"}
 EIGHT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 
 
@@ -26,7 +29,8 @@ def counts(mv: np.ndarray) -> np.ndarray:
 
 def aecg(path: Path, mv: np.ndarray, leads=LEADS, hz: float = 500.0, **changed: str) -> Path:
     """HL7 aECG with one rhythm series, beginning at nine o'clock."""
-    told = {"step": f"{1 / hz:.9g}", "step_unit": "s", "unit": "uV", "scale": "2.5", "high": "", "prolog": ""} | changed
+    told = {"step": f"{1 / hz:.9g}", "step_unit": "s", "unit": "uV", "scale": "2.5", "high": "", "prolog": ""}
+    told |= PATIENT | changed
     end = told["high"] or f"202403050900{mv.shape[1] / hz:06.3f}"
     rows = "".join(
         f'<component><sequence><code code="MDC_ECG_LEAD_{lead.upper()}"/><value>'
@@ -36,7 +40,10 @@ def aecg(path: Path, mv: np.ndarray, leads=LEADS, hz: float = 500.0, **changed: 
         for lead, row in zip(leads, counts(mv), strict=True)
     )
     path.write_text(
-        f'<?xml version="1.0"?>{told["prolog"]}<!-- a comment --><AnnotatedECG xmlns="urn:hl7-org:v3"><component>'
+        f'<?xml version="1.0"?>{told["prolog"]}<!-- a comment --><AnnotatedECG xmlns="urn:hl7-org:v3">'
+        '<componentOf><trialSubject><id extension="CANARY-7"/><subjectDemographicPerson><name>CANARY</name>'
+        f'<administrativeGenderCode code="{told["sex"]}"/><birthTime value="{told["born"]}0203"/>'
+        "</subjectDemographicPerson></trialSubject></componentOf><component>"
         f'<series><code code="RHYTHM"/><effectiveTime><low value="20240305090000"/><high value="{end}"/>'
         "</effectiveTime>"
         '<component><sequenceSet><component><sequence><code code="TIME_ABSOLUTE"/><value><head value="20240305090000"/>'
@@ -48,7 +55,8 @@ def aecg(path: Path, mv: np.ndarray, leads=LEADS, hz: float = 500.0, **changed: 
 
 def muse(path: Path, mv: np.ndarray, leads=EIGHT, hz: int = 500, **changed: str) -> Path:
     """GE MUSE XML as its document type has it: one waveform of eight leads, and the rate told a second time."""
-    told = {"other_hz": str(hz), "samples": "", "crc": "", "unit": "MICROVOLTS", "bpm": "60", "prolog": ""} | changed
+    told = {"other_hz": str(hz), "samples": "", "crc": "", "unit": "MICROVOLTS", "bpm": "60", "prolog": ""}
+    told |= PATIENT | changed
 
     def lead_data(lead: str, row: np.ndarray) -> str:
         data = row.tobytes()
@@ -64,7 +72,9 @@ def muse(path: Path, mv: np.ndarray, leads=EIGHT, hz: int = 500, **changed: str)
     rows = "".join(lead_data(lead, row) for lead, row in zip(leads, counts(mv), strict=True))
     path.write_text(
         '<?xml version="1.0" encoding="ISO-8859-1"?>\n<!DOCTYPE RestingECG SYSTEM "restecg.dtd">'
-        f"{told['prolog']}<RestingECG><TestDemographics><AcquisitionTime>09:00:00</AcquisitionTime>"
+        f"{told['prolog']}<RestingECG><PatientDemographics><PatientID>{told['person']}</PatientID>"
+        f"<DateofBirth>02-03-{told['born']}</DateofBirth><Gender>{GENDER[told['sex']]}</Gender>"
+        "<PatientLastName>CANARY</PatientLastName></PatientDemographics><TestDemographics><AcquisitionTime>09:00:00</AcquisitionTime>"
         "<AcquisitionDate>03-05-2024</AcquisitionDate></TestDemographics><RestingECGMeasurements>"
         f"<VentricularRate>{told['bpm']}</VentricularRate><ECGSampleBase>{told['other_hz']}</ECGSampleBase>"
         "<ECGSampleExponent>0</ECGSampleExponent></RestingECGMeasurements><Waveform><WaveformType>Median</WaveformType><SampleBase>500</SampleBase>"
@@ -77,7 +87,12 @@ def muse(path: Path, mv: np.ndarray, leads=EIGHT, hz: int = 500, **changed: str)
 
 def philips(path: Path, mv: np.ndarray, hz: int = 500, packed: bool = True, **changed: str) -> Path:
     """Philips Sierra XML 1.04 in UTF-16, packed by XLI or not."""
-    told = {"version": "1.04", "duration": str(round(1000 * mv.shape[1] / hz)), "resolution": "2.5", "bpm": "60"}
+    told = {
+        "version": "1.04",
+        "duration": str(round(1000 * mv.shape[1] / hz)),
+        "resolution": "2.5",
+        "bpm": "60",
+    } | PATIENT
     told |= {"chunks": base64.b64encode(xli(counts(mv)) if packed else counts(mv).tobytes()).decode()} | changed
     path.write_bytes(
         (
@@ -86,7 +101,10 @@ def philips(path: Path, mv: np.ndarray, hz: int = 500, packed: bool = True, **ch
             '<dataacquisition date="2024-03-05" time="09:00:00"><signalcharacteristics>'
             f"<samplingrate>{hz}</samplingrate><resolution>2.5</resolution><acquisitiontype>10-WIRE</acquisitiontype>"
             "<bitspersample>16</bitspersample><signaloffset>0</signaloffset><numberchannelsvalid>12</numberchannelsvalid>"
-            "</signalcharacteristics></dataacquisition><internalmeasurements><crossleadmeasurements>"
+            "</signalcharacteristics></dataacquisition><patient><generalpatientdata>"
+            f"<patientid>{told['person']}</patientid><name><lastname>CANARY</lastname></name>"
+            f"<age><dateofbirth>{told['born']}-02-03</dateofbirth></age><sex>{GENDER[told['sex']].title()}</sex>"
+            "</generalpatientdata></patient><internalmeasurements><crossleadmeasurements>"
             f"<meanventrate>{told['bpm']}</meanventrate></crossleadmeasurements></internalmeasurements><waveforms>"
             f'<parsedwaveforms dataencoding="Base64" compression="{"XLI" if packed else "Uncompressed"}" '
             f'numberofleads="12" leadlabels="{" ".join(LEADS)}" durationperchannel="{told["duration"]}" '
@@ -151,13 +169,18 @@ def edf(path: Path, mv: np.ndarray, leads=LEADS, hz: int = 500, **changed: objec
         "low": "-16",
         "label": "ECG {}",
     }
-    told |= changed
+    told |= PATIENT | changed
     n = len(leads)
 
     def fields(words, width):
         return "".join(str(word).ljust(width) for word in words)
 
-    header = "0".ljust(8) + "X X X X".ljust(80) + "Startdate X".ljust(80) + "05.03.2409.00.00"
+    header = (
+        "0".ljust(8)
+        + f"{told['person']} {told['sex']} 03-FEB-{told['born']} CANARY".ljust(80)
+        + "Startdate X".ljust(80)
+        + "05.03.2409.00.00"
+    )
     header += fields([256 * (n + 1)], 8) + fields([told["reserved"]], 44)
     header += fields([told["records"]], 8) + fields([told["duration"]], 8) + fields([n], 4)
     header += fields([str(told["label"]).format(lead) for lead in leads], 16) + fields(["AgAgCl"] * n, 80)
@@ -170,9 +193,11 @@ def edf(path: Path, mv: np.ndarray, leads=LEADS, hz: int = 500, **changed: objec
     return path
 
 
-def scp(path: Path, mv: np.ndarray, leads=EIGHT, hz: int = 500, **changed: int) -> Path:
+def scp(path: Path, mv: np.ndarray, leads=EIGHT, hz: int = 500, **changed) -> Path:
     """SCP-ECG: sections 0, 1, 3 and 6; amplitudes or differences, plain or by the default Huffman table."""
-    told = {"differences": 0, "huffman": 0, "table": 19_999, "subtracted": 0, "bimodal": 0, "spoil": -1} | changed
+    told = {"differences": 0, "huffman": 0, "table": 19_999, "subtracted": 0, "bimodal": 0, "spoil": -1}
+    told |= changed
+    who = PATIENT | {key: value for key, value in changed.items() if key in PATIENT}
     numbers = dict(zip(LEADS, (1, 2, 61, 62, 63, 64, 3, 4, 5, 6, 7, 8), strict=True))
     rows = [np.diff(row.astype(int), n=told["differences"]) for row in counts(mv)]
     firsts = [[int(row[0]), int(row[1])][: told["differences"]] if told["differences"] else [] for row in counts(mv)]
@@ -180,7 +205,12 @@ def scp(path: Path, mv: np.ndarray, leads=EIGHT, hz: int = 500, **changed: int) 
     chunks = [huffman(row) if told["huffman"] else row.astype("<i2").tobytes() for row in rows]
     spans = b"".join(struct.pack("<IIB", 1, mv.shape[1], numbers[lead]) for lead in leads)
     contents = {
-        1: struct.pack("<BHHBB", 25, 4, 2024, 3, 5)
+        1: struct.pack("<BH", 2, len(who["person"]) + 1)
+        + who["person"].encode()
+        + b"\0"
+        + struct.pack("<BHHBB", 5, 4, int(who["born"]), 2, 3)
+        + struct.pack("<BHB", 8, 1, {"M": 1, "F": 2}[who["sex"]])
+        + struct.pack("<BHHBB", 25, 4, 2024, 3, 5)
         + struct.pack("<BHBBB", 26, 3, 9, 0, 0)
         + struct.pack("<BH", 255, 0),
         3: bytes([len(leads), told["subtracted"] | 4 | len(leads) << 3]) + spans,

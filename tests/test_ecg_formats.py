@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from bad_input import new_case, refused, taken
 from data_folder import real_data
-from made_dicom import twelve_leads
+from made_dicom import ecg, twelve_leads, write
 
 from cardiotwin.ecg import LEADS
 from cardiotwin.errors import CardioTwinError, InputRejected
@@ -177,6 +177,28 @@ def test_what_contradicts_itself_is_refused_by_name(tmp_path, capsys, make, word
     said = refused(capsys, new_case(capsys, tmp_path), 3, ["ecg.dat"], path)
     for word in words:
         assert any(one in said for one in word.split("|")), said
+
+
+PATIENTS = {
+    "aecg": lambda p, **who: made.aecg(p, stored(), **who),
+    "philips_ecg": lambda p, **who: made.philips(p, stored(), **who),
+    "muse_ecg": lambda p, **who: made.muse(p, eight(stored()), **who),
+    "edf_ecg": lambda p, **who: made.edf(p, stored(), reserved="EDF+C", **who),
+    "scp_ecg": lambda p, **who: made.scp(p, eight(stored()), **who),
+}
+
+
+@pytest.mark.parametrize("form", PATIENTS)
+def test_an_ecg_of_another_patient_is_refused_and_one_of_the_same_is_not(tmp_path, capsys, form):
+    """Against a DICOM ECG that was there before; an aECG has a trial's numbers, so only year and sex are compared."""
+    case = new_case(capsys, tmp_path)
+    first = write(tmp_path / "dicom", [ecg(made.sinus(), LEADS)])
+    taken(capsys, case, ["added ecg"], first)
+    others = [{"sex": "M"}, {"born": "1962"}, *([] if form == "aecg" else [{"person": "canary-id-18"}])]
+    for number, who in enumerate(others):
+        refused(capsys, case, 7, ["another patient"], PATIENTS[form](tmp_path / f"{number}.dat", **who))
+    said = taken(capsys, case, ["added ecg"], PATIENTS[form](tmp_path / "same.dat"))
+    assert "names no patient" not in said
 
 
 def test_two_rates_that_both_make_sense_are_told(tmp_path):

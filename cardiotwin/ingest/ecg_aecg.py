@@ -10,7 +10,7 @@ import numpy as np
 
 from cardiotwin.ingest.ecg_dicom import MOST_CHANNELS, MV_PER_UNIT
 from cardiotwin.ingest.ecg_quality import Recording
-from cardiotwin.ingest.ecg_xml import EXPORT_AGAIN, lead_named, moment, number_of, xml_root
+from cardiotwin.ingest.ecg_xml import EXPORT_AGAIN, lead_named, moment, number_of, person_of, xml_root
 from cardiotwin.ingest.wording import refusal, shown
 
 SECONDS_PER_UNIT = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
@@ -53,7 +53,16 @@ def read_aecg_recording(path: Path, name: str) -> Recording:
     if count := len(root.findall(".//derivedSeries")):
         notes.append(f"{count} derived series (representative beats) left out")
     when = moment(_value(chosen, "effectiveTime/low") or _value(root, "effectiveTime/center"))
-    return Recording(name, leads, hz, "increment, scale", tuple(notes), when)
+    return Recording(name, leads, hz, "increment, scale", tuple(notes), when, person=_person(root))
+
+
+def _person(root: Element) -> tuple[str, str, str]:
+    """Without the ID: a trial gives its subjects numbers of its own, which are no hospital's."""
+    about = root.find(".//subjectDemographicPerson")
+    if about is None:
+        return "", "", ""
+    sex = about.find("administrativeGenderCode")
+    return person_of("", _value(about, "birthTime"), (sex.get("code") or "") if sex is not None else "")
 
 
 def _code(element: Element) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from cardiotwin.ingest.ecg_dicom import MOST_CHANNELS, MV_PER_UNIT
 from cardiotwin.ingest.ecg_quality import LONGEST_S, Recording
-from cardiotwin.ingest.ecg_xml import EXPORT_AGAIN, LEAD_NAMES, lead_named, number_of
+from cardiotwin.ingest.ecg_xml import EXPORT_AGAIN, LEAD_NAMES, lead_named, number_of, person_of
 from cardiotwin.ingest.wording import refusal, shown
 
 VERSION = b"0       "
@@ -59,7 +59,9 @@ def read_edf_recording(path: Path, name: str) -> Recording:
         raise refusal(f"{name}: number of data records", found, f"{size} bytes, what the file has", EXPORT_AGAIN)
     stored = np.frombuffer(data[header:], "<i2").reshape(records, -1)
     leads, hz = _leads(stored, signals, duration, name)
-    return Recording(name, leads, hz, "samples in a data record, physical dimension", (), _when(data))
+    return Recording(
+        name, leads, hz, "samples in a data record, physical dimension", (), _when(data), person=_person(data)
+    )
 
 
 def _number(data: bytes, start: int, width: int, where: str, least: float, most: float) -> float:
@@ -116,6 +118,14 @@ def _leads(
         found = f"leads of {len(rates)} sampling rates; signals: {names}"
         raise refusal(name, found, "standard leads (I, ECG V1, ...) of one rate", EXPORT_AGAIN)
     return leads, rates.pop()
+
+
+def _person(data: bytes) -> tuple[str, str, str]:
+    """Of EDF+, which says ``code sex dd-MMM-yyyy name`` with X for what is not known; EDF's words have no order."""
+    told = _words(data, 8, 80).split()
+    if data[192:196] != b"EDF+" or len(told) < 3:
+        return "", "", ""
+    return person_of(*("" if word == "X" else word for word in (told[0], told[2], told[1])))
 
 
 def _when(data: bytes) -> str:

@@ -63,6 +63,7 @@ def parsed(path: Path, name: str) -> tuple[dict[str, Any], bytes]:
         "notes": read.notes,
         "when": read.when,
         "stated_bpm": read.stated_bpm,
+        "person": read.person,
         "derive_limb_leads": read.derive_limb_leads,
     }
     return said, b"".join(mv.astype("<f8").tobytes() for mv in read.leads.values())
@@ -73,7 +74,9 @@ def recording_of(name: str, said: dict[str, Any], raw: bytes) -> Recording:
     samples, at, leads = np.frombuffer(raw, "<f8"), 0, {}
     for lead, size in said["leads"]:
         leads[str(lead)], at = samples[at : at + size], at + size
+    person = [str(part) for part in said["person"]]
     return Recording(
         name, leads, float(said["hz"]), str(said["where"]), tuple(map(str, said["notes"])), str(said["when"]),
-        stated_bpm=float(said["stated_bpm"]), derive_limb_leads=bool(said["derive_limb_leads"]),
+        stated_bpm=float(said["stated_bpm"]), person=(person[0], person[1], person[2]),
+        derive_limb_leads=bool(said["derive_limb_leads"]),
     )  # fmt: skip

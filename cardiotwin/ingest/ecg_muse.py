@@ -15,7 +15,16 @@ import numpy as np
 
 from cardiotwin.ingest.ecg_dicom import MOST_CHANNELS
 from cardiotwin.ingest.ecg_quality import MOST_HZ, Recording
-from cardiotwin.ingest.ecg_xml import EXPORT_AGAIN, decoded, lead_named, moment, number_of, words_at, xml_root
+from cardiotwin.ingest.ecg_xml import (
+    EXPORT_AGAIN,
+    decoded,
+    lead_named,
+    moment,
+    number_of,
+    person_of,
+    words_at,
+    xml_root,
+)
 from cardiotwin.ingest.wording import refusal, shown
 
 MV_PER_UNIT = {"MICROVOLTS": 1e-3, "MILLIVOLTS": 1.0, "NANOVOLTS": 1e-6}
@@ -46,9 +55,10 @@ def read_muse_recording(path: Path, name: str) -> Recording:
     hz = _rate(waves[0], "SampleBase", "SampleExponent", name)
     bpm = words_at(root, "RestingECGMeasurements/VentricularRate")
     notes = _two_rates(root, hz, max((mv.size for mv in leads.values()), default=0), name)
+    patient = (words_at(root, f"PatientDemographics/{tag}") for tag in ("PatientID", "DateofBirth", "Gender"))
     return Recording(
         name, leads, hz, "SampleBase, LeadAmplitudeUnitsPerBit", notes, _when(root),
-        stated_bpm=float(bpm) if bpm.isdecimal() else 0.0, derive_limb_leads=True,
+        stated_bpm=float(bpm) if bpm.isdecimal() else 0.0, person=person_of(*patient), derive_limb_leads=True,
     )  # fmt: skip
 
 

@@ -17,7 +17,16 @@ from cardiotwin.ecg import LEADS
 from cardiotwin.errors import CardioTwinError
 from cardiotwin.ingest.ecg_dicom import MOST_CHANNELS
 from cardiotwin.ingest.ecg_quality import MOST_HZ, Recording
-from cardiotwin.ingest.ecg_xml import EXPORT_AGAIN, decoded, lead_named, moment, number_of, words_at, xml_root
+from cardiotwin.ingest.ecg_xml import (
+    EXPORT_AGAIN,
+    decoded,
+    lead_named,
+    moment,
+    number_of,
+    person_of,
+    words_at,
+    xml_root,
+)
 from cardiotwin.ingest.wording import refusal, shown
 
 VERSIONS = ("1.03", "1.04", "1.04.01", "1.04.02")
@@ -58,7 +67,10 @@ def read_philips_recording(path: Path, name: str) -> Recording:
     bpm = words_at(root, ".//meanventrate")
     when = moment(f"{acquired.get('date')} {acquired.get('time')}")
     rate = float(bpm) if bpm.isdecimal() else 0.0
-    return Recording(name, leads, hz, "samplingrate, resolution", (), when, stated_bpm=rate)
+    about = root.find("patient/generalpatientdata")
+    born = words_at(about, "age/dateofbirth") or words_at(about, "dateofbirth")
+    person = person_of(words_at(about, "patientid"), born, words_at(about, "sex"))
+    return Recording(name, leads, hz, "samplingrate, resolution", (), when, stated_bpm=rate, person=person)
 
 
 def _agreed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class Recording:
         ISO 8601, of the hospital; "" where the file does not say.
     stated_bpm : float
         Ventricular rate that the device measured; 0 where the file does not say.
+    person : tuple of str
+        Patient ID, birth year and sex (M, F, O), "" for what the file does not say; never shown, only hashed.
     derive_limb_leads : bool
         The format stores I and II and leaves what follows from them to the reader.
     """
@@ -57,6 +59,7 @@ class Recording:
     notes: tuple[str, ...] = ()
     when: str = ""
     stated_bpm: float = 0.0
+    person: tuple[str, str, str] = field(default=("", "", ""), repr=False)
     derive_limb_leads: bool = False
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from cardiotwin.errors import CardioTwinError
 from cardiotwin.ingest.ecg_dicom import LEAD_NUMBERS, MOST_CHANNELS
 from cardiotwin.ingest.ecg_quality import Recording
-from cardiotwin.ingest.ecg_xml import EXPORT_AGAIN, moment
+from cardiotwin.ingest.ecg_xml import EXPORT_AGAIN, moment, person_of
 from cardiotwin.ingest.wording import refusal
 
 MARK = b"SCPECG"
@@ -44,13 +44,13 @@ def read_scp_recording(path: Path, name: str) -> Recording:
         lengths, names = _leads(sections, name)
         hz, rows = _rhythm(sections, lengths, name)
         notes = ("the reference beat (section 5) left out",) if 5 in sections else ()
-        when = _when(sections.get(1, b""))
+        when, person = _about(sections.get(1, b""))
     except (struct.error, IndexError):
         raise refusal(name, "a section that ends too early", "a whole file", EXPORT_AGAIN) from None
     leads = dict(zip(names, rows, strict=True))
     if len(leads) < len(names):
         raise refusal(f"{name}: section 3", "a lead twice", "each lead once", EXPORT_AGAIN)
-    return Recording(name, leads, hz, "section 6", notes, when, derive_limb_leads=True)
+    return Recording(name, leads, hz, "section 6", notes, when, person=person, derive_limb_leads=True)
 
 
 def _checked(data: bytes, where: str) -> bytes:
@@ -169,16 +169,24 @@ def _summed(values: np.ndarray, differences: int) -> np.ndarray:
     return values.cumsum() if differences else values
 
 
-def _when(content: bytes) -> str:
-    """Date and time of the recording, from the tags 25 and 26 of section 1."""
+def _about(content: bytes) -> tuple[str, tuple[str, str, str]]:
+    """Date and time of the recording (tags 25 and 26 of section 1), and whose it is (2, 5, 8)."""
     fields: dict[int, bytes] = {}
     at = 0
     while at + 3 <= len(content) and content[at] != 255:
         tag, length = struct.unpack_from("<BH", content, at)
         fields.setdefault(tag, content[at + 3 : at + 3 + length])
         at += 3 + length
-    if len(fields.get(25, b"")) != 4:
+    clock = fields[26] if len(fields.get(26, b"")) == 3 else bytes(3)
+    when = f"{_day(fields.get(25, b''))} {clock[0]:02}:{clock[1]:02}:{clock[2]:02}"
+    identifier = fields.get(2, b"").split(b"\0")[0].decode("latin-1")
+    sex = {b"\1": "M", b"\2": "F"}.get(fields.get(8, b"")[:1], "")
+    return moment(when), person_of(identifier, _day(fields.get(5, b"")), sex)
+
+
+def _day(field: bytes) -> str:
+    """``yyyy-mm-dd``, or "" where there is none."""
+    if len(field) != 4:
         return ""
-    year, month, day = struct.unpack("<HBB", fields[25])
-    hour, minute, second = fields[26] if len(fields.get(26, b"")) == 3 else (0, 0, 0)
-    return moment(f"{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+    year, month, day = struct.unpack("<HBB", field)
+    return f"{year:04}-{month:02}-{day:02}"

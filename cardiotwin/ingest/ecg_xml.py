@@ -107,6 +107,13 @@ def lead_named(words: str) -> str:
     return LEAD_NAMES.get(plain.strip().lower(), shown(words.strip(), 40))
 
 
+def person_of(identifier: str, born: str, sex: str) -> tuple[str, str, str]:
+    """Patient ID, birth year and sex as `cardiotwin.ingest.deidentify` compares them."""
+    year = re.search(r"(?<!\d)(18|19|20)\d\d(?=\d{4}(?!\d)|(?!\d))", born)
+    letter = sex.strip()[:1].upper()
+    return identifier.strip(), year[0] if year else "", letter if letter in "MFO" else ""
+
+
 def moment(words: str) -> str:
     """``YYYYMMDDhhmmss...`` or ``YYYY-MM-DD`` with ``hh:mm:ss`` as ISO 8601; "" for anything else."""
     digits = re.match(r"(\d{4})-?(\d{2})-?(\d{2})(?:[T\s]*(\d{2}):?(\d{2}):?(\d{2})?)?", words.strip())
