@@ -57,7 +57,7 @@ def measured(ecg: Ecg) -> Measured | None:
     except CardioTwinError:
         return None
     with suppress(CardioTwinError):  # of the other shape no beat may be whole
-        beats += [mean_beat(rhythm, 1)] if (rhythm.shape == 1).sum() > 1 else []
+        beats += [mean_beat(rhythm, 1)] if rhythm.shape.any() else []
     return Measured(rhythm, tuple(beats))
 
 
@@ -221,11 +221,13 @@ def _marks(axes: Any, ecg: Ecg, found: Measured | None) -> None:
     rhythm = found.rhythm
     single = len(found.beats[0].at_ms) == 1 and len(rhythm.at_ms) == 1
     for at, shape in zip(rhythm.at_ms, rhythm.shape, strict=True):
-        beat = found.beats[min(int(shape), len(found.beats) - 1)]
+        if shape >= len(found.beats):
+            continue
+        beat = found.beats[shape]
         start = 0.0 if single else float(at - BEFORE_MS)
         colour = QRS_COLOUR if shape == 0 else OTHER_COLOUR
         _band(axes, ecg, start + beat.qrs_onset_ms, start + beat.qrs_end_ms, colour)
-        if np.isfinite(beat.t_end_ms) and shape < len(found.beats):
+        if np.isfinite(beat.t_end_ms):
             _band(axes, ecg, start + beat.t_end_ms, start + beat.t_end_ms, T_COLOUR)
     for at in rhythm.spikes_ms:
         _band(axes, ecg, at, at, SPIKE_COLOUR)
