@@ -138,7 +138,10 @@ def mean_beat(rhythm: Rhythm, shape: int = 0) -> Beat:
         starts = rhythm.at_ms[rhythm.shape == shape] - before
         starts = starts[(starts >= 0) & (starts + before + after <= mv.shape[1])]
         if not starts.size:
-            raise QualityGate(f"ECG: no whole beat of shape {shape}; found {rhythm.shape.max() + 1} shapes")
+            raise QualityGate(
+                f"ECG: no whole beat of shape {shape}; found {rhythm.shape.max() + 1} shapes, from 0 on. Set a lower "
+                "`beat` in section [calibrate], or remove the ECG that has none"
+            )
         beat = np.median([mv[:, start : start + before + after] for start in starts], axis=0)
     onset, end = qrs_edges(beat)
     beat = beat - np.median(beat[:, max(onset - 15, 0) : onset + 1], axis=1, keepdims=True)

@@ -1,16 +1,20 @@
 """Beats found, sorted, averaged and measured: against exact waves, annotated recordings and another library."""
 
+from types import SimpleNamespace
+
 import made_ecg_files as made
 import numpy as np
 import pytest
 from data_folder import real_data
 
+from cardiotwin import stages
 from cardiotwin.beats import chosen, find_beats, mean_beat
 from cardiotwin.ecg import LEADS, Ecg
 from cardiotwin.ecg_noise import cleaned, without_hum
 from cardiotwin.errors import QualityGate
 from cardiotwin.ingest import read_ecg
 from cardiotwin.qrs import qrs_complex
+from cardiotwin.settings import CalibrateSettings
 
 PTB_XL = ("ecg", "ptb-xl_00001", "records500", "00000", "00001_hr.hea")
 REAL = (
@@ -121,6 +125,17 @@ def test_ectopic_beats_are_kept_apart_and_can_be_chosen():
     assert chosen(ecg, 0) is ecg
     with pytest.raises(QualityGate, match="shape 7"):
         chosen(ecg, 7)
+
+
+def test_the_setting_hands_the_chosen_beat_to_the_calibration(monkeypatch):
+    given = []
+    monkeypatch.setattr("cardiotwin.calibration.calibrate", lambda heart, ecgs, *rest, **more: given.append(ecgs))
+    ecg, count = with_ectopics()
+    for beat in (0, 1):
+        settings = SimpleNamespace(calibrate=CalibrateSettings(beat=beat), tissue=None)
+        stages.calibrate(SimpleNamespace(settings=settings, progress=None), None, None, (ecg,))
+    assert given[0] == (ecg,)
+    assert given[1][0].notes == (f"the mean of {count} beats of shape 1",)
 
 
 def test_a_fast_wide_rhythm_without_p_waves_has_its_beats_and_its_width():

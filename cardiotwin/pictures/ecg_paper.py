@@ -35,6 +35,8 @@ MOST_UP_MM = 26.0
 """A row with more than this on either side of its line is drawn at half the gain."""
 COLUMNS = (("I", "II", "III"), ("aVR", "aVL", "aVF"), ("V1", "V2", "V3"), ("V4", "V5", "V6"))
 COLUMN_S, STRIP_S = 2.5, 10.0
+MOST_S = 60.0
+"""Of a recording that is measured, from its beginning."""
 WANDER_MV = 1.0
 """A lead whose line wanders by more has it straightened, and says so."""
 FINE, COARSE, INK, QUIET = "#f6d5d3", "#e6a9a5", "#161616", "#8a8f98"
@@ -93,7 +95,8 @@ def ecg_page(ecg: Ecg, title: str = "", *, dots_per_inch: float = 160.0) -> byte
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, PAGE_MM[0]), ylim=(0, PAGE_MM[1]))
     axes.set_axis_off()
-    found, traces, straightened = measured(ecg), *_traces(ecg)
+    part = Ecg(ecg.leads, ecg.mv[:, : int(MOST_S * ecg.hz)], ecg.hz)
+    found, traces, straightened = measured(part), *_traces(part)
     gain = _gain(traces, ecg.hz)
     _squares(axes)
     _marks(axes, ecg, found)
