@@ -229,6 +229,22 @@ def test_an_xml_bomb_ends_before_it_costs_anything(tmp_path):
         read_ecg(made.aecg(tmp_path / "a.xml", stored(), prolog=prolog))
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("<?xml version='1.0'?>\n<!-- <restingecgdata> -->\n<a:AnnotatedECG x='1'>", "aecg"),
+        ("\ufeff<!DOCTYPE RestingECG SYSTEM 'restecg.dtd'>  <RestingECG>", "muse_ecg"),
+        ("<VTKFile><RestingECG/></VTKFile>", "unknown"),
+        ("<!-- <RestingECG>", "unknown"),
+        ("<!--" * 16_000, "unknown"),
+        ("<", "unknown"),
+    ],
+)
+def test_xml_is_told_by_its_first_element(tmp_path, words, kind):
+    (tmp_path / "a.xml").write_text(words, encoding="utf-8")
+    assert explain(tmp_path / "a.xml")[0] == kind
+
+
 def test_deep_elements_are_refused(tmp_path):
     path = tmp_path / "a.xml"
     path.write_text("<AnnotatedECG>" + "<a>" * 5000 + "</a>" * 5000 + "</AnnotatedECG>")

@@ -78,7 +78,7 @@ def usable(recording: Recording) -> Ecg:
     recording = without_calibration_pulse(recording)
     standard = {lead: recording.leads[lead] for lead in LEADS if lead in recording.leads}
     faults = {lead: fault for lead, mv in standard.items() if (fault := lead_fault(mv, recording.hz))}
-    _check_unit(standard, faults, recording)
+    _check_unit(standard, recording)
     good = tuple(lead for lead in standard if lead not in faults)
     if independent(good) < FEWEST_INDEPENDENT_LEADS:
         raise QualityGate(
@@ -216,7 +216,7 @@ def _check_sampling(recording: Recording) -> None:
         raise InputRejected(f"{recording.name}: found {samples / recording.hz:.3g} s, expected at most 7 days; cut it")
 
 
-def _check_unit(standard: dict[str, np.ndarray], faults: dict[str, str], recording: Recording) -> None:
+def _check_unit(standard: dict[str, np.ndarray], recording: Recording) -> None:
     """Refuse amplitudes that no QRS has, and say which unit would make them one."""
     amplitudes = [qrs_mv(mv, recording.hz) for mv in standard.values() if np.isfinite(mv).all()]
     if not amplitudes or max(amplitudes) == 0:

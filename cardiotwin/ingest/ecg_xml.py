@@ -20,6 +20,8 @@ from cardiotwin.ingest.wording import refusal, shown
 MOST_XML_BYTES = 32 << 20
 MOST_HEAD_BYTES = 1 << 16
 DEEPEST = 64
+SKIPPED = {"<!--": "-->", "<?": "?>", "<!": ">"}
+"""What may stand before the first element, and how it ends."""
 EXPORT_AGAIN = "Export the ECG again"
 LEAD_NAMES = {lead.lower(): lead for lead in LEADS}
 
@@ -29,11 +31,18 @@ def root_name(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(MOST_HEAD_BYTES)
     utf16 = head[:2] in (b"\xff\xfe", b"\xfe\xff")
-    words = head[: len(head) // 2 * 2].decode("utf-16" if utf16 else "utf-8-sig", errors="replace")
-    if not words.lstrip().startswith("<"):
-        return ""
-    words = re.sub(r"<!--.*?-->|<\?.*?\?>", "", words, flags=re.S)
-    first = re.search(r"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]", words)
+    words = head.decode("utf-16" if utf16 else "utf-8-sig", errors="ignore")
+    at = 0
+    # Step by step: a pattern that skips comments takes the square of the time where they do not end.
+    while words[at : at + 1].isspace() or words.startswith(("<!", "<?"), at):
+        end = next((end for begin, end in SKIPPED.items() if words.startswith(begin, at)), "")
+        if end == ">" and "[" in words[at : words.find(">", at)]:
+            end = "]>"  # a document type with declarations of its own, which the reader will refuse
+        found = words.find(end, at)
+        if found < 0:
+            return ""
+        at = found + max(len(end), 1)
+    first = re.match(r"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]", words[at : at + 200])
     return first[1] if first else ""
 
 
