@@ -182,11 +182,11 @@ def export(
     case: Case,
     out: Path,
     *,
-    to: Literal["paraview", "opencarp", "nifti", "dicom-seg"] = "paraview",
+    to: Literal["paraview", "opencarp", "nifti", "dicom-seg", "ecg"] = "paraview",
     json: Json = False,
 ) -> None:
     """Write what is up to date as files for other programs: the study for ParaView, the mesh for openCARP, the
-    segmentation for others.
+    segmentation for others, every ECG on paper with its beats measured (PNG, A4 to scale; needs no heart).
 
     Example: cardiotwin export case07 --to paraview case07/exports/paraview
     """
@@ -202,6 +202,11 @@ def export(
             written = write(out, study, progress)
         about = "ParaView in {}; start with README.txt" if to == "paraview" else "openCARP in {}; start with heart.par"
         told = f"{len(written)} files for {about.format(out)}"
+    elif to == "ecg":
+        from cardiotwin.pictures.ecg_paper import export_ecgs
+
+        written = export_ecgs(twin.ecgs(), out)
+        told = f"written: {', '.join(str(path) for path in written)}"
     else:
         from cardiotwin.label_export import export_segmentation
 

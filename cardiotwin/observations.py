@@ -13,6 +13,7 @@ from cardiotwin.errors import InputRejected, SettingsError
 from cardiotwin.imaging import gap_note
 from cardiotwin.ingest.dicom_file import read_dataset, text
 from cardiotwin.ingest.dicomdir import is_dicomdir
+from cardiotwin.ingest.ecg_formats import WORDS as ECG_FORMATS
 from cardiotwin.ingest.wording import name_of, shown
 from cardiotwin.meshes.formats import is_table_mesh
 from cardiotwin.progress import Progress, silent
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from cardiotwin.ingest import Wanted
 
-FROM_FOLDERS = ("dicom_image", "dicom_ecg", "wfdb_ecg")
+FROM_FOLDERS = ("dicom_image", "dicom_ecg", "wfdb_ecg", *ECG_FORMATS)
 """Kinds that are taken from a folder without being named themselves."""
 _EFFECTIVE = ("AcquisitionDateTime", "AcquisitionDate+AcquisitionTime", "SeriesDate+SeriesTime", "StudyDate+StudyTime")
 _RECORDED = ("InstanceCreationDate+InstanceCreationTime", "ContentDate+ContentTime")
@@ -75,7 +76,7 @@ def find(
 ) -> list[Found]:
     """Recognise and read what lies at a path.
 
-    A folder or a DICOMDIR gives its LGE or cine stack and its ECGs in DICOM or WFDB; a folder without any, its
+    A folder or a DICOMDIR gives its LGE or cine stack and its ECGs (but CSV); a folder without any, its
     surfaces. Label maps, CSV files and plans are only taken when they are named themselves: a study folder may hold
     such files for other reasons.
 
@@ -154,7 +155,7 @@ def _in_folder(folder: Path, salt: str, at: str, wanted: Wanted | None, progress
 
 def _nothing_taken(folder: Path, inputs: list[tuple[str, tuple[Path, ...]]]) -> str:
     count = sum(len(files) for _, files in inputs)
-    found = f"{shown(folder.name)}: found no DICOM image, DICOM ECG, WFDB record or surface among {count} files; "
+    found = f"{shown(folder.name)}: found no DICOM image, ECG or surface among {count} files; "
     named = any(True for _ in _to_name(folder, inputs))
     return found + ("name one of these itself:" if named else "name label maps, CSV files and plans themselves")
 
@@ -188,8 +189,8 @@ def _one_file(path: Path, salt: str, at: str, wanted: Wanted | None, progress: P
     if kind == "unknown":
         raise InputRejected(
             f"{shown(path.name)}: {why}; expected DICOM, a label map (.nii, .nii.gz, .nrrd, .mha, .mhd), surfaces "
-            "(.stl, .ply, .vtp, .vtk), a mesh (.vtu, .vtk, .msh, .xdmf, .pts with .elem), an ECG (DICOM, .hea, .csv), "
-            "electrodes (.csv) or a plan (.toml)"
+            "(.stl, .ply, .vtp, .vtk), a mesh (.vtu, .vtk, .msh, .xdmf, .pts with .elem), an ECG (DICOM, .hea, .csv, "
+            "aECG, Philips or GE MUSE XML, EDF, SCP-ECG), electrodes (.csv) or a plan (.toml)"
         )
     return _read(kind, path, (path,), salt, at, wanted, progress)
 
@@ -198,7 +199,9 @@ def _read(
     kind: str, path: Path, files: tuple[Path, ...], salt: str, at: str, wanted: Wanted | None, progress: Progress
 ) -> Found:
     """Read one input of a known kind; `path` is what the user named, the input's one file but for an image series."""
-    return replace(_value(kind, path, files, salt, at, wanted, progress), file=name_of(files[0], path))
+    found, file = _value(kind, path, files, salt, at, wanted, progress), name_of(files[0], path)
+    notes = tuple(f"{file}: {note}" for note in found.notes) if found.kind == "ecg" else found.notes
+    return replace(found, file=file, notes=notes)
 
 
 def _value(
@@ -210,6 +213,8 @@ def _value(
         return _surfaces(files, at)
     if kind == "dicom_ecg":
         return _dicom_ecg(files[0], salt, at)
+    if kind in ECG_FORMATS:
+        return _other_ecg(files[0], ECG_FORMATS[kind], salt, at)
     read = {
         "mesh": _mesh,
         "wfdb_ecg": _wfdb,
@@ -278,6 +283,16 @@ def _csv_ecg(path: Path, at: str) -> Found:
     return _ecg(read_ecg(path), "CSV", at)
 
 
+def _other_ecg(path: Path, form: str, salt: str, at: str) -> Found:
+    from cardiotwin.ingest import identity_of
+    from cardiotwin.ingest.ecg_files import read_recording
+    from cardiotwin.ingest.ecg_quality import usable
+
+    recording = read_recording(path)
+    whose = identity_of(*recording.person, salt=salt.encode())
+    return replace(_ecg(usable(recording), form, _valid(recording.when) or at), identity=whose)
+
+
 def _electrodes(path: Path, at: str) -> Found:
     from cardiotwin.ingest import electrodes_and_notes
 
@@ -290,7 +305,8 @@ def _electrodes(path: Path, at: str) -> Found:
 
 def _ecg(ecg: Any, form: str, effective: str) -> Found:
     seconds = ecg.mv.shape[1] / ecg.hz
-    return Found("ecg", ecg, f"{form}, {len(ecg.leads)} leads, {seconds:.1f} s at {ecg.hz:g} Hz", effective=effective)
+    source = f"{form}, {len(ecg.leads)} leads, {seconds:.1f} s at {ecg.hz:g} Hz"
+    return Found("ecg", ecg, source, effective=effective, notes=ecg.notes, kept=ecg.notes)
 
 
 def _label_map(path: Path, at: str) -> Found:

@@ -13,6 +13,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, find_peaks, resample_poly, sosfiltfilt
 
 from cardiotwin.ecg import INDEPENDENT_LEADS, Ecg
+from cardiotwin.ecg_noise import cleaned
 from cardiotwin.errors import InputRejected, QualityGate
 
 HZ = 1000.0
@@ -25,6 +26,8 @@ _LIMB = {"I": (1, 0), "II": (0, 1), "III": (-1, 1), "aVR": (-0.5, -0.5), "aVL": 
 _BEAT_BEFORE_MS, _BEAT_AFTER_MS = 250, 250
 _EDGE_FRACTION = 0.06  # of the largest slope; below it the complex has not begun, or is over
 _QUIET_MS = 10
+SILENCE_MV_PER_MS = 1e-6
+"""Slope below which there is nothing but rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +107,8 @@ def qrs_complex(ecg: Ecg) -> QrsComplex:
     QualityGate
         No QRS complex found.
     """
-    clean = filtered(ecg)
+    kept, spikes_ms = cleaned(ecg)
+    clean = filtered(kept)
     beats, n_rejected = _alike(_beats(clean.mv))
     beat = np.median(beats, axis=0)
     onset, offset = qrs_edges(beat)
@@ -117,6 +121,8 @@ def qrs_complex(ecg: Ecg) -> QrsComplex:
     notes = [
         f"lead {lead} is flat or drowned in noise" for lead, good in zip(clean.leads, usable, strict=True) if not good
     ]
+    if len(spikes_ms):
+        notes.append(f"{len(spikes_ms)} pacing spikes (or like artefacts) bridged")
     notes += _swapped_arms(clean.leads, beat, onset, offset) + _broken_triangle(clean.leads, beat, usable)
     return QrsComplex(clean.leads, mv, float(offset - onset), noise, usable, len(beats), n_rejected, tuple(notes))
 
@@ -132,12 +138,12 @@ def qrs_edges(beat: np.ndarray) -> tuple[int, int]:
     QualityGate
         Nothing in the beat stands out.
     """
-    slope = _slope(beat)
-    peak = int(np.argmax(slope))
-    quiet = np.quantile(slope, 0.1) if beat.shape[1] > 200 else 0.0
-    if not slope[peak] > 4.0 * quiet:
+    moves = slope(beat)
+    peak = int(np.argmax(moves))
+    quiet = np.quantile(moves, 0.1) if beat.shape[1] > 200 else 0.0
+    if not moves[peak] > 4.0 * quiet:
         raise QualityGate("ECG: no QRS complex found; expected at least one beat that stands out of the noise")
-    active = slope > quiet + _EDGE_FRACTION * (slope[peak] - quiet)
+    active = moves > quiet + _EDGE_FRACTION * (moves[peak] - quiet)
     return peak - _walk(active[peak::-1]), peak + _walk(active[peak:])
 
 
@@ -165,10 +171,11 @@ def independent_leads(complex_: QrsComplex) -> tuple[tuple[str, ...], np.ndarray
 def r_peaks(mv: np.ndarray) -> np.ndarray:
     """(n_beats,) samples where the leads together move fastest, at 1000 Hz; beats are at least 250 ms apart."""
     sos = butter(2, (8.0, 40.0), "bandpass", fs=HZ, output="sos")
-    energy = np.sqrt(uniform_filter1d((np.gradient(sosfiltfilt(sos, mv, axis=1), axis=1) ** 2).mean(axis=0), 60))
+    moves = (np.gradient(sosfiltfilt(sos, mv, axis=1), axis=1) ** 2).mean(axis=0)
+    energy = np.sqrt(np.maximum(uniform_filter1d(moves, 60), 0.0))  # see `slope`
     # The typical largest value of a second, not the largest of all: one artefact must not hide every beat.
     seconds = energy[: len(energy) // 1000 * 1000].reshape(-1, 1000)
-    peaks, _ = find_peaks(energy, height=0.4 * np.median(seconds.max(axis=1)), distance=250)
+    peaks, _ = find_peaks(energy, height=max(0.4 * np.median(seconds.max(axis=1)), SILENCE_MV_PER_MS), distance=250)
     return peaks
 
 
@@ -179,12 +186,12 @@ def _beats(mv: np.ndarray) -> np.ndarray:
     peaks = [p for p in r_peaks(mv) if p >= _BEAT_BEFORE_MS + 30 and p + _BEAT_AFTER_MS + 30 < mv.shape[1]]
     if not peaks:
         raise QualityGate("ECG: no complete beat found; expected at least one")
-    template = np.median([_slope(mv[:, p - _BEAT_BEFORE_MS : p + _BEAT_AFTER_MS]) for p in peaks], axis=0)
+    template = np.median([slope(mv[:, p - _BEAT_BEFORE_MS : p + _BEAT_AFTER_MS]) for p in peaks], axis=0)
     shifts = range(-25, 26)
     starts = []
     for p in peaks:
         at = [p + shift - _BEAT_BEFORE_MS for shift in shifts]
-        starts.append(max(at, key=lambda s: _slope(mv[:, s : s + template.size]) @ template))
+        starts.append(max(at, key=lambda s: slope(mv[:, s : s + template.size]) @ template))
     return np.array([mv[:, s : s + template.size] for s in starts])
 
 
@@ -203,7 +210,7 @@ def _alike(beats: np.ndarray) -> tuple[np.ndarray, int]:
     return beats[kept], int((~kept).sum())
 
 
-def _slope(mv: np.ndarray) -> np.ndarray:
+def slope(mv: np.ndarray) -> np.ndarray:
     """Root mean square over leads of the slope, smoothed over 5 ms, mV/ms."""
     # A running sum of squares may end a rounding error below zero.
     return np.sqrt(np.maximum(uniform_filter1d((np.gradient(mv, axis=-1) ** 2).mean(axis=0), 5), 0.0))

@@ -175,6 +175,9 @@ class CalibrateSettings(Section):
     velocity_cross_m_per_s: tuple[float, float] = (0.15, 0.6)
     velocity_endocardium_m_per_s: tuple[float, float] = (0.7, 2.0)
     latest_site_ms: float = Field(20.0, ge=0, le=100)
+    beat: int = Field(
+        0, ge=0, le=9, description="shape of beat that is fitted: 0 the most frequent, 1 the next (ectopic, paced, VT)"
+    )
     seed: int = 1
 
 

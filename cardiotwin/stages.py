@@ -344,8 +344,10 @@ def place_electrodes(work: Work, heart: Heart) -> Electrodes:
 def calibrate(
     work: Work, heart: Heart, electrodes: Electrodes, ecgs: tuple[Ecg, ...], previous: Posterior | None = None
 ) -> Posterior:
+    from cardiotwin.beats import chosen
     from cardiotwin.calibration import calibrate
 
+    ecgs = tuple(chosen(ecg, work.settings.calibrate.beat) for ecg in ecgs)
     return calibrate(
         heart, ecgs, electrodes, work.settings.calibrate, work.settings.tissue, previous=previous,
         progress=work.progress,

@@ -24,6 +24,7 @@ from cardiotwin.store import Store, now
 from cardiotwin.workshop import Workshop
 
 if TYPE_CHECKING:
+    from cardiotwin.ecg import Ecg
     from cardiotwin.heart import Heart
     from cardiotwin.imaging import Image
     from cardiotwin.ingest import Wanted
@@ -433,6 +434,15 @@ class Twin:
         if "heart" not in known:
             raise QualityGate(f"{self.folder.name} has no up-to-date heart; run `cardiotwin run {self.folder}`")
         return stages.as_study(planning.readable(self.settings, report.step.settings), self.provenance(), **known)
+
+    def ecgs(self) -> tuple[tuple[Ecg, str], ...]:
+        """Every ECG in use, oldest first, and when it was recorded, in words."""
+        kind = stages.kind_of(stages.OBSERVED["ecg"])
+        told = [one for one in self.ledger.observations() if one.kind == "ecg"]
+        return tuple(
+            (store.load(self.folder / "observations" / one.sha256, kind), one.effective or "time unknown")
+            for one in told
+        )
 
     def image_sources(self) -> tuple[Path, ...]:
         """The de-identified DICOM files of the image that is in use; none where there is none."""

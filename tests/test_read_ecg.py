@@ -84,6 +84,22 @@ def test_the_real_dicom_ecg_is_its_rhythm_not_its_median_beat():
     assert any("MEDIAN BEAT left out" in note for note in read.notes)
 
 
+@pytest.mark.parametrize(("padding", "gap", "kept"), [(0, 0, 12), (0, 400, 11), (-32768, 3, 11)])
+def test_padding_is_what_no_signal_holds_and_not_a_value_that_it_passes_through(tmp_path, padding, gap, kept):
+    """Converters declare 0; a lead that is 0 for a sample here and there is whole, one that is 0 for 0.8 s is not."""
+    mv = twelve_leads()
+    dataset = ecg(mv, LEADS)
+    group = dataset.WaveformSequence[0]
+    stored = np.frombuffer(group.WaveformData, "<i2").reshape(-1, 12).copy()
+    assert (stored == 0).sum(axis=0).min() > 10
+    stored[600 : 600 + gap, 9] = padding
+    group.WaveformData, group.WaveformPaddingValue = stored.tobytes(), np.int16(padding).tobytes()
+    group["WaveformPaddingValue"].VR = "OW"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.save_as(tmp_path / "ecg.dcm", enforce_file_format=True)
+    assert len(read_ecg(tmp_path / "ecg.dcm").leads) == kept
+
+
 def test_a_table_without_header_needs_leads_rate_and_unit_from_the_user():
     path = real_data("heart_dti004", "clinical_data", "DTI004_clinical_full_ecg.csv")
     read = read_ecg(path, leads=INDEPENDENT_LEADS, hz=1000, unit="uV")

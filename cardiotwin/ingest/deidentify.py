@@ -120,10 +120,14 @@ def identity(dataset: Dataset, *, salt: bytes = DEFAULT_SALT) -> str:
     A part is empty where the file is silent; all empty gives ``""``. A de-identified copy is the same person as its
     original, of whom it keeps the pseudonym alone.
     """
-    person = text(dataset, "PatientID")
+    return identity_of(text(dataset, "PatientID"), _birth_year(dataset), _sex(dataset), salt=salt)
+
+
+def identity_of(person: str, birth_year: str, sex: str, *, salt: bytes = DEFAULT_SALT) -> str:
+    """`identity` of what another format says; "" for what it does not."""
     if person and not PSEUDONYM.fullmatch(person):
         person = _pseudonym(person, salt)
-    parts = (person, _birth_year(dataset), _sex(dataset))
+    parts = (person, birth_year, sex)
     return "-".join(_digest(part, salt)[:16] if part else "" for part in parts) if any(parts) else ""
 
 

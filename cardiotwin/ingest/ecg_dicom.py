@@ -28,6 +28,7 @@ LEAD_NUMBERS = dict(
 MV_PER_UNIT = {"uv": 1e-3, "mv": 1.0, "v": 1e3, "nv": 1e-6}
 SAMPLE_TYPES = {"SB": "i1", "UB": "u1", "SS": "<i2", "US": "<u2", "SL": "<i4", "UL": "<u4"}
 MOST_CHANNELS = 64
+LEAST_PADDING_S = 0.1
 
 
 def read_dicom_recording(path: Path, name: str) -> Recording:
@@ -70,7 +71,7 @@ def _recording(group: Dataset, name: str, notes: tuple[str, ...]) -> Recording:
     channels = int(number(group, "NumberOfWaveformChannels", name, least=1, most=MOST_CHANNELS))
     samples = int(number(group, "NumberOfWaveformSamples", name, least=1, most=2**31))
     hz = number(group, "SamplingFrequency", name, least=1e-3, most=1e9)
-    stored = _stored(group, name, samples, channels)
+    stored = _stored(group, name, samples, channels, hz)
     definitions = group.ChannelDefinitionSequence
     if len(definitions) != channels:
         where = f"{name}: {tagged('ChannelDefinitionSequence')}"
@@ -87,7 +88,7 @@ def _recording(group: Dataset, name: str, notes: tuple[str, ...]) -> Recording:
     )
 
 
-def _stored(group: Dataset, name: str, samples: int, channels: int) -> np.ndarray:
+def _stored(group: Dataset, name: str, samples: int, channels: int, hz: float) -> np.ndarray:
     """(samples, channels) float64 as stored, NaN where padded."""
     interpretation = text(group, "WaveformSampleInterpretation")
     if interpretation not in SAMPLE_TYPES:
@@ -101,8 +102,25 @@ def _stored(group: Dataset, name: str, samples: int, channels: int) -> np.ndarra
     stored = raw.astype(float)
     padding = group.get("WaveformPaddingValue")
     if padding is not None and len(bytes(padding)) == kind.itemsize:
-        stored[raw == np.frombuffer(bytes(padding), dtype=kind)[0]] = np.nan
+        value = np.frombuffer(bytes(padding), dtype=kind)[0]
+        stored[_padded(raw == value, value in (np.iinfo(kind).min, np.iinfo(kind).max), hz)] = np.nan
     return stored
+
+
+def _padded(held: np.ndarray, extreme: bool, hz: float) -> np.ndarray:
+    """Where a channel holds padding: everywhere it holds the value, if no signal can; else for 0.1 s and more.
+
+    A converter in use declares 0 as padding, a value that every lead passes through.
+    """
+    if extreme:
+        return held
+    least = max(round(LEAST_PADDING_S * hz), 2)
+    padded = np.zeros_like(held)
+    for channel in range(held.shape[1]):
+        steps = np.diff(np.concatenate([[0], held[:, channel].astype(np.int8), [0]]))
+        for start, stop in zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True):
+            padded[start:stop, channel] = stop - start >= least
+    return padded
 
 
 def _millivolts(stored: np.ndarray, channel: Dataset, name: str) -> np.ndarray:

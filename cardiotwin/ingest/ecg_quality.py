@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from cardiotwin.ecg import LEADS, Ecg
 from cardiotwin.errors import InputRejected, QualityGate
+from cardiotwin.ingest.ecg_plausible import judge
 
 LEAST_HZ, MOST_HZ = 100.0, 32_000.0
 LONGEST_S = 7 * 86_400
@@ -18,6 +19,8 @@ LEAST_QRS_MV, MOST_QRS_MV = 0.05, 20.0
 BEAT_S = 1.5
 LONGEST_STANDSTILL_S = 1.0
 LONGEST_AT_RAIL_S = 0.02
+PULSE_MV = 1.0
+LEAST_END_S = 0.1
 LARGEST_LIMB_MISFIT = 0.15
 """Five honest recordings: 0.006 to 0.072. One lead inverted or two exchanged in them: 0.18 to 0.93."""
 LIMB_LEADS = LEADS[:6]
@@ -39,6 +42,14 @@ class Recording:
     where : str
         What says so in this format, for refusals: a DICOM tag, a header line, a column.
     notes : tuple of str
+    when : str
+        ISO 8601, of the hospital; "" where the file does not say.
+    stated_bpm : float
+        Ventricular rate that the device measured; 0 where the file does not say.
+    person : tuple of str
+        Patient ID, birth year and sex (M, F, O), "" for what the file does not say; never shown, only hashed.
+    derive_limb_leads : bool
+        The format stores I and II and leaves what follows from them to the reader.
     """
 
     name: str
@@ -46,6 +57,10 @@ class Recording:
     hz: float
     where: str
     notes: tuple[str, ...] = ()
+    when: str = ""
+    stated_bpm: float = 0.0
+    person: tuple[str, str, str] = field(default=("", "", ""), repr=False)
+    derive_limb_leads: bool = False
 
 
 def usable(recording: Recording) -> Ecg:
@@ -55,14 +70,15 @@ def usable(recording: Recording) -> Ecg:
     ------
     InputRejected
         Samples per second out of range; amplitudes that no heart makes (the line names the likely unit); limb leads
-        that contradict Einthoven's law.
+        that contradict Einthoven's law; another rate of beats than the device measured.
     QualityGate
-        Fewer than 3 usable independent leads, too slow, or too short.
+        Fewer than 3 usable independent leads, too slow, too short, or with durations that no heart has.
     """
     _check_sampling(recording)
+    recording = without_calibration_pulse(recording)
     standard = {lead: recording.leads[lead] for lead in LEADS if lead in recording.leads}
     faults = {lead: fault for lead, mv in standard.items() if (fault := lead_fault(mv, recording.hz))}
-    _check_unit(standard, faults, recording)
+    _check_unit(standard, recording)
     good = tuple(lead for lead in standard if lead not in faults)
     if independent(good) < FEWEST_INDEPENDENT_LEADS:
         raise QualityGate(
@@ -76,8 +92,53 @@ def usable(recording: Recording) -> Ecg:
     notes = [*recording.notes, *(f"lead {lead} left out: {fault}" for lead, fault in faults.items())]
     if others:
         notes.append(f"channels that are no standard leads left out: {', '.join(others)}")
-    notes += _swap_notes(good, mv)
-    return Ecg(leads=good, mv=mv, hz=recording.hz, notes=tuple(notes))
+    if recording.derive_limb_leads:
+        good, mv, derived = _with_limb_leads(good, mv, set(recording.leads))
+        notes += derived
+    ecg = Ecg(leads=good, mv=mv, hz=recording.hz)
+    notes += judge(ecg, recording.name, recording.where, recording.stated_bpm)
+    return replace(ecg, notes=tuple(notes))
+
+
+def _with_limb_leads(
+    leads: tuple[str, ...], mv: np.ndarray, stored: set[str]
+) -> tuple[tuple[str, ...], np.ndarray, list[str]]:
+    """The limb leads that the file leaves out, from I and II where both are good (Einthoven; Goldberger)."""
+    missing = [lead for lead in LIMB_LEADS if lead not in stored]
+    if not missing or not {"I", "II"} <= set(leads):
+        return leads, mv, []
+    of_two = LIMB_MATRIX @ mv[[leads.index("I"), leads.index("II")]]
+    rows = dict(zip(leads, mv, strict=True)) | {lead: of_two[LIMB_LEADS.index(lead)] for lead in missing}
+    whole = tuple(lead for lead in LEADS if lead in rows)
+    return whole, np.array([rows[lead] for lead in whole]), [f"{', '.join(missing)} computed from I and II"]
+
+
+def without_calibration_pulse(recording: Recording) -> Recording:
+    """The recording without an end in which every lead is the same: padding, or a pulse that shows the gain.
+
+    Philips closes each lead with zeros and 200 ms of 1 mV.
+
+    Raises
+    ------
+    InputRejected
+        The pulse is not of 1 mV: the gain is wrong.
+    """
+    mv = np.array([lead for name, lead in recording.leads.items() if name in LEADS])
+    if len(mv) < 2:
+        return recording
+    end = int(np.argmin(np.append((np.ptp(mv, axis=0) == 0)[::-1], False)))
+    height = float(np.ptp(mv[0, mv.shape[1] - end :])) if end else 0.0
+    if end < LEAST_END_S * recording.hz or end == mv.shape[1]:
+        return recording
+    if height and abs(height - PULSE_MV) > 0.02 * PULSE_MV:
+        raise InputRejected(
+            f"{recording.name}: {recording.where}: found a calibration pulse of {height:.4g} mV at the end of every "
+            f"lead, expected {PULSE_MV:g} mV. Export it with the right gain"
+        )
+    what = f"a calibration pulse of {height:.3g} mV" if height else "nothing but one value"
+    note = f"the last {end / recording.hz:.2f} s left out: every lead holds {what}"
+    leads = {name: lead[: lead.size - end] for name, lead in recording.leads.items()}
+    return replace(recording, leads=leads, notes=(*recording.notes, note))
 
 
 def independent(leads: tuple[str, ...]) -> int:
@@ -155,13 +216,13 @@ def _check_sampling(recording: Recording) -> None:
         raise InputRejected(f"{recording.name}: found {samples / recording.hz:.3g} s, expected at most 7 days; cut it")
 
 
-def _check_unit(standard: dict[str, np.ndarray], faults: dict[str, str], recording: Recording) -> None:
+def _check_unit(standard: dict[str, np.ndarray], recording: Recording) -> None:
     """Refuse amplitudes that no QRS has, and say which unit would make them one."""
     amplitudes = [qrs_mv(mv, recording.hz) for mv in standard.values() if np.isfinite(mv).all()]
     if not amplitudes or max(amplitudes) == 0:
         return
     largest = max(amplitudes)
-    if LEAST_QRS_MV <= largest <= MOST_QRS_MV or (largest < LEAST_QRS_MV and len(faults) < len(standard) / 2):
+    if LEAST_QRS_MV <= largest <= MOST_QRS_MV:
         return
     guess = "volts" if largest < LEAST_QRS_MV else "microvolts" if largest < 1e3 * MOST_QRS_MV else "raw counts"
     if not LEAST_QRS_MV <= {"volts": 1e3, "microvolts": 1e-3, "raw counts": 0.0}[guess] * largest <= MOST_QRS_MV:
@@ -187,16 +248,6 @@ def _check_einthoven(leads: tuple[str, ...], mv: np.ndarray, name: str) -> None:
             "against Einthoven's law (II = I + III), expected less than "
             f"{100 * LARGEST_LIMB_MISFIT:.0f} %. Check the lead names and gains"
         )
-
-
-def _swap_notes(leads: tuple[str, ...], mv: np.ndarray) -> list[str]:
-    """Arms swapped: lead I runs against V6 and aVR runs with it."""
-    if not {"I", "aVR", "V6"} <= set(leads):
-        return []
-    one, avr, six = (mv[leads.index(lead)] for lead in ("I", "aVR", "V6"))
-    if np.corrcoef(one, six)[0, 1] < -0.5 and np.corrcoef(avr, six)[0, 1] > 0.5:
-        return ["lead I runs against V6 and aVR with it: the arm electrodes may be swapped"]
-    return []
 
 
 def _listed(faults: dict[str, str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,21 @@ def _record_line(line: str, name: str) -> tuple[int, float, int]:
         raise refusal(
             f"{name} line 1", f"{count} signals of {samples} samples", f"1 to {MOST_CHANNELS} signals", EXPORT_AGAIN
         )
+    _check_when(line.split()[4:], f"{name} line 1")
     return count, hz, samples
+
+
+def _check_when(told: list[str], where: str) -> None:
+    """Refuse a base time or date that is none: what else the line says is not to be believed either."""
+    clock = re.fullmatch(r"(\d{1,2}:){0,2}\d{1,2}(\.\d+)?", told[0]) if told else True
+    day = re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", told[1]) if len(told) > 1 else None
+    try:
+        if not clock or (len(told) > 1 and day is None):
+            raise ValueError(told)
+        if day is not None:
+            date(int(day[3]), int(day[2]), int(day[1]))
+    except ValueError:
+        raise refusal(where, shown(" ".join(told[:2])), "hh:mm:ss dd/mm/yyyy", EXPORT_AGAIN) from None
 
 
 def _signal_line(line: str, where: str) -> Signal:

@@ -102,6 +102,16 @@ class Guard:
             raise InputRejected(f"{name}: found pixels of type {said['dtype']!r}; expected whole numbers")
         return np.frombuffer(raw, dtype=said["dtype"]).reshape(said["shape"])
 
+    def recording(self, path: Path, name: str) -> tuple[dict[str, Any], bytes]:
+        """An ECG as `cardiotwin.ingest.ecg_formats.parsed` gives it, parsed in the other process.
+
+        Raises
+        ------
+        CardioTwinError
+            As `check`.
+        """
+        return self._ask("recording", path, name)
+
     def close(self) -> None:
         """End the process, if it is this one's."""
         process, self._process = self._process, None

@@ -1,7 +1,7 @@
 """The process that parses first: what an untrusted file can break breaks here, under limits, and nowhere else.
 
-Run by :mod:`cardiotwin.ingest.guard`, never by hand. It reads one request a line, ``{"do": "header" or "pixels",
-"path": ..., "name": ...}``, and answers with one line of JSON, after which the raw pixels follow.
+Run by :mod:`cardiotwin.ingest.guard`, never by hand. It reads one request a line, ``{"do": "header", "pixels" or
+"recording", "path": ..., "name": ...}``, and answers with one line of JSON, after which the raw pixels follow.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def answer(request: dict[str, str]) -> tuple[dict[str, object], bytes]:
     """What to say, and the bytes that follow it."""
     from cardiotwin.errors import CardioTwinError
     from cardiotwin.ingest.dicom_file import parse, quiet, refusing
+    from cardiotwin.ingest.ecg_formats import parsed
     from cardiotwin.ingest.pixels import decoded
 
     path, name = Path(request["path"]), request["name"]
@@ -52,6 +53,8 @@ def answer(request: dict[str, str]) -> tuple[dict[str, object], bytes]:
             if request["do"] == "header":
                 parse(path, name, pixels=False)
                 return {}, b""
+            if request["do"] == "recording":
+                return parsed(path, name)
             with refusing(name, "PixelData (7FE0,0010) cannot be decoded"):
                 pixels = decoded(parse(path, name, pixels=True), name)
                 return {"shape": pixels.shape, "dtype": pixels.dtype.str}, pixels.tobytes()

@@ -13,6 +13,7 @@ from cardiotwin.ingest.dicom_seg import SEGMENTATION_CLASSES
 from cardiotwin.ingest.dicomdir import DICOMDIR, is_dicomdir
 from cardiotwin.ingest.ecg_csv import first_row, is_number, lead_of
 from cardiotwin.ingest.ecg_dicom import ECG_CLASSES
+from cardiotwin.ingest.ecg_formats import READERS, WORDS, ecg_format
 from cardiotwin.ingest.ecg_wfdb import signal_files
 from cardiotwin.ingest.electrode_csv import holds_electrodes
 from cardiotwin.ingest.folders import regular_files
@@ -27,6 +28,7 @@ KINDS = (
     "dicom_ecg",
     "wfdb_ecg",
     "csv_ecg",
+    *READERS,
     "electrodes",
     "label_map",
     "surfaces",
@@ -99,6 +101,8 @@ def _kind(file: Path) -> tuple[str, str]:
             return "wfdb_ecg", "a WFDB header"
         if name.endswith(".csv") and holds_electrodes(file, name_of(file)):
             return "electrodes", "electrode positions"
+        if (form := ecg_format(file)) in READERS:
+            return form, f"an ECG in {WORDS[form]}"
         if is_mesh(file):
             return "mesh", "a mesh"
         if name.endswith(".csv"):

@@ -7,15 +7,18 @@ from pathlib import Path
 from cardiotwin.durable import write_file
 from cardiotwin.pictures.content import Picture, pictures
 from cardiotwin.pictures.drawing import SIZE_PX, draw
+from cardiotwin.pictures.ecg_paper import ECG_NAME, ecg_page, write_ecgs
 from cardiotwin.pictures.skin import outside
 from cardiotwin.progress import Progress, silent
 from cardiotwin.study import Study
 
-__all__ = ["SIZE_PX", "Picture", "draw", "pictures", "write_pictures"]
+__all__ = ["SIZE_PX", "Picture", "draw", "ecg_page", "pictures", "write_ecgs", "write_pictures"]
 
 
 def write_pictures(folder: Path | str, study: Study, progress: Progress = silent) -> tuple[tuple[Picture, Path], ...]:
-    """Draw every picture into a folder of its own as PNG, `SIZE_PX` wide and high; other PNG files there are removed.
+    """Draw every picture into a folder of its own as PNG; other PNG files there are removed.
+
+    Those of the heart are `SIZE_PX` wide and high. Each measured ECG is a page of its own, ``ecg_1.png`` the first.
 
     Raises
     ------
@@ -25,7 +28,8 @@ def write_pictures(folder: Path | str, study: Study, progress: Progress = silent
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     wanted = list(pictures(study))
-    for stale in {path.name for path in folder.glob("*.png")} - {f"{picture.name}.png" for picture in wanted}:
+    names = {f"{picture.name}.png" for picture in wanted} | {f"{ECG_NAME}_{k + 1}.png" for k in range(len(study.ecgs))}
+    for stale in {path.name for path in folder.glob("*.png")} - names:
         (folder / stale).unlink()
     skin = outside(study.heart)
     written = []
@@ -34,5 +38,6 @@ def write_pictures(folder: Path | str, study: Study, progress: Progress = silent
         path = folder / f"{picture.name}.png"
         write_file(path, draw(study.heart, skin, picture))
         written.append((picture, path))
+    write_ecgs(folder, [(ecg, f"Measured ECG {k}") for k, ecg in enumerate(study.ecgs, start=1)])
     progress(1.0, "pictures")
     return tuple(written)

@@ -14,7 +14,7 @@ from typing import Any
 
 from cardiotwin import plan_results
 from cardiotwin.durable import write_file
-from cardiotwin.pictures import write_pictures
+from cardiotwin.pictures import ecg_page, write_pictures
 from cardiotwin.pictures.content import angle
 from cardiotwin.pictures.in_torso import torso_picture
 from cardiotwin.progress import Progress, part, silent
@@ -146,7 +146,7 @@ def _charts(study: Study) -> dict[str, str]:
     if study.comparison is not None:
         made["plans"] = _vector(figures.plan_chart(study.comparison))
     if study.ecgs:
-        made["measured_ecg"] = _vector(figures.twelve_leads(study.ecgs[-1]))
+        made["measured_ecg"] = _photograph(ecg_page(study.ecgs[-1], "Measured ECG"))
     if study.electrodes is not None:
         made["electrodes"] = _photograph(torso_picture(study.heart, study.electrodes, study.settings.electrodes.rule))
     if study.posterior is not None:

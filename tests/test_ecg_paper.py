@@ -1,0 +1,100 @@
+"""The ECG on paper is to scale, whatever the ECG: measured on the picture, in millimetres of the page."""
+
+import io
+
+import made_ecg_files as made
+import numpy as np
+import pytest
+from bad_input import command, new_case, taken
+from test_bad_ecg_cases import csv
+
+from cardiotwin.ecg import LEADS, Ecg
+from cardiotwin.pictures.ecg_paper import ecg_page, intervals, measured
+
+DPI = 254.0  # ten dots a millimetre
+
+
+def ink(page: bytes) -> np.ndarray:
+    """Where a page is black: (height, width) bool, ten dots a millimetre, the bottom row first."""
+    image = pytest.importorskip("PIL.Image").open(io.BytesIO(page))
+    return (np.asarray(image.convert("RGB")).max(axis=2) < 90)[::-1]
+
+
+def height_mm(black: np.ndarray, x_mm: float, low_mm: float, high_mm: float) -> float:
+    """Where the trace is at x, between two heights of the page."""
+    column = black[round(10 * low_mm) : round(10 * high_mm), round(10 * x_mm)]
+    return low_mm + float(np.flatnonzero(column).mean()) / 10
+
+
+def step(mv: float, seconds: float = 0.25, hz: float = 500.0) -> Ecg:
+    """Lead I rises by so much after half a second for a while; the others lie still."""
+    t = np.arange(round(10 * hz)) / hz
+    leads = np.zeros((12, t.size))
+    leads[0] = np.where((t > 0.5) & (t < 0.5 + seconds), mv, 0.0)
+    return Ecg(LEADS, leads, hz)
+
+
+def test_a_page_is_a4():
+    image = pytest.importorskip("PIL.Image").open(io.BytesIO(ecg_page(step(1.0), dots_per_inch=DPI)))
+    assert image.size == pytest.approx((2970, 2100), abs=1)
+
+
+@pytest.mark.parametrize(("mv", "rise_mm"), [(1.0, 10.0), (-2.0, -20.0), (2.4, 24.0), (4.0, 20.0), (8.0, 20.0)])
+def test_a_millivolt_is_ten_millimetres_and_half_of_it_where_that_is_too_tall(mv, rise_mm):
+    black = ink(ecg_page(step(mv, 0.05), dots_per_inch=DPI))
+    before, during = (height_mm(black, 27.0 + 25.0 * second, 122.0, 184.0) for second in (0.4, 0.525))
+    assert during - before == pytest.approx(rise_mm, abs=0.3)
+
+
+def test_a_second_is_25_millimetres_and_the_pulse_is_one_millivolt_of_five_millimetres():
+    black = ink(ecg_page(step(1.0), dots_per_inch=DPI))
+    line = height_mm(black, 27.0 + 25.0 * 0.3, 150.0, 162.0)
+    top = np.flatnonzero(black[round(10 * (line + 9.0)), : round(10 * (27.0 + 25.0 * 2))]) / 10
+    # At nine tenths of their height: both sides of the pulse, both sides of the step.
+    edges = [group.mean() for group in np.split(top, np.flatnonzero(np.diff(top) > 1) + 1)]
+    assert len(edges) == 4
+    assert edges[1] - edges[0] == pytest.approx(5.0, abs=0.15)
+    assert edges[2] == pytest.approx(27.0 + 25.0 * 0.5, abs=0.15)
+    assert edges[3] - edges[2] == pytest.approx(25.0 * 0.25, abs=0.15)
+
+
+def test_intervals_are_those_of_the_beats():
+    words = intervals(measured(Ecg(LEADS, made.sinus(), 500.0)))
+    assert words.startswith("rate 75/min, QRS 8")
+    assert "QT 39" in words
+    assert "QTc 42" in words
+    assert intervals(measured(step(1e-9))) == "no heartbeat stands out"
+
+
+@pytest.mark.parametrize(
+    "ecg",
+    [
+        Ecg(LEADS[6:], made.sinus()[6:], 500.0),
+        Ecg(LEADS, made.sinus(seconds=0.8), 500.0),
+        Ecg(LEADS, made.sinus(seconds=4.5), 500.0),
+        Ecg(LEADS, np.random.default_rng(0).standard_normal((12, 5000)), 500.0),
+        Ecg(LEADS, made.sinus(hz=100.0), 100.0),
+        Ecg(("I", "II", "V1"), made.sinus()[[0, 1, 6]] + np.linspace(0, 30, 5000), 500.0),
+    ],
+    ids=["chest leads", "one beat", "short", "noise", "100 Hz", "drift"],
+)
+def test_every_ecg_has_its_page(ecg):
+    assert ink(ecg_page(ecg)).any()
+
+
+def test_the_same_ecg_gives_the_same_bytes():
+    assert ecg_page(step(1.0)) == ecg_page(step(1.0))
+
+
+def test_the_command_line_draws_every_ecg_of_a_twin_without_a_heart(tmp_path, capsys):
+    case, out = new_case(capsys, tmp_path), tmp_path / "pages"
+    code, _, said = command(capsys, "export", case, out, "--to", "ecg")
+    assert code == 4, said
+    assert "no ECG in use" in said
+    taken(capsys, case, [], csv(tmp_path / "a.csv", made.sinus()))
+    for _ in range(2):
+        code, said, _ = command(capsys, "export", case, out, "--to", "ecg")
+        assert code == 0
+        assert [path.name for path in out.iterdir()] == ["ecg_1.png"]
+    (out / "notes.txt").write_text("mine")
+    assert command(capsys, "export", case, out, "--to", "ecg")[0] == 2
