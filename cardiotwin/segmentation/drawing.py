@@ -36,9 +36,11 @@ def slices_found(wall: Wall, image: Image) -> np.ndarray:
     while len(ordered) > 1 and not RADII_MM[0] <= sizes[ordered[-1]] <= 1.1 * sizes[ordered[-2]]:
         ordered.pop()
     for i in range(len(ordered) // 2 + 1, len(ordered)):
-        if 2 * sizes[ordered[i - 1]] - sizes[ordered[i - 2]] < RADII_MM[0]:
+        largest = 2 * sizes[ordered[i - 1]] - sizes[ordered[i - 2]]
+        if largest < RADII_MM[0]:
             ordered = ordered[:i]
             break
+        sizes[ordered[i]] = min(sizes[ordered[i]], largest)
     return np.sort(np.array(ordered, dtype=int))
 
 
