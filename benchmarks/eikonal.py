@@ -14,8 +14,7 @@ import numba
 import numpy as np
 from table import Row, at_least, at_most, options, row, show
 
-from cardiotwin.eikonal import STRAIGHT_MM
-from cardiotwin.kernels.eikonal import EDGES, Conductor, first_arrivals, incidence
+from cardiotwin.kernels.eikonal import EDGES, STRAIGHT_MM, Conductor, first_arrivals, incidence
 
 SIDE_MM, FIBRE, ALONG, ACROSS = 20.0, np.array([1.0, 1.0, 0.5]) / 1.5, 0.6, 0.3
 CELLS = (8, 16, 24, 32, 36, 55)
@@ -34,7 +33,7 @@ def cube(n: int) -> tuple[np.ndarray, np.ndarray]:
     return grid * (SIDE_MM / n), np.concatenate(tets).astype(np.int32)
 
 
-def uniform(points: np.ndarray, tets: np.ndarray) -> Conductor:
+def uniform(points: np.ndarray, tets: np.ndarray, straight_mm: float) -> Conductor:
     """Tissue with the one fibre direction, without a fast layer."""
     edges = points[tets[:, EDGES[:, 1]]] - points[tets[:, EDGES[:, 0]]]
     along = (edges @ FIBRE) ** 2
@@ -47,6 +46,7 @@ def uniform(points: np.ndarray, tets: np.ndarray) -> Conductor:
         points=points,
         fibre_dyads=dyads,
         lengthening=np.ones(len(points)),
+        uniform_mm=np.full(len(points), straight_mm),
         tets=tets,
         along=along,
         across=across,
@@ -62,13 +62,13 @@ def uniform(points: np.ndarray, tets: np.ndarray) -> Conductor:
 def solved(n: int, straight_mm: float = STRAIGHT_MM) -> tuple[int, int, float, np.ndarray, np.ndarray]:
     """Nodes, tetrahedra, processor seconds (best of three), error and arrival at each node, ms."""
     points, tets = cube(n)
-    mesh = uniform(points, tets)
+    mesh = uniform(points, tets, straight_mm)
     source = int(np.argmin(((points - points.mean(axis=0)) ** 2).sum(axis=1)))
     slowness = np.array([[ALONG**-2, ACROSS**-2, np.inf]])
     times, taken = np.empty((1, len(points))), []
     for _ in range(3):
         start = time.process_time()
-        first_arrivals(mesh, slowness, np.array([[source]]), np.zeros((1, 1)), straight_mm, times)
+        first_arrivals(mesh, slowness, np.array([[source]]), np.zeros((1, 1)), times)
         taken.append(time.process_time() - start)
     away = points - points[source]
     parallel = (away @ FIBRE) ** 2

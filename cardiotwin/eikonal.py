@@ -12,15 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import BORDER_ZONE, CORE, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.kernels.eikonal import EDGES, Conductor, first_arrivals, incidence
 from cardiotwin.settings import TissueSettings
 from cardiotwin.tissue import Velocities
-
-STRAIGHT_MM = 3.0
-"""Around a site, where the way is taken as straight: less than fibres turn by 30 degrees in, more than an edge."""
 
 
 def conducting_tets(heart: Heart, blocked: np.ndarray | None = None) -> np.ndarray:
@@ -47,6 +45,7 @@ def prepare(heart: Heart, settings: TissueSettings, *, blocked: np.ndarray | Non
     fraction = np.where(heart.tissue_class == BORDER_ZONE, settings.border_zone_velocity_fraction, 1.0)
     kept = conducting_tets(heart, blocked)
     points = np.ascontiguousarray(heart.mesh.points, np.float64)
+    tissue = np.where(kept, fraction, 0.0)
     tets, fibres, longer = np.ascontiguousarray(heart.mesh.tets[kept]), heart.fibres[kept], fraction[kept, None] ** -2.0
     edges = points[tets[:, EDGES[:, 1]]] - points[tets[:, EDGES[:, 0]]]
     length = np.einsum("eij,eij->ei", edges, edges)
@@ -61,6 +60,7 @@ def prepare(heart: Heart, settings: TissueSettings, *, blocked: np.ndarray | Non
         points=points,
         fibre_dyads=_at_nodes(dyads, tets, len(points)),
         lengthening=_at_nodes(longer, tets, len(points))[:, 0],
+        uniform_mm=_to_other_tissue(points, heart.mesh.tets, tissue),
         tets=tets,
         along=along * longer,
         across=(length - along) * longer,
@@ -71,6 +71,19 @@ def prepare(heart: Heart, settings: TissueSettings, *, blocked: np.ndarray | Non
         faces_of=faces_of,
         faces_at=faces_at,
     )
+
+
+def _to_other_tissue(points: np.ndarray, tets: np.ndarray, tissue: np.ndarray) -> np.ndarray:
+    """(n_nodes,) distance to the nearest border between tetrahedra of different (n_tets,) tissue, mm.
+
+    Beyond such a border the straight way may lead through scar, or through tissue that is slower or faster.
+    """
+    least, most = np.full(len(points), np.inf), np.full(len(points), -np.inf)
+    for corner in tets.T:
+        np.minimum.at(least, corner, tissue)
+        np.maximum.at(most, corner, tissue)
+    border = least < most
+    return cKDTree(points[border]).query(points)[0] if border.any() else np.full(len(points), np.inf)
 
 
 def _at_nodes(values: np.ndarray, tets: np.ndarray, n_nodes: int) -> np.ndarray:
@@ -137,7 +150,7 @@ def solve(
     with np.errstate(divide="ignore"):
         slowness = speed**-2.0
     times = np.empty((len(sites), n_nodes))
-    first_arrivals(mesh, slowness, sites, site_times, STRAIGHT_MM, times)
+    first_arrivals(mesh, slowness, sites, site_times, times)
     return times
 
 

@@ -285,23 +285,16 @@ def _surroundings(heart: Heart, mesh: Conductor, nodes: np.ndarray, radius_mm: f
     reached.sort_indices()
     row, of = np.repeat(np.arange(len(nodes)), np.diff(reached.indptr)), reached.indices
     away = points[of] - points[nodes[row]]
-    kept = (away**2).sum(axis=1) < radius_mm**2
+    # As in the solver: no straight way reaches beyond other tissue.
+    reach = np.minimum(mesh.uniform_mm[nodes], radius_mm)
+    kept = (away**2).sum(axis=1) <= reach[row] ** 2
     row, of, away = row[kept], of[kept], away[kept]
     # Fibres turn on the way: the mean of both ends.
-    dyad = _node_dyads(heart)
-    squared = (away**2).sum(axis=1)
-    along = np.einsum("ni,nij,nj->n", away, 0.5 * (dyad[of] + dyad[nodes[row]]), away)
+    mean, longer = (0.5 * (field[of] + field[nodes[row]]) for field in (mesh.fibre_dyads, mesh.lengthening))
+    squared = longer * (away**2).sum(axis=1)
+    x, y, z = away.T
+    along = np.einsum("nk,kn->n", mean, np.array([x * x, y * y, z * z, 2 * x * y, 2 * x * z, 2 * y * z]))
     on_surface = np.isin(of, mesh.faces)
     at = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(nodes)))])
     parts = (along, squared - along, np.where(on_surface, squared, np.inf))
     return _Surroundings(at, of.astype(np.int32), *(part.astype(np.float32) for part in parts))
-
-
-def _node_dyads(heart: Heart) -> np.ndarray:
-    """(n_nodes, 3, 3) mean of f fᵀ over the tetrahedra at each node: a fibre has no sign."""
-    total, count = np.zeros((len(heart.mesh.points), 9)), np.zeros(len(heart.mesh.points))
-    dyad = np.einsum("ei,ej->eij", heart.fibres, heart.fibres).reshape(-1, 9)
-    for corner in heart.mesh.tets.T:
-        np.add.at(total, corner, dyad)
-        np.add.at(count, corner, 1.0)
-    return (total / np.maximum(count, 1.0)[:, None]).reshape(-1, 3, 3)

@@ -26,6 +26,10 @@ EDGES = np.array([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]])
 _EDGE_OF = np.array([[-1, 0, 1, 2], [0, -1, 3, 4], [1, 3, -1, 5], [2, 4, 5, -1]])
 _OTHERS = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])
 
+STRAIGHT_MM = 3.0
+"""Around a site, unless other tissue is nearer, the way is taken as straight: more than an edge, and fibres turn by
+35 degrees in it."""
+
 # Re-insertion needs an improvement worth having; below this it is rounding and would loop. Relative to the arrival.
 _IMPROVEMENT = 1e-12
 
@@ -151,6 +155,8 @@ class Conductor(NamedTuple):
         Mean over the tetrahedra at each node of f fᵀ / fraction²: xx, yy, zz, xy, xz, yz.
     lengthening : (n_nodes,) float64
         Mean of 1 / fraction².
+    uniform_mm : (n_nodes,) float64
+        Distance to the nearest border with other tissue, scar among it, mm; infinite where there is none.
     tets : (n_tets, 4) int32
         Conducting tetrahedra, node indices in [0, n_nodes).
     along, across : (n_tets, 6) float64
@@ -168,6 +174,7 @@ class Conductor(NamedTuple):
     points: np.ndarray
     fibre_dyads: np.ndarray
     lengthening: np.ndarray
+    uniform_mm: np.ndarray
     tets: np.ndarray
     along: np.ndarray
     across: np.ndarray
@@ -194,7 +201,7 @@ def _straight(mesh, a, b, along, across, fast):
 
 
 @njit(cache=True)
-def _leave(mesh, number, site, start, slowness, straight_mm, times, heap, place, size, reached, queue):
+def _leave(mesh, number, site, start, slowness, times, heap, place, size, reached, queue):
     """Fire one site: arrival by straight ways at all nodes around it that edges reach without leaving the ball.
 
     `reached` (n_nodes,) holds from which `number` of site a node was last seen, `queue` is scratch. Returns the size of
@@ -202,6 +209,7 @@ def _leave(mesh, number, site, start, slowness, straight_mm, times, heap, place,
     """
     first, last = 0, 1
     queue[0], reached[site] = site, number
+    straight_mm = min(STRAIGHT_MM, mesh.uniform_mm[site])
     size = _improve(site, start, times, heap, place, size)
     while first < last:
         a = queue[first]
@@ -222,7 +230,7 @@ def _leave(mesh, number, site, start, slowness, straight_mm, times, heap, place,
 
 
 @njit(cache=True, error_model="numpy")
-def first_arrival(mesh, tet_edges, face_edges, slowness, sites, site_times, straight_mm, times):
+def first_arrival(mesh, tet_edges, face_edges, slowness, sites, site_times, times):
     """Arrival at every node from sites that fire at given times.
 
     Parameters
@@ -234,8 +242,6 @@ def first_arrival(mesh, tet_edges, face_edges, slowness, sites, site_times, stra
         As in `first_arrivals`.
     sites, site_times : (n_sites,) int64, (n_sites,) float64
         Nodes that fire, and when, ms.
-    straight_mm : float
-        Around each site.
     times : (n_nodes,) float64
         ms; overwritten; infinite where nothing arrives.
 
@@ -252,7 +258,7 @@ def first_arrival(mesh, tet_edges, face_edges, slowness, sites, site_times, stra
     size = 0
     times[:] = np.inf
     for k in range(sites.size):
-        size = _leave(mesh, k, sites[k], site_times[k], slowness, straight_mm, times, heap, place, size, reached, queue)
+        size = _leave(mesh, k, sites[k], site_times[k], slowness, times, heap, place, size, reached, queue)
     while size > 0:
         a = _pop(heap, place, times, size)
         size -= 1
@@ -299,7 +305,7 @@ def first_arrival(mesh, tet_edges, face_edges, slowness, sites, site_times, stra
 
 
 @njit(cache=True, parallel=True, error_model="numpy")
-def first_arrivals(mesh, slowness, sites, site_times, straight_mm, times):
+def first_arrivals(mesh, slowness, sites, site_times, times):
     """One `first_arrival` for each member of an ensemble, a thread each.
 
     Parameters
@@ -308,17 +314,13 @@ def first_arrivals(mesh, slowness, sites, site_times, straight_mm, times):
     slowness : (n_members, 3) float64
         1/v² along fibres, across them, and on the fast surface, ms²/mm²; the last is infinite without one.
     sites, site_times : (n_members, n_sites)
-    straight_mm : float
-        Within this distance of a site the way is taken as straight.
     times : (n_members, n_nodes) float64
         ms; overwritten.
     """
     for member in prange(slowness.shape[0]):
         tet_edges = slowness[member, 0] * mesh.along + slowness[member, 1] * mesh.across
         face_edges = slowness[member, 2] * mesh.face_edges
-        first_arrival(
-            mesh, tet_edges, face_edges, slowness[member], sites[member], site_times[member], straight_mm, times[member]
-        )
+        first_arrival(mesh, tet_edges, face_edges, slowness[member], sites[member], site_times[member], times[member])
 
 
 @njit(cache=True)

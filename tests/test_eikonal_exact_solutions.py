@@ -7,9 +7,10 @@ import pytest
 from cube_heart import block_heart
 from scipy.spatial import cKDTree
 
-from cardiotwin.eikonal import STRAIGHT_MM, activation_times, prepare, solve
+from cardiotwin.eikonal import activation_times, prepare, solve
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
+from cardiotwin.kernels.eikonal import STRAIGHT_MM
 from cardiotwin.settings import TissueSettings
 from cardiotwin.tissue import Velocities
 
@@ -85,6 +86,28 @@ def test_a_plane_front_is_exact(fibre):
     seen = points[:, 1] >= 2.0 * points[:, 0] if fibre[1] else points[:, 1] >= 0.0
     assert seen.sum() > 100
     np.testing.assert_allclose(times[seen], points[seen, 0] / speed, atol=1e-9)
+
+
+def test_a_straight_way_leads_round_a_cleft_that_ends():
+    """Dead tissue beside the site that ends 1 mm beyond it: two straight lines round its end, not one through it."""
+    heart = block_heart((24, 24, 2), 0.25)
+    points, centre = heart.mesh.points, heart.mesh.centroids
+    cleft = (np.abs(centre[:, 0] - 3.0) < 0.25) & (centre[:, 1] < 3.0)
+    start, end = (int(np.argmin(((points - at) ** 2).sum(axis=1))) for at in ([2.0, 2.0, 0.0], [4.0, 2.0, 0.0]))
+    times = activation_times(heart, Velocities(0.5, 0.5), [start], [0.0], SETTINGS, blocked=cleft)
+    way = 2.0 * np.hypot(0.75, 1.0) + 0.5
+    assert times[end] == pytest.approx(way / 0.5, rel=0.12)
+
+
+def test_a_straight_way_is_no_faster_through_a_strip_of_border_zone():
+    """1.5 mm of it at half the velocity between two healthy nodes 2 mm apart."""
+    plain = block_heart((24, 8, 8), 0.25)
+    strip = np.abs(plain.mesh.centroids[:, 0] - 3.0) < 0.75
+    heart = block_heart((24, 8, 8), 0.25, tissue_class=np.where(strip, BORDER_ZONE, HEALTHY).astype(np.uint8))
+    points = heart.mesh.points
+    start, end = (int(np.argmin(((points - at) ** 2).sum(axis=1))) for at in ([2.0, 1.0, 1.0], [4.0, 1.0, 1.0]))
+    times = activation_times(heart, Velocities(0.6, 0.6), [start], [0.0], SETTINGS)
+    assert times[end] == pytest.approx((0.5 + 1.5 / SETTINGS.border_zone_velocity_fraction) / 0.6, rel=0.03)
 
 
 def test_several_sites_give_the_earliest_of_each_alone():
