@@ -1,12 +1,14 @@
 """Looking an activation map up instead of solving for it: how close, and what holds exactly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cube_heart import block_heart
 from ellipsoid_heart import ellipsoid_heart
 
 from cardiotwin.eikonal import prepare, solve
-from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM
+from cardiotwin.heart import BORDER_ZONE, LV_ENDOCARDIUM, RV_ENDOCARDIUM
 from cardiotwin.settings import TissueSettings
 from cardiotwin.site_library import Lookup, site_library
 from cardiotwin.tissue import Velocities
@@ -91,3 +93,13 @@ def test_what_was_kept_is_what_would_be_looked_up(library):
         sites = np.where(rng.random((6, 1)) < 0.5, before, sites)
         if step % 4 == 3:
             speeds, sites = speeds[::-1] * 1.01, sites[::-1].copy()
+
+
+def test_border_zone_slows_the_neighbourhood_of_a_site_too(heart, library):
+    """A heart that is border zone all over is late everywhere by the one factor."""
+    slow = replace(heart, tissue_class=np.full(len(heart.mesh.tets), BORDER_ZONE, np.uint8))
+    settings, on_left = TissueSettings(), np.isin(library.nodes, heart.surface_nodes(LV_ENDOCARDIUM))
+    slowed = site_library(slow, prepare(slow, settings), library.nodes, on_left, RANGES, count=60)
+    speeds, sites, none = np.array([[0.6, 0.3, 0.0]]), np.array([[17]]), np.zeros((1, 1))
+    late = library.arrivals(speeds, sites, none) / settings.border_zone_velocity_fraction
+    np.testing.assert_allclose(slowed.arrivals(speeds, sites, none), late, rtol=1e-4, atol=1e-3)

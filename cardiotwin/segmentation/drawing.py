@@ -41,6 +41,9 @@ def slices_found(wall: Wall, image: Image) -> np.ndarray:
             ordered = ordered[:i]
             break
         sizes[ordered[i]] = min(sizes[ordered[i]], largest)
+    # A poor slice between two good ones is bridged; with nothing good left beyond it, it is only poor.
+    while len(ordered) > 1 and evidence[ordered[-1]] < APEX_EVIDENCE:
+        ordered.pop()
     return np.sort(np.array(ordered, dtype=int))
 
 
