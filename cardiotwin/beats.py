@@ -18,9 +18,9 @@ from cardiotwin.errors import QualityGate
 from cardiotwin.qrs import HZ, filtered, qrs_edges, r_peaks, slope
 
 BEFORE_MS, LONGEST_AFTER_MS = 320, 900
-SHORTEST_AFTER_MS = 250
-SHARE_OF_CYCLE = 0.75
-"""Of the cycle that a beat lasts after its steepest moment; then the next P wave comes."""
+SHORTEST_AFTER_MS = 180
+SHARE_OF_CYCLE, SHARE_BEFORE = 0.75, 0.45
+"""Of the cycle that a beat lasts after its steepest moment, when the next P wave comes; and begins before it."""
 SINGLE_BEAT_MS = 1500
 ALONE_BEFORE_MS, ALONE_AFTER_MS = 60, 100
 """Of a beat cut out to stand for a recording: its line, and no P or T wave."""
@@ -131,7 +131,7 @@ def mean_beat(rhythm: Rhythm, shape: int = 0) -> Beat:
         No whole beat of this shape, or no complex in it.
     """
     mv = rhythm.clean.mv
-    before, after = BEFORE_MS, _after_ms(rhythm)
+    before, after = _before_ms(rhythm), _after_ms(rhythm)
     if mv.shape[1] < SINGLE_BEAT_MS:
         starts, beat = np.zeros(1, int), mv
     else:
@@ -147,6 +147,11 @@ def mean_beat(rhythm: Rhythm, shape: int = 0) -> Beat:
     beat = beat - np.median(beat[:, max(onset - 15, 0) : onset + 1], axis=1, keepdims=True)
     t_peak, t_end = _t_wave(beat, onset, end)
     return Beat(rhythm.clean.leads, beat, float(onset), float(end), t_peak, t_end, starts)
+
+
+def _before_ms(rhythm: Rhythm) -> int:
+    """Less than half a cycle: in a tachycardia the beat before would be taken for this one."""
+    return int(min(BEFORE_MS, SHARE_BEFORE * rhythm.cycle_ms)) if np.isfinite(rhythm.cycle_ms) else BEFORE_MS
 
 
 def _after_ms(rhythm: Rhythm) -> int:

@@ -151,6 +151,24 @@ def test_a_fast_wide_rhythm_without_p_waves_has_its_beats_and_its_width():
     assert qrs_complex(Ecg(LEADS, mv, 1000.0)).duration_ms > 120
 
 
+@pytest.mark.parametrize("per_minute", [200.0, 220.0, 235.0])
+def test_a_wide_complex_is_as_wide_at_any_rate(per_minute):
+    """One shape, 100 to 235 a minute: the beat before must not be taken for this one."""
+    bumps = ((60.0, 25.0, (-1.0, 0.5, -0.6)), (110.0, 22.0, (0.3, -0.7, 0.6)))
+
+    def width(rate):
+        cycle = 60_000.0 / rate
+        time = np.arange(0.0, 12_000.0)
+        phase = np.mod(time, cycle)
+        near = np.stack([phase, phase - cycle])
+        mv = np.zeros((3, time.size))
+        for centre, spread, size in bumps:
+            mv += np.array(size)[:, None] * np.exp(-0.5 * ((near - centre) / spread) ** 2).sum(axis=0)
+        return mean_beat(find_beats(Ecg(("I", "II", "V2"), mv, 1000.0))).qrs_ms
+
+    assert width(per_minute) == pytest.approx(width(100.0), abs=15.0)
+
+
 def paced(ecg):
     """Spikes of 2 ms and up to 3 mV 30 ms before each complex, and where they are."""
     rhythm = find_beats(ecg)
