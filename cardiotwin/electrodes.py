@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cardiotwin.errors import InputRejected
 from cardiotwin.heart import LEFT, Heart
 from cardiotwin.meshes.reference.torso import (
     CHEST_GIRTH_SD_MM,
@@ -73,6 +74,48 @@ def place(heart: Heart, settings: ElectrodeSettings) -> Electrodes:
         return offset_electrodes(heart)
     sex = None if settings.sex == "unknown" else settings.sex
     return torso_electrodes(heart, sex=sex, stature_mm=settings.stature_mm or None)
+
+
+MOST_TO_MIDDLE_MM, MOST_TO_CHEST_MM = 200.0, 150.0
+"""From the middle of the wall to the middle of the electrodes, and to the nearest of V1 to V6. 47 and 86 mm in one real
+subject; 36 to 81 and 51 to 101 by the rules here, around hearts of 0.6 to 1.5 times the size."""
+
+
+def check_around(heart: Heart, electrodes: Electrodes) -> None:
+    """That these electrodes and this heart can be of one body: in one frame, limbs at their roots.
+
+    Raises
+    ------
+    InputRejected
+        The middle of the box around them (RL, the ground, left out) more than 200 mm from that of the wall, or none of
+        V1 to V6 within 150 mm of it.
+    """
+    centre = _middle(heart)
+    leads = np.array([name != "RL" for name in electrodes.names])
+    chest = np.array([name.startswith("V") for name in electrodes.names])
+    positions = electrodes.positions[leads]
+    off = 0.5 * (positions.min(axis=0) + positions.max(axis=0)) - centre
+    nearest = np.linalg.norm(electrodes.positions[chest] - centre, axis=1).min(initial=np.inf)
+    if np.linalg.norm(off) > MOST_TO_MIDDLE_MM:
+        found = (
+            f"their middle {np.linalg.norm(off):.0f} mm from the heart's ({off[0]:+.0f} left, {off[1]:+.0f} back, "
+            f"{off[2]:+.0f} up); expected at most {MOST_TO_MIDDLE_MM:.0f} mm"
+        )
+    elif nearest > MOST_TO_CHEST_MM:
+        found = (
+            f"none of V1 to V6 nearer than {nearest:.0f} mm to the heart's middle; expected {MOST_TO_CHEST_MM:.0f} mm"
+        )
+    else:
+        return
+    raise InputRejected(
+        f"electrodes: found {found}. Give them in the frame of the images or mesh (LPS, mm), limbs at their roots "
+        "(shoulder, hip), or take them out (`cardiotwin remove`)"
+    )
+
+
+def _middle(heart: Heart) -> np.ndarray:
+    """(3,) centre of the ventricular wall, LPS, mm."""
+    return heart.mesh.volumes @ heart.mesh.centroids / heart.mesh.volumes.sum()
 
 
 # --- On the parametric torso ---------------------------------------------------------------------------------------
@@ -223,7 +266,7 @@ def _uncertainty_mm(torso: Torso, sites: Mapping[str, np.ndarray]) -> np.ndarray
 
 def _outside(heart: Heart, positions: np.ndarray) -> np.ndarray:
     """Electrodes moved away from the centre of the wall until no node is closer than the chest wall is thick."""
-    centre = heart.mesh.volumes @ heart.mesh.centroids / heart.mesh.volumes.sum()
+    centre = _middle(heart)
     moved = np.array(positions, np.float64)
     for electrode in moved:
         outward = (electrode - centre) / np.linalg.norm(electrode - centre)

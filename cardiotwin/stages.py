@@ -234,7 +234,7 @@ def _own_plans(observed: list[str]) -> tuple[Step, ...]:
 
 def _electrodes(observed: list[str]) -> Step:
     if observed:
-        return Step("electrodes", "calibrate", take_electrodes, {"electrodes": observed[-1]})
+        return Step("electrodes", "calibrate", take_electrodes, {"heart": "mesh", "electrodes": observed[-1]})
     return Step("electrodes", "calibrate", place_electrodes, {"heart": "mesh"}, ("electrodes",))
 
 
@@ -329,8 +329,11 @@ def take_heart(work: Work, heart: Heart) -> Heart:
     return heart
 
 
-def take_electrodes(work: Work, electrodes: Electrodes) -> Electrodes:
-    """Measured positions are used as they are."""
+def take_electrodes(work: Work, heart: Heart, electrodes: Electrodes) -> Electrodes:
+    """Measured positions are used as they are, where they can lie around this heart."""
+    from cardiotwin.electrodes import check_around
+
+    check_around(heart, electrodes)
     return electrodes
 
 

@@ -12,13 +12,12 @@ import numpy as np
 from cardiotwin.electrodes import ELECTRODES, Electrodes
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest.ecg_csv import MOST_HEAD_BYTES, is_number, number_table, read_rows
+from cardiotwin.ingest.electrode_places import HEADER, check_places, named_by_place
 from cardiotwin.ingest.wording import refusal, shown
 
 _log = logging.getLogger(__name__)
 
-HEADER = "name,x_mm,y_mm,z_mm"
 NAMES = {electrode.lower(): electrode for electrode in ELECTRODES}
-CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 MM_PER = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
 MOST_MM = 2000.0
 LEAST_SPREAD_MM = 100.0
@@ -26,9 +25,6 @@ LEAST_SPREAD_MM = 100.0
 hip are 200 mm apart."""
 LIKELY_UNITS = (("m", "metres", 0.05, 3.0), ("cm", "centimetres", 5.0, LEAST_SPREAD_MM), ("mm", "", 100.0, 3000.0))
 """Unit, its name, and the extents that speak for it."""
-APART_MM = 50.0
-"""Between left and right, and between limbs and chest, at least, where places shall say which electrode is which."""
-WHICH_IS_WHICH = f"Write the header {HEADER} and begin each row with RA, LA, LL, RL or V1 to V6; LPS"
 _COLUMN = re.compile(r"([xyz])(?:[\s_]*[\[(]?\s*(mm|cm|m)\s*[\])]?)?", re.I)
 
 
@@ -71,7 +67,8 @@ def electrodes_and_notes(path: str | Path) -> tuple[Electrodes, tuple[str, ...]]
     ------
     InputRejected
         Missing columns, an unknown, repeated or missing name, a position that is not finite or beyond 2 m, positions
-        that span no thorax (such as metres or centimetres under ``x_mm``), rows that cannot be told apart.
+        that span no thorax (such as metres or centimetres under ``x_mm``), rows that cannot be told apart, names that
+        lie where no body has them (another frame, exchanged, in reverse).
     """
     path = Path(path)
     name = shown(path.name, 120)
@@ -94,8 +91,10 @@ def electrodes_and_notes(path: str | Path) -> tuple[Electrodes, tuple[str, ...]]
     if np.abs(positions).max() > MOST_MM:
         raise refusal(name, f"a position beyond {MOST_MM:.0f} mm", "LPS, mm", "Correct it")
     _check_spans_a_thorax(positions, name)
-    if not names:
-        names = _named_by_place(positions, name)
+    if names:
+        notes += check_places(names, positions, name)
+    else:
+        names = named_by_place(positions, name)
         notes.append(
             f"positions without names: taken as {', '.join(names)}, row by row, because their places say so (arms "
             "above, legs below, V1 to V6 one after the other round the chest)"
@@ -162,53 +161,6 @@ def _check_spans_a_thorax(positions: np.ndarray, name: str) -> None:
     words, unit = likely[0]
     found = f"positions that span {extent:.3g} mm, as a thorax does in {words}"
     raise refusal(name, found, expected, f"Give mm: multiply by {MM_PER[unit]:.0f}")
-
-
-def _named_by_place(positions: np.ndarray, name: str) -> list[str]:
-    """Which electrode is at each place, where that is also an order in which people write them.
-
-    The two highest are the arms, what is below the chest's six the legs, the larger x (LPS) the left one, and V1 to V6
-    go round the chest from right to left, seen from above. A file in another frame, or mirrored, has V6 before V1; one
-    that is upside down has legs before arms.
-
-    Raises
-    ------
-    InputRejected
-        Arms, chest and legs do not lie apart; or V1 to V6 do not follow each other.
-    """
-    found = _by_place(positions)
-    chest = [electrode for electrode in found if electrode in CHEST]
-    order = "".join(electrode[-1] if electrode not in CHEST else "V" for electrode in found)
-    if chest != list(CHEST) or not re.fullmatch("(AAL{1,2})?VVVVVV(AAL{1,2})?", order):
-        raise refusal(
-            name,
-            f"{len(positions)} positions without names, whose places do not say which is which",
-            "a name in each row, or arms above, legs below and V1 to V6 one after the other round the chest, in LPS",
-            WHICH_IS_WHICH,
-        )
-    return found
-
-
-def _by_place(positions: np.ndarray) -> list[str]:
-    """Names by place, in the order of the rows; none where arms, chest and legs do not lie apart."""
-    x, y, z = positions.T
-    down = np.argsort(-z)
-    arms, chest, legs = down[:2], down[2:8], down[8:]
-    middle = x[arms].mean()
-    apart = min(z[arms].min() - z[chest].max(), z[chest].min() - z[legs].max(), np.ptp(x[arms])) >= APART_MM
-    of_legs = np.ptp(x[legs]) >= APART_MM if len(legs) == 2 else x[legs[0]] > middle
-    in_front = y[chest].min() < y[arms].mean()
-    if not (apart and of_legs and in_front):
-        return []
-    names = [""] * len(positions)
-    for limbs, sides in ((arms, ("RA", "LA")), (legs, ("RL", "LL")[-len(legs) :])):
-        for row, side in zip(limbs[np.argsort(x[limbs])], sides, strict=True):
-            names[row] = side
-    behind = y[chest].max() + APART_MM
-    turn = np.arctan2(x[chest] - middle, behind - y[chest])
-    for row, electrode in zip(chest[np.argsort(turn)], CHEST, strict=True):
-        names[row] = electrode
-    return names
 
 
 def _check_complete(names: Sequence[str], name: str) -> None:
