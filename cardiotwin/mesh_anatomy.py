@@ -268,7 +268,9 @@ def tissue_classes(given: UserMesh, about: MeshFileSettings) -> np.ndarray:
     for region in listed:
         if region not in there or listed.count(region) > 1:
             why = "in two lists" if region in there else f"not in the mesh, which has {_few(sorted(there)) or 'none'}"
-            raise SettingsError(f"`mesh_file`: region {region} is {why}; correct the lists of regions in twin.toml")
+            raise SettingsError(
+                f"`mesh_file`: region {region} is {why}; correct the lists of regions in twin.toml, under [mesh_file]"
+            )
     if not listed and _speaks_for_itself(given):
         return given.regions.astype(np.uint8)
     tissue = np.full(len(given.tets), HEALTHY, np.uint8)
@@ -314,7 +316,7 @@ def _check_size(points: np.ndarray) -> None:
     if not HEART_MM[0] <= extent <= HEART_MM[1]:
         raise QualityGate(
             f"mesh: found {extent:.4g} mm across, expected {HEART_MM[0]:g} to {HEART_MM[1]:g} for human ventricles. "
-            "Say in which unit it is: `mesh_file.unit` in twin.toml"
+            'Say in which unit it is: in twin.toml, under [mesh_file], set unit = "cm" (or "um", "m")'
         )
 
 
@@ -373,8 +375,8 @@ def _regions(file: MeshFile, notes: list[str]) -> tuple[np.ndarray, str]:
         notes.append(f"`{key}` {listed}: taken as 1 healthy, 2 border zone, 3 core")
     elif len(tags) > 1:
         notes.append(
-            f"regions of `{key}`: {listed}; all taken as healthy. Say what they are in twin.toml, section [mesh_file]: "
-            "border_zone_regions, core_regions, left_out_regions"
+            f"regions of `{key}`: {listed}; all taken as healthy. Say what they are: in twin.toml, under "
+            "[mesh_file], set border_zone_regions, core_regions, left_out_regions"
         )
     return regions, key
 

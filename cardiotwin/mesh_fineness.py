@@ -20,8 +20,8 @@ LONG_PERCENTILE = 99.0
 MOST_ERROR = 0.25
 """Of the velocity across fibres at the longest one per cent of edges."""
 ADVICE = (
-    "Remesh finer or more evenly, take a cell model with a wider front (`modified_mitchell_schaeffer`), or set "
-    "`mesh_file.allow_coarse = true` in twin.toml"
+    "Remesh finer or more evenly, take a cell model with a wider front (`modified_mitchell_schaeffer`), or, in "
+    "twin.toml, under [mesh_file], set allow_coarse = true"
 )
 DT_MS = {"ten_tusscher_2006": 0.02, "tor_ord_2019": 0.02}
 OTHER_DT_MS = 0.1

@@ -20,8 +20,8 @@ LARGEST_MM = 3.0
 LARGEST_SHARE = 0.01
 """Of the muscle, in voids of any size."""
 ADVICE = (
-    "Fill them where the mesh was made; or, if they are meant (scar cut out), set `mesh_file.allow_holes = true` in "
-    "twin.toml"
+    "Fill them where the mesh was made; or, if they are meant (scar cut out), in twin.toml, under [mesh_file], set "
+    "allow_holes = true"
 )
 WITHIN = {EPICARDIUM: "outside", LV_ENDOCARDIUM: "in the left cavity", RV_ENDOCARDIUM: "in the right cavity"}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cardiotwin.planning import PLUG_IN, Planned, is_observation
+from cardiotwin.store import Recipe
 
 MOST_SETTINGS = 3
 
@@ -27,7 +28,18 @@ def reason(one: Planned, before: Mapping[str, Any] | None, kinds: Mapping[str, s
         return "its result is gone"
     if "code" not in before:
         return "made by an earlier release"
+    if not one.step.into and _is_made_otherwise(one.recipe, before):
+        return "made from another kind of input now"
     return "; ".join((*_own(one, before, kinds), *_upstream(one, before)))
+
+
+def _is_made_otherwise(recipe: Recipe, before: Mapping[str, Any]) -> bool:
+    """Whether another function makes it, of other inputs: a label map in place of an image, measured electrodes.
+
+    Code and settings are others too then, though nobody changed either. With the same inputs a function was renamed.
+    """
+    old, new = (inputs.keys() - {PLUG_IN, "version"} for inputs in (before["inputs"], recipe.inputs))
+    return "stage" in before and before["stage"] != recipe.stage and old != new
 
 
 def _own(one: Planned, before: Mapping[str, Any], kinds: Mapping[str, str]) -> Iterator[str]:

@@ -26,7 +26,6 @@ from cardiotwin.workshop import Workshop
 if TYPE_CHECKING:
     from cardiotwin.ecg import Ecg
     from cardiotwin.heart import Heart
-    from cardiotwin.imaging import Image
     from cardiotwin.ingest import Wanted
     from cardiotwin.observations import Found
     from cardiotwin.study import Study
@@ -159,13 +158,17 @@ class Twin:
         from cardiotwin.given_labels import as_segmentation, check_within
 
         maps = {observation: one for observation, one in new.items() if one.kind == "label_map"}
-        image = self._newest_image(new.values()) if maps else None
+        images = [one.value for one in new.values() if one.kind == "image"]
+        image = images[-1] if images else self._newest("image") if maps else None
         told = {}
         for observation, one in maps.items():
             segmentation, lines = as_segmentation(one.value, self.settings.labels, one.file)
             if image is not None:
                 check_within(segmentation, image, one.file)
             told[observation] = tuple(line.removeprefix(f"{one.file or 'label map'}: ") for line in lines)
+        if images and not maps and (label_map := self._newest("label_map")) is not None:
+            segmentation, _ = as_segmentation(label_map, self.settings.labels, "label map of this twin")
+            check_within(segmentation, images[-1], "label map of this twin")
         return told
 
     def _checked_meshes(self, new: dict[Observation, Found], progress: Progress) -> list[str]:
@@ -184,14 +187,12 @@ class Twin:
             told += [f"{one.file}: {note}" for note in fit.notes]
         return told
 
-    def _newest_image(self, new: Iterable[Found]) -> Image | None:
-        """The image that is being added, or else the one that is in use."""
-        given = [one.value for one in new if one.kind == "image"]
-        kept = [one.sha256 for one in self.ledger.observations() if one.kind == "image"]
-        if given or not kept:
-            return given[-1] if given else None
-        image: Image = store.load(self.folder / "observations" / kept[-1], stages.kind_of(stages.OBSERVED["image"]))
-        return image
+    def _newest(self, kind: str) -> Any:
+        """The image or label map that is in use; None where there is none."""
+        kept = [one.sha256 for one in self.ledger.observations() if one.kind == kind]
+        if not kept:
+            return None
+        return store.load(self.folder / "observations" / kept[-1], stages.kind_of(stages.OBSERVED[kind]))
 
     def _checked_plans(self, new: dict[Observation, Found]) -> list[str]:
         """Refuse what the comparison would refuse hours later; a line for each plan that cannot be checked yet."""
@@ -258,6 +259,7 @@ class Twin:
             if one.sha256 not in given:
                 continue
             if one.sha256 in used:
+                yield from _instead_of_contours(one, after, used_before, used)
                 gone = (other for other in alike if other.sha256 in used_before and other.sha256 not in used)
                 yield from (f"{words(one)}: replaces the {words(other)}" for other in gone)
             else:
@@ -518,6 +520,20 @@ class Twin:
             if dead is not None:
                 self.ledger.note("stale lock taken over", {"held by": str(dead)})
             yield
+
+
+def _instead_of_contours(
+    one: Observation, known: Iterable[Observation], used_before: Container[str], used: Container[str]
+) -> Iterator[str]:
+    """A line where a label map and an image have come together: the one that is drawn counts."""
+    pair = {"label_map", "image"}
+    other = next((each for each in known if {each.kind, one.kind} == pair and each.sha256 in used), None)
+    if other is None or one.sha256 in used_before:
+        return
+    if one.kind == "label_map":
+        yield f"{words(one)}: takes the place of the automatic segmentation of the {words(other)}"
+    elif other.sha256 in used_before:
+        yield f"{words(one)}: shown in the report but not segmented; the heart is made from the {words(other)}"
 
 
 def _refuse_other_person(people: list[str], found: Found) -> None:

@@ -106,7 +106,7 @@ def test_centimetres_metres_and_micrometres_are_recognised(heart, tmp_path, scal
 
 def test_a_size_of_no_heart_is_refused_until_the_unit_is_said(heart, tmp_path):
     path = written(tmp_path, heart, scale=30.0)
-    with pytest.raises(QualityGate, match=r"mesh_file\.unit"):
+    with pytest.raises(QualityGate, match=r"under \[mesh_file\], set unit = "):
         made(path)
 
 

@@ -35,7 +35,9 @@ def test_an_honest_image_is_segmented():
 
 
 def test_base_and_apex_exchanged_is_not_enough_to_answer_unless_the_user_says_so():
-    with pytest.raises(QualityGate, match=r"^image: found the apex towards back.*segment\.allow_mirrored") as refused:
+    with pytest.raises(
+        QualityGate, match=r"^image: found the apex towards back.*under \[segment\], set allow_mirrored = true"
+    ) as refused:
         segment_image(work(), flipped(image(), 0))
     assert refused.value.exit_code == 4
     assert "\n" not in str(refused.value)

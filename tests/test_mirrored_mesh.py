@@ -51,7 +51,7 @@ def test_a_mirrored_one_is_refused_with_what_was_found(heart, signs):
 
 def test_one_in_ras_is_refused_until_that_is_said_and_then_lies_where_it_does_in_lps(heart):
     ras = given(heart, np.diag([-1, -1, 1]))
-    with pytest.raises(InputRejected, match=r"mesh_file\.frame"):
+    with pytest.raises(InputRejected, match=r"under \[mesh_file\], set frame = "):
         made(ras)
     found, straight = made(ras, frame="ras"), made(given(heart))
     np.testing.assert_allclose(found.mesh.points, heart.mesh.points, atol=1e-12)

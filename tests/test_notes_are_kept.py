@@ -74,10 +74,34 @@ def test_slices_with_wide_gaps_are_told_once(study):
     assert [gap_note(stack(apart, 8.0)) for apart in (4.0, 8.0, 12.0)] == [""] * 3
     assert gap_note(stack(12.1, 8.0))
     wide = replace(study, image=stack(17.7, 6.0))
+    wide = replace(
+        wide,
+        segmentation=replace(study.segmentation, labels=wide.image.values.astype(np.uint8), affine=wide.image.affine),
+    )
     assert any("11.7 mm between slices" in one for one in what_is_uncertain(wide))
     record = ObservationRecord("ab" * 32, "image", "", "", "", "", notes=(gap_note(wide.image), "frames differ"))
     wide = replace(wide, provenance=Provenance(observations=(record,)))
     assert [one["note"] for one in told_of_inputs(wide)] == ["frames differ"]
+
+
+def test_gaps_of_an_image_the_heart_is_not_made_from_are_not_told(study):
+    """Contours on the same slices, whichever way their rows run, share the gaps; finer slices or a mesh do not."""
+    affine = np.diag([1.0, 1.0, 17.7, 1.0])
+    image = Image(np.zeros((3, 4, 6), np.float32), affine, "cine", None, 6.0)
+    record = ObservationRecord("ab" * 32, "image", "", "", "", "", notes=(gap_note(image),))
+
+    def told(columns_rows_slices, mesh=()):
+        drawn = replace(study.segmentation, labels=np.ones((3, 6, 4), np.uint8), affine=affine @ columns_rows_slices)
+        one = replace(study, image=image, segmentation=drawn, provenance=Provenance(observations=(record, *mesh)))
+        assert told_of_inputs(one) == []
+        return any("between slices were not imaged" in line for line in what_is_uncertain(one))
+
+    transposed = np.eye(4)[[1, 0, 2, 3]]
+    assert told(transposed)
+    assert told(transposed @ np.diag([0.5, 0.5, 1, 1]))
+    assert not told(transposed @ np.diag([1, 1, 0.5, 1]))
+    assert not told(transposed + 0.4 * np.outer([0, 0, 1, 0], [0, 0, 0, 1]))  # between the slices imaged
+    assert not told(transposed, (ObservationRecord("cd" * 32, "mesh", "", "", "", ""),))
 
 
 def test_what_several_steps_wait_for_is_said_once(study):

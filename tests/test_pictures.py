@@ -160,6 +160,12 @@ def test_the_key_of_the_substrate_holds_the_whole_volume(heart):
     assert told[2] == pytest.approx(1e-3 * heart.mesh.volumes[heart.tissue_class == 3].sum(), abs=0.06)
 
 
+def test_scar_that_was_not_assessed_is_not_said_to_be_none(heart):
+    names = substrate_picture(replace(heart, scar_assessable=False)).palette.names
+    assert [name.split(": ")[1] for name in names[1:]] == ["not assessed"] * 2
+    assert float(names[0].split()[1]) == pytest.approx(1e-3 * heart.mesh.volumes.sum(), abs=0.06)
+
+
 def test_the_mesh_picture_tells_what_is_there(heart):
     picture = mesh_picture(heart)
     assert f"{len(heart.mesh.tets):,} tetrahedra" in picture.figures

@@ -5,15 +5,17 @@ import shutil
 import numpy as np
 import pydicom
 import pytest
-from small_twin import CALLS, contents, electrodes_file, layout, new_twin
+from small_twin import CALLS, Number, contents, electrodes_file, layout, new_twin
 
 from cardiotwin.ecg import LEADS, Ecg
+from cardiotwin.electrodes import Electrodes
 from cardiotwin.errors import IntegrityError, PolicyRefusal, QualityGate, ResourceLimit, SettingsError
 from cardiotwin.ingest import same_person
 from cardiotwin.lock import locked
 from cardiotwin.phantom.dicom_ecg import write_dicom_ecg
 from cardiotwin.phantom.patient import phantom_patient
 from cardiotwin.planning import readable
+from cardiotwin.stages import Step, Work
 from cardiotwin.status import Added
 from cardiotwin.twin import Twin
 
@@ -94,6 +96,37 @@ def test_status_says_when_the_program_changed_and_when_a_result_is_gone(twin, mo
     monkeypatch.setattr(planning, "code_version", lambda function: real(function)[::-1])
     assert because(twin)["anatomy"] == "program changed"
     assert because(twin)["pace"] == "program changed; depends on anatomy, fit 1"
+
+
+def traced(work: Work, drawn: Electrodes) -> Number:
+    return Number(np.full(20_000, drawn.positions.sum()))
+
+
+def renamed(work: Work) -> Number:
+    return Number(np.zeros(20_000))
+
+
+def made_by(function, inputs):
+    """The layout with `anatomy` made otherwise."""
+
+    def other(observations):
+        observations = tuple(observations)
+        named = dict.fromkeys(inputs, f"sha256:{observations[0].sha256}")
+        return (Step("anatomy", "mesh", function, named, ("induce",)), *layout(observations)[1:])
+
+    return other
+
+
+def test_a_stage_made_from_another_kind_of_input_blames_neither_program_nor_settings(twin):
+    twin.run()
+    drawn = Twin(twin.folder, made_by(traced, ["drawn"]))
+    assert because(drawn)["anatomy"] == "made from another kind of input now"
+    assert because(drawn)["fit 1"] == "depends on anatomy"
+
+
+def test_a_function_of_another_name_with_the_same_inputs_is_the_program_changed(twin):
+    twin.run()
+    assert because(Twin(twin.folder, made_by(renamed, [])))["anatomy"].startswith("program changed; setting")
 
 
 def test_a_stage_that_was_not_computed_took_no_time_rather_than_none_at_all(twin):

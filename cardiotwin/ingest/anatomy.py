@@ -27,9 +27,10 @@ LEAST_RIGHT_SHARE = 0.2
 """Of the left pool: a smaller right one was not found, or hardly."""
 ADVICE = {
     "label map": "Check the sign of each axis in the program that wrote it, and save it in the patient frame (LPS)",
-    "mesh": "Check the sign of each axis in the program that wrote it, or say `mesh_file.frame` in twin.toml",
-    "image": "Export the series again; if the contours are wrong, give a label map, if all is right, set "
-    "`segment.allow_mirrored` in twin.toml",
+    "mesh": "Check the sign of each axis in the program that wrote it, or, in twin.toml, under [mesh_file], set "
+    'frame = "ras" (or "lps")',
+    "image": "Export the series again; if the contours are wrong, give a label map, if all is right, in "
+    "twin.toml, under [segment], set allow_mirrored = true",
 }
 LEAST_APEX_COSINE = 0.5
 """Real apices lie within 30 degrees of `TO_APEX`; 60 degrees leaves room for a lying or a vertical heart. An apex on

@@ -10,7 +10,7 @@ import numpy as np
 from cardiotwin.calibration import Posterior
 from cardiotwin.cells import TAU_IN_MS, TWO_VARIABLE, front
 from cardiotwin.heart import BORDER_ZONE, RIGHT, Heart
-from cardiotwin.imaging import gap_note
+from cardiotwin.imaging import Image, gap_note
 from cardiotwin.induction import Arrhythmias
 from cardiotwin.meshes.quality import dihedral_angles
 from cardiotwin.report.agreement import activation_span, note
@@ -27,6 +27,8 @@ WIDE_FRONT = 1.5
 FLAT_DEG = 5.0
 ASSUMED_SEPTUM_DEG = 40
 """How far the right ventricle may lie from the patient's right, around the long axis."""
+SAME_SLICE = 0.1
+"""Of the distance between slices, by which a slice drawn may leave the one imaged and still be it."""
 TESTED = ("re-entry", "not inducible", "no closed path")
 
 
@@ -52,8 +54,8 @@ def what_is_uncertain(study: Study) -> list[str]:
 
 
 def told_of_inputs(study: Study) -> list[dict[str, str]]:
-    """What was told of each input when it was put in, but for what is said above already."""
-    said = " ".join(what_is_uncertain(study)).lower()
+    """What was told of each input when it was put in, but for what is said above or not so of the heart."""
+    said = " ".join((*what_is_uncertain(study), _gaps(study)[0])).lower()
     return [
         {"input": one.kind.replace("_", " "), "sha256": one.sha256, "note": note}
         for one in study.provenance.observations
@@ -75,7 +77,8 @@ def _caveats(study: Study) -> Iterator[Caveat]:
             "Scar cannot be assessed from this imaging (not late enhancement): a heart without scar was assumed.",
             "Scar cannot be assessed from this imaging: a heart without scar was assumed.",
         )
-    if study.image is not None and (gaps := gap_note(study.image)):
+    gaps, of_the_heart = _gaps(study)
+    if gaps and of_the_heart:
         yield Caveat(f"{gaps[0].upper()}{gaps[1:]}.")
     if study.arrhythmias is not None:
         yield from _of_draws(study, study.arrhythmias)
@@ -98,6 +101,24 @@ def _caveats(study: Study) -> Iterator[Caveat]:
     yield Caveat(_of_fibres(study.heart))
     if study.posterior is not None or study.confirmation is not None:
         yield Caveat("Only the QRS complex was fitted: repolarisation is the cell model's, not this patient's.")
+
+
+def _made_from(study: Study, image: Image) -> bool:
+    """Whether the heart is that of this image's slices, drawn here or by somebody else; not a mesh of the user's."""
+    drawn = study.segmentation
+    if drawn is None or any(one.kind == "mesh" for one in study.provenance.observations):
+        return False
+    columns, rows, slices, level = (np.linalg.inv(image.affine) @ drawn.affine)[2]  # slice of the image, by index drawn
+    n_slices, n_rows, n_columns = drawn.labels.shape
+    off = columns * n_columns, rows * n_rows, (abs(slices) - 1.0) * n_slices, level - round(level)
+    return bool(np.abs(off).max() < SAME_SLICE)
+
+
+def _gaps(study: Study) -> tuple[str, bool]:
+    """What `gap_note` says of the image, and whether it holds for the heart."""
+    if study.image is None:
+        return "", False
+    return gap_note(study.image), _made_from(study, study.image)
 
 
 def _of_fibres(heart: Heart) -> str:

@@ -137,7 +137,7 @@ def told(by_slice: np.ndarray, settings: SegmentSettings) -> dict[str, float | s
         raise QualityGate(
             f"segmentation: {len(doubtful)} of {len(drawn_slices)} slices are doubtful ({listed}, counted from 1: "
             f"confidence below {settings.least_confidence:g}), expected at most {settings.doubtful_allowed:.0%}; "
-            "add a label map, or set segment.least_confidence and segment.doubtful_allowed"
+            "add a label map, or, in twin.toml, under [segment], set least_confidence and doubtful_allowed"
         )
     summary = f"{len(doubtful)} of {len(drawn_slices)} slices: {listed}" if len(doubtful) else "none"
     return {"by_slice": tuple(round(float(value), 3) for value in by_slice), "doubtful": summary}
