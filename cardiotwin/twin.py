@@ -115,7 +115,7 @@ class Twin:
         from cardiotwin.ingest import opened, write_deidentified
         from cardiotwin.ingest.deidentify import METHOD
         from cardiotwin.observations import find
-        from cardiotwin.repeats import without_repeats
+        from cardiotwin.repeats import without_known, without_repeats
 
         with self._locked(), ExitStack() as archives:
             salt = self.ledger.salt()
@@ -129,6 +129,10 @@ class Twin:
             notes = [*(note for one in found for note in one.notes), *repeats]
             before = self.ledger.observations()
             new = self._new_observations(found)
+            if any(one.kind == "ecg" for one in new):
+                left, known = without_known(new.values(), self._known_ecgs())
+                new = {observation: one for observation, one in new.items() if one in left}
+                notes += known
             notes += _of_unnamed_patients(new, people, before)
             told = self._checked_label_maps(new)
             notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
@@ -437,12 +441,12 @@ class Twin:
 
     def ecgs(self) -> tuple[tuple[Ecg, str], ...]:
         """Every ECG in use, oldest first, and when it was recorded, in words."""
+        return tuple((ecg, one.effective or "time unknown") for one, ecg in self._known_ecgs())
+
+    def _known_ecgs(self) -> Iterator[tuple[Observation, Ecg]]:
         kind = stages.kind_of(stages.OBSERVED["ecg"])
-        told = [one for one in self.ledger.observations() if one.kind == "ecg"]
-        return tuple(
-            (store.load(self.folder / "observations" / one.sha256, kind), one.effective or "time unknown")
-            for one in told
-        )
+        told = (one for one in self.ledger.observations() if one.kind == "ecg")
+        yield from ((one, store.load(self.folder / "observations" / one.sha256, kind)) for one in told)
 
     def image_sources(self) -> tuple[Path, ...]:
         """The de-identified DICOM files of the image that is in use; none where there is none."""
