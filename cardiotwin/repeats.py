@@ -48,7 +48,11 @@ def without_repeats(found: Iterable[Found]) -> tuple[list[Found], list[str]]:
             f"{_named(better)} kept, {_named(worse)} left out"
         )
         kept[twin] = replace(
-            better, identity=better.identity or worse.identity, effective=better.effective or worse.effective
+            better,
+            identity=better.identity or worse.identity,
+            effective=better.effective or worse.effective,
+            # What was said of the folder, not of the file that is left out.
+            notes=(*better.notes, *(note for note in worse.notes if not note.startswith(f"{worse.file}: "))),
         )
     return kept, notes
 

@@ -122,7 +122,7 @@ class Twin:
             places = [archives.enter_context(opened(Path(path), self.folder, progress)) for path in paths]
             options: dict[str, Any] = {"salt": salt, "at": at, "wanted": wanted, "progress": progress}
             found = [one for place in places for one in find(place, **options)]
-            people = self.ledger.identities()
+            people = [(identity, "this twin") for identity in self.ledger.identities()]
             for one in found:
                 _refuse_other_person(people, one)
             found, repeats = without_repeats(found)
@@ -524,21 +524,23 @@ class Twin:
             yield
 
 
-def _refuse_other_person(people: list[str], found: Found) -> None:
-    """Remember whose an input is; refuse one that says it is somebody else's."""
-    from cardiotwin.ingest import same_person
+def _refuse_other_person(people: list[tuple[str, str]], found: Found) -> None:
+    """Remember whose an input is, and which input says so; refuse one that says it is somebody else's."""
+    from cardiotwin.ingest import differences
 
-    if not all(same_person(known, found.identity) for known in people):
-        raise PolicyRefusal(
-            f"{found.source}: belongs to another patient than this twin (patient ID, birth year or sex differ); "
-            "start a twin for each patient, or correct the export"
-        )
+    for known, whose in people:
+        if differ := differences(known, found.identity):
+            raise PolicyRefusal(
+                f"{found.file or found.source}: belongs to another patient than {whose} "
+                f"({' and '.join(differ)} differ{'s' * (len(differ) == 1)}); "
+                "start a twin for each patient, or correct the export"
+            )
     if found.identity:
-        people.append(found.identity)
+        people.append((found.identity, found.file or found.source))
 
 
 def _of_unnamed_patients(
-    new: dict[Observation, Found], people: list[str], before: Iterable[Observation]
+    new: dict[Observation, Found], people: list[tuple[str, str]], before: Iterable[Observation]
 ) -> Iterator[str]:
     """A line for each new ECG that may be another patient's for all that its file says."""
     ecgs = {observation: one for observation, one in new.items() if observation.kind == "ecg"}
