@@ -78,7 +78,9 @@ def add(
     at: Annotated[str, Parameter(help="when it was recorded, ISO 8601, for files that do not say")] = "",
     series: Annotated[str | None, Parameter(help="image series: UID, number or part of its description")] = None,
     kind: Annotated[Literal["lge", "cine"] | None, Parameter(help="what the image series is")] = None,
-    skip_bad: Annotated[bool, Parameter(negative="", help="leave out damaged DICOM files, with a note each")] = False,
+    skip_bad: Annotated[
+        bool, Parameter(negative="", help="leave out damaged DICOM and ECG files of a folder, with a note each")
+    ] = False,
     accept_burned_in: Annotated[bool, Parameter(negative="", help="take pixels that may show a name")] = False,
     json: Json = False,
 ) -> None:

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cardiotwin.errors import InputRejected, SettingsError
+from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.imaging import gap_note
 from cardiotwin.ingest.dicom_file import read_dataset, text
 from cardiotwin.ingest.dicomdir import is_dicomdir
 from cardiotwin.ingest.ecg_formats import WORDS as ECG_FORMATS
-from cardiotwin.ingest.wording import name_of, shown
+from cardiotwin.ingest.wording import name_of, shown, with_option
 from cardiotwin.meshes.formats import is_table_mesh
 from cardiotwin.progress import Progress, silent
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from cardiotwin.ingest import Wanted
 
-FROM_FOLDERS = ("dicom_image", "dicom_ecg", "wfdb_ecg", *ECG_FORMATS)
+ECGS = ("dicom_ecg", "wfdb_ecg", *ECG_FORMATS)
+FROM_FOLDERS = ("dicom_image", *ECGS)
 """Kinds that are taken from a folder without being named themselves."""
 _EFFECTIVE = ("AcquisitionDateTime", "AcquisitionDate+AcquisitionTime", "SeriesDate+SeriesTime", "StudyDate+StudyTime")
 _RECORDED = ("InstanceCreationDate+InstanceCreationTime", "ContentDate+ContentTime")
@@ -144,10 +145,22 @@ def _in_folder(folder: Path, salt: str, at: str, wanted: Wanted | None, progress
 
     inputs = recognise_all(folder)
     known = [one for one in inputs if one[0] in FROM_FOLDERS] or [one for one in inputs if one[0] == "surfaces"]
-    found = [_read(kind, folder, files, salt, at, wanted, progress) for kind, files in known]
+    found, skipped = [], []
+    for kind, files in known:
+        try:
+            found.append(_read(kind, folder, files, salt, at, wanted, progress))
+        except (InputRejected, QualityGate) as refused:
+            if kind not in ECGS or len(known) < 2:
+                raise
+            if not (wanted and wanted.skip_bad):
+                raise with_option(refused, len(known)) from None
+            skipped.append(refused)
+    if skipped and not found:
+        raise type(skipped[0])(f"{str(skipped[0]).rstrip('.')}. No other image or ECG of the folder can be read")
     if found:
         left = [one for one in inputs if one not in known and one[0] != "unknown"]
-        found[0] = replace(found[0], notes=(*found[0].notes, *_left_out(left, folder)))
+        passed = (f"skipped {refused}" for refused in skipped)
+        found[0] = replace(found[0], notes=(*found[0].notes, *passed, *_left_out(left, folder)))
     else:
         raise InputRejected(_nothing_taken(folder, inputs), listed=list(_to_name(folder, inputs)))
     return found

@@ -114,20 +114,24 @@ class Twin:
         from cardiotwin.ingest import opened, write_deidentified
         from cardiotwin.ingest.deidentify import METHOD
         from cardiotwin.observations import find
-        from cardiotwin.repeats import without_repeats
+        from cardiotwin.repeats import without_known, without_repeats
 
         with self._locked(), ExitStack() as archives:
             salt = self.ledger.salt()
             places = [archives.enter_context(opened(Path(path), self.folder, progress)) for path in paths]
             options: dict[str, Any] = {"salt": salt, "at": at, "wanted": wanted, "progress": progress}
             found = [one for place in places for one in find(place, **options)]
-            people = self.ledger.identities()
+            people = [(identity, "this twin") for identity in self.ledger.identities()]
             for one in found:
                 _refuse_other_person(people, one)
             found, repeats = without_repeats(found)
             notes = [*(note for one in found for note in one.notes), *repeats]
             before = self.ledger.observations()
             new = self._new_observations(found)
+            if any(one.kind == "ecg" for one in new):
+                left, known = without_known(new.values(), self._known_ecgs())
+                new = {observation: one for observation, one in new.items() if one in left}
+                notes += known
             notes += _of_unnamed_patients(new, people, before)
             told = self._checked_label_maps(new)
             notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
@@ -439,12 +443,12 @@ class Twin:
 
     def ecgs(self) -> tuple[tuple[Ecg, str], ...]:
         """Every ECG in use, oldest first, and when it was recorded, in words."""
+        return tuple((ecg, one.effective or "time unknown") for one, ecg in self._known_ecgs())
+
+    def _known_ecgs(self) -> Iterator[tuple[Observation, Ecg]]:
         kind = stages.kind_of(stages.OBSERVED["ecg"])
-        told = [one for one in self.ledger.observations() if one.kind == "ecg"]
-        return tuple(
-            (store.load(self.folder / "observations" / one.sha256, kind), one.effective or "time unknown")
-            for one in told
-        )
+        told = (one for one in self.ledger.observations() if one.kind == "ecg")
+        yield from ((one, store.load(self.folder / "observations" / one.sha256, kind)) for one in told)
 
     def image_sources(self) -> tuple[Path, ...]:
         """The de-identified DICOM files of the image that is in use; none where there is none."""
@@ -536,21 +540,23 @@ def _instead_of_contours(
         yield f"{words(one)}: shown in the report but not segmented; the heart is made from the {words(other)}"
 
 
-def _refuse_other_person(people: list[str], found: Found) -> None:
-    """Remember whose an input is; refuse one that says it is somebody else's."""
-    from cardiotwin.ingest import same_person
+def _refuse_other_person(people: list[tuple[str, str]], found: Found) -> None:
+    """Remember whose an input is, and which input says so; refuse one that says it is somebody else's."""
+    from cardiotwin.ingest import differences
 
-    if not all(same_person(known, found.identity) for known in people):
-        raise PolicyRefusal(
-            f"{found.source}: belongs to another patient than this twin (patient ID, birth year or sex differ); "
-            "start a twin for each patient, or correct the export"
-        )
+    for known, whose in people:
+        if differ := differences(known, found.identity):
+            raise PolicyRefusal(
+                f"{found.file or found.source}: belongs to another patient than {whose} "
+                f"({' and '.join(differ)} differ{'s' * (len(differ) == 1)}); "
+                "start a twin for each patient, or correct the export"
+            )
     if found.identity:
-        people.append(found.identity)
+        people.append((found.identity, found.file or found.source))
 
 
 def _of_unnamed_patients(
-    new: dict[Observation, Found], people: list[str], before: Iterable[Observation]
+    new: dict[Observation, Found], people: list[tuple[str, str]], before: Iterable[Observation]
 ) -> Iterator[str]:
     """A line for each new ECG that may be another patient's for all that its file says."""
     ecgs = {observation: one for observation, one in new.items() if observation.kind == "ecg"}

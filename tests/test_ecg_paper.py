@@ -98,3 +98,34 @@ def test_the_command_line_draws_every_ecg_of_a_twin_without_a_heart(tmp_path, ca
         assert [path.name for path in out.iterdir()] == ["ecg_1.png"]
     (out / "notes.txt").write_text("mine")
     assert command(capsys, "export", case, out, "--to", "ecg")[0] == 2
+
+
+def test_what_was_told_of_the_ecg_stands_at_the_foot_of_the_page_and_no_lower():
+    ecg = step(1.0)
+
+    def foot(*notes):
+        return ink(ecg_page(Ecg(ecg.leads, ecg.mv, ecg.hz, notes), dots_per_inch=DPI))[: round(10 * 9.6)]
+
+    lines = [foot(*["the arm electrodes may be exchanged"] * count) for count in range(5)]
+    assert not lines[0].any()
+    rows = [int(np.diff(black.any(axis=1).astype(int), prepend=0, append=0).clip(0).sum()) for black in lines]
+    assert rows[1:] == [1, 2, 3, 3]
+    assert not any(black[:3].any() for black in lines)
+    # That there is more than fits is said behind the last line.
+    reach = [np.flatnonzero(black.any(axis=0)).max() for black in lines[1:]]
+    assert reach[3] > reach[2]
+    wide = foot(30 * "MAINS HUM of 50 Hz, V4 0.6 mV ")
+    assert np.flatnonzero(wide.any(axis=0)).max() < 10 * (15.0 + 270.0)
+
+
+def test_the_exported_page_has_the_notes_that_the_twin_kept(tmp_path, capsys, monkeypatch):
+    from cardiotwin.pictures import ecg_paper
+
+    drawn = []
+    monkeypatch.setattr(ecg_paper, "ecg_page", lambda ecg, title: drawn.append(ecg.notes) or b"")
+    mv = made.sinus().copy()
+    mv[8] = 0.0
+    case = new_case(capsys, tmp_path)
+    taken(capsys, case, ["V3 left out"], csv(tmp_path / "a.csv", mv))
+    assert command(capsys, "export", case, "--to", "ecg", tmp_path / "pages")[0] == 0
+    assert [note for (note,) in drawn] == ["lead V3 left out: flat (0 mV)"]

@@ -63,7 +63,7 @@ def test_an_export_folder_is_sorted_by_kind(export):
         ("positions.csv", "name,x_mm,y_mm,z_mm"),
         ("named.csv", "name,x_mm,y_mm,z_mm"),
         ("settings.toml", "lesion"),
-        ("rec.dat", ".dat"),
+        ("rec.dat", "give the header beside it, rec.hea"),
     ],
 )
 def test_what_is_unknown_says_why(export, name, why):

@@ -9,7 +9,7 @@ from scipy.signal import resample
 from cardiotwin import cli, presets
 from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg
 from cardiotwin.ingest import read_ecg
-from cardiotwin.repeats import SAME_CORRELATION, correlation
+from cardiotwin.repeats import SAME_CORRELATION, SAME_PART, correlation, part_correlation
 from cardiotwin.twin import Twin
 
 UNCHECKED = "names no patient, so whether it is the same patient was not checked"
@@ -47,7 +47,7 @@ def test_more_leads_count_more_than_more_samples(twin, tmp_path):
     few = [LEADS.index(lead) for lead in INDEPENDENT_LEADS[:5]]
     fine = saved_csv(tmp_path / "fine.csv", resample(mv[few], 2 * mv.shape[1], axis=1), 1000, INDEPENDENT_LEADS[:5])
     done = twin.add([fine, saved_csv(tmp_path / "all.csv", mv, 500)])
-    assert "8 independent leads at 500 Hz kept, 5 independent leads at 1000 Hz left out" in done.notes[0]
+    assert "8 independent leads, 5.0 s at 500 Hz kept, 5 independent leads, 5.0 s at 1000 Hz left out" in done.notes[0]
 
 
 def test_another_recording_of_the_same_patient_is_kept(twin, tmp_path):
@@ -97,3 +97,70 @@ def test_a_nameless_ecg_beside_a_named_patient_is_unchecked_and_a_named_one_is_n
     assert twin.add([named]).notes == ()
     assert cli.execute(["add", str(twin.folder), str(nameless)]) == 0
     assert f"a.csv: {UNCHECKED}\n" in capsys.readouterr().out
+
+
+@pytest.fixture
+def spontaneous():
+    """10 s at 500 Hz in which no beat follows the last as the one before did, as in a patient."""
+    at_s = 0.4 + np.concatenate([[0], np.cumsum(np.random.default_rng(3).uniform(0.7, 1.0, 11))])
+    mv = twelve_leads()
+    beat = mv[:, : int(500 * np.diff(at_s).min())]
+    out = np.zeros((len(LEADS), 5000 + beat.shape[1]))
+    for start in (500 * at_s[at_s < 9.9]).astype(int):
+        out[:, start : start + beat.shape[1]] += beat
+    return out[:, :5000]
+
+
+def test_another_export_of_an_ecg_that_is_in_the_twin_is_left_out(twin, tmp_path, spontaneous, capsys):
+    assert len(twin.add([saved_csv(tmp_path / "a.csv", spontaneous, 500)]).observations) == 1
+    exports = {
+        "coarse": (resample(spontaneous, 1000, axis=1), 100),
+        "rounded": (np.round(spontaneous, 2), 500),
+        "cut": (spontaneous[:, 1700:4200], 500),
+        "cut_coarse": (resample(spontaneous, 1000, axis=1)[:, 430:900], 100),
+    }
+    for name, (mv, hz) in exports.items():
+        file = saved_csv(tmp_path / f"{name}.csv", mv, hz)
+        assert cli.execute(["add", str(twin.folder), str(file)]) == 0
+        told = capsys.readouterr().out
+        assert "nothing new" in told
+        assert f"{name}.csv: already in the twin as ecg that arrived" in told
+        assert "added" not in told
+    assert len(twin.status().observations) == 1
+
+
+def test_an_ecg_that_was_taken_out_of_use_leaves_its_place_to_another_export(twin, tmp_path, spontaneous):
+    (coarse,) = twin.add([saved_csv(tmp_path / "a.csv", resample(spontaneous, 1000, axis=1), 100)]).observations
+    fine = saved_csv(tmp_path / "b.csv", spontaneous, 500)
+    assert not twin.add([fine]).observations
+    twin.remove(coarse.sha256)
+    assert len(twin.add([fine]).observations) == 1
+
+
+def test_other_stretches_of_one_recording_are_other_recordings(twin, tmp_path, spontaneous):
+    files = [saved_csv(tmp_path / f"{k}.csv", spontaneous[:, k : k + 2500], 500) for k in (0, 2500)]
+    for file in files:
+        assert len(twin.add([file]).observations) == 1
+
+
+def test_of_a_recording_and_a_part_of_it_the_whole_is_kept(twin, tmp_path, spontaneous):
+    part = saved_csv(tmp_path / "part.csv", resample(spontaneous[:, 1000:4000], 6000, axis=1), 1000)
+    done = twin.add([part, saved_csv(tmp_path / "whole.csv", spontaneous, 500)])
+    assert [one.source for one in done.observations] == ["CSV, 12 leads, 10.0 s at 500 Hz"]
+    assert done.notes[0].startswith("part.csv: the same recording as whole.csv")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        ("ptb-xl_00001", "records500", "00000", "00001_hr.hea"),
+        ("wfdb_ptb_s0010", "s0010_re.hea"),
+        ("philips_sierra_xml", "2020-5-18_15-48-11.xml"),
+    ],
+)
+def test_a_real_recording_is_found_in_parts_and_its_other_stretches_are_not(file):
+    ecg = read_ecg(real_data("ecg", *file))
+    n = int(5 * ecg.hz)
+    first, second = Ecg(ecg.leads, ecg.mv[:, :n], ecg.hz), Ecg(ecg.leads, ecg.mv[:, n:], ecg.hz)
+    assert part_correlation(Ecg(ecg.leads, np.round(first.mv, 2), ecg.hz), ecg) > SAME_PART + 0.002
+    assert part_correlation(first, second) < SAME_PART - 0.005

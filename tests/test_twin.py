@@ -15,7 +15,7 @@ from cardiotwin.lock import locked
 from cardiotwin.phantom.dicom_ecg import write_dicom_ecg
 from cardiotwin.phantom.patient import phantom_patient
 from cardiotwin.planning import readable
-from cardiotwin.stages import Step, Work
+from cardiotwin.stages import NO_ECG, Step, Work
 from cardiotwin.status import Added
 from cardiotwin.twin import Twin
 
@@ -209,7 +209,7 @@ def test_without_an_ecg_the_run_stops_there_and_says_what_to_add(tmp_path):
     twin = new_twin(tmp_path / "case")
     done = twin.run()
     assert CALLS == ["anatomy", "write"]
-    assert done.missing == ("a 12-lead ECG: add one as DICOM, WFDB or CSV (`cardiotwin add CASE FILE`)",)
+    assert done.missing == (NO_ECG,)
     assert twin.report.read_text() == "version 1: no result"
     with pytest.raises(QualityGate, match="calibrate of case needs a 12-lead ECG"):
         twin.run("calibrate")

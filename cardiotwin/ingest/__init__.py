@@ -2,7 +2,7 @@
 
 from cardiotwin.ingest.anatomy import check_not_mirrored
 from cardiotwin.ingest.archives import opened
-from cardiotwin.ingest.deidentify import deidentify, identity, identity_of, same_person, write_deidentified
+from cardiotwin.ingest.deidentify import deidentify, differences, identity, identity_of, same_person, write_deidentified
 from cardiotwin.ingest.dicom_image import Wanted, image_files, read_dicom, take_dicom
 from cardiotwin.ingest.ecg_files import read_ecg
 from cardiotwin.ingest.electrode_csv import electrodes_and_notes, read_electrodes
@@ -16,6 +16,7 @@ __all__ = [
     "Wanted",
     "check_not_mirrored",
     "deidentify",
+    "differences",
     "electrodes_and_notes",
     "explain",
     "identity",

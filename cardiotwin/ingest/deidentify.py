@@ -133,7 +133,13 @@ def identity_of(person: str, birth_year: str, sex: str, *, salt: bytes = DEFAULT
 
 def same_person(one: str, other: str) -> bool:
     """Whether two identities agree in every part that both have."""
-    return all(a == b for a, b in zip(one.split("-"), other.split("-"), strict=False) if a and b)
+    return not differences(one, other)
+
+
+def differences(one: str, other: str) -> tuple[str, ...]:
+    """What two identities disagree in, of patient ID, birth year and sex; a part that one lacks is no disagreement."""
+    parts = zip(("patient ID", "birth year", "sex"), one.split("-"), other.split("-"), strict=False)
+    return tuple(name for name, a, b in parts if a and b and a != b)
 
 
 @quiet()

@@ -117,6 +117,10 @@ def _kind(file: Path) -> tuple[str, str]:
         return _by_ending(name), str(refused)
     except OSError as error:
         return "unknown", f"cannot be opened ({error.strerror})"
+    if file.suffix.lower() in (".dat", ".xyz") and (header := file.with_suffix(".hea")).is_file():
+        return "unknown", f"the samples of a WFDB record; give the header beside it, {name_of(header)}"
+    if name.endswith(".dat"):
+        return "unknown", "ending '.dat', and not DICOM; of a WFDB record, give its header, the .hea beside it"
     ending = f"ending {shown(file.suffix)!r}" if file.suffix else "no ending"
     return "unknown", f"{ending}, and not DICOM"
 

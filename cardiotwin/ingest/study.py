@@ -18,7 +18,7 @@ from cardiotwin.ingest.folders import common_root, regular_files
 from cardiotwin.ingest.guard import Stamp, stamp
 from cardiotwin.ingest.slices import Slice, slices_of
 from cardiotwin.ingest.stacks import positions_of
-from cardiotwin.ingest.wording import name_of, refusal, shown, tagged
+from cardiotwin.ingest.wording import name_of, refusal, shown, tagged, with_option
 from cardiotwin.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def survey(
             one = _instance(file, name)
         except InputRejected as refused:
             if not skip_bad:
-                raise _with_option(refused, len(files)) from None
+                raise with_option(refused, len(files)) from None
             skipped.append(f"skipped {refused}")
             continue
         if one.media_class == DICOMDIR:
@@ -207,13 +207,6 @@ def survey(
         raise InputRejected(f"{skipped[0].removeprefix('skipped ')}; no other image is left to read")
     series = tuple(_series(group, accept_burned_in, len(files)) for group in groups)
     return Study(series, tuple(notes), tuple(skipped))
-
-
-def _with_option(refused: CardioTwinError, n_files: int) -> CardioTwinError:
-    """The refusal of one file, with what passes over it; of a file that was given alone, as it is."""
-    if n_files < 2:
-        return refused
-    return type(refused)(f"{str(refused).rstrip('.')}. Or leave damaged files out with skip_bad= (--skip-bad)")
 
 
 def _without_bad(instances: list[Instance], skipped: list[str]) -> list[Instance]:
@@ -354,7 +347,7 @@ def _series(instances: list[Instance], accept_burned_in: bool, n_files: int) -> 
         try:
             slices = tuple(one for file in instances for one in slices_of(file.header, file.path, file.name))
         except InputRejected as refused:
-            raise _with_option(refused, n_files) from None
+            raise with_option(refused, n_files) from None
         _check_one_frame_of_reference(instances)
     except CardioTwinError as refused:
         problem = refused

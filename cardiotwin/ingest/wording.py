@@ -40,3 +40,10 @@ def refusal(
 ) -> CardioTwinError:
     """One line: where, what was found, what was expected, what to do."""
     return error(f"{where}: found {found}; expected {expected}. {advice}")
+
+
+def with_option(refused: CardioTwinError, n_files: int) -> CardioTwinError:
+    """The refusal of one file, with what passes over it; of a file that was given alone, as it is."""
+    if n_files < 2:
+        return refused
+    return type(refused)(f"{str(refused).rstrip('.')}. Or leave damaged files out with skip_bad= (--skip-bad)")

@@ -1,11 +1,14 @@
 """The ECG on paper: A4, 25 mm/s, three rows of four leads over a rhythm strip, with what the detector measured.
 
+At the foot stand the notes of the recording: what was told when it was read.
+
 A page is to scale: printed at its own size, a small square is 40 ms and 0.1 mV.
 """
 
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +36,8 @@ MM_PER_S = 25.0
 GAINS_MM_PER_MV = (10.0, 5.0, 2.5, 1.0)
 MOST_UP_MM = 26.0
 """A row with more than this on either side of its line is drawn at half the gain."""
+FOOT_MM, FOOT_LINE_MM, FOOT_LINES, FOOT_CHARACTERS = 8.0, 2.8, 3, 180
+"""Notes below the squares: height of the first line, step, lines, characters a line."""
 COLUMNS = (("I", "II", "III"), ("aVR", "aVL", "aVF"), ("V1", "V2", "V3"), ("V4", "V5", "V6"))
 COLUMN_S, STRIP_S = 2.5, 10.0
 MOST_S = 60.0
@@ -266,4 +271,16 @@ def _words(axes: Any, ecg: Ecg, title: str, found: Measured | None, gain: float)
             x = left + width - 38.0 * (k + 1)
             axes.fill_between([x, x + 4.0], 185.0, 188.5, color=colour, alpha=0.35, lw=0)
             axes.text(x + 5.5, 186.5, words, fontsize=9, color=INK, va="center")
-    axes.text(left, 5.0, "Research software, not a medical device.", fontsize=8, color=QUIET, va="center")
+    said = "Research software, not a medical device."
+    axes.text(left + width, 200.0, said, fontsize=8, color=QUIET, ha="right", va="center")
+    for k, line in enumerate(_foot(ecg.notes)):
+        axes.text(left, FOOT_MM - FOOT_LINE_MM * k, line, fontsize=6.5, color=INK, va="center", parse_math=False)
+
+
+def _foot(notes: tuple[str, ...]) -> list[str]:
+    """What was told of the ECG when it was read, for the foot of the page; says so where not all of it fits there."""
+    lines = [line for note in notes for line in textwrap.wrap(f"- {note}", FOOT_CHARACTERS, subsequent_indent="  ")]
+    if len(lines) <= FOOT_LINES:
+        return lines
+    cut = " ... (not all; `cardiotwin status` has the rest)"
+    return [*lines[: FOOT_LINES - 1], textwrap.shorten(lines[FOOT_LINES - 1], FOOT_CHARACTERS - len(cut)) + cut]
