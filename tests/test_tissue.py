@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from cube_heart import block_heart
+from ellipsoid_heart import ellipsoid_heart
+from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
@@ -10,7 +12,7 @@ from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
 from cardiotwin.meshes.reference.slab import lattice_block
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus, simulate
 from cardiotwin.settings import TissueSettings
-from cardiotwin.tissue import Velocities, make_tissue
+from cardiotwin.tissue import Tissue, Velocities, make_tissue
 
 EDGE_MM, DT_MS = 1.0, 0.1
 SETTINGS = TissueSettings(cell_model="mitchell_schaeffer", border_zone_profile="structural")
@@ -146,6 +148,22 @@ def test_a_wave_in_the_fast_layer_starts_without_waiting():
     away = np.linalg.norm(points - site, axis=1)
     ring = (points[:, 0] == 0.0) & (np.abs(away - 10.0) < 1.0)
     assert seen[ring].mean() == pytest.approx(10.0 / 1.6, abs=4.0)
+
+
+def test_a_site_on_the_septum_fires_its_own_side_only():
+    """However fast the layer: a disc as wide as the velocities say would reach through the septum."""
+    heart = ellipsoid_heart(2.6, size=0.6)
+    left, right = heart.surface_nodes(2), heart.surface_nodes(3)
+    points = heart.mesh.points
+    apart = cKDTree(points[right]).query(points[left])[0]
+    site = points[left[np.argmin(np.where(heart.apicobasal[left] < 0.6, apart, np.inf))]]
+    everything = np.ones(len(heart.mesh.tets), bool)
+    sigma = np.ones((len(heart.mesh.tets), 3))
+    tissue = Tissue(heart, everything, sigma, sigma, "mitchell_schaeffer", {}, Velocities(0.3, 0.2, 2.0), {})
+    (nodes,) = tissue.started_from(site[None], 2.5)
+    assert np.intersect1d(nodes, left).size > 5
+    assert not np.intersect1d(nodes, right).size
+    assert np.linalg.norm(points[nodes] - site, axis=1).max() <= 7.5
 
 
 def test_the_epicardium_recovers_first_and_has_the_notch():

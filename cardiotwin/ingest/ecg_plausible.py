@@ -31,7 +31,7 @@ DOWER = np.array(
         [0.831, 0.076, 0.230],
     ]
 )
-"""V1 to V6 from a dipole's components to the left, the feet and the back."""
+"""V1 to V6 from a dipole's components to the left, the feet and the back (Dower 1980)."""
 CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 BETTER_ORDER = 0.8
 """Share of the residual that another order of the chest leads may leave at most, to be told."""
