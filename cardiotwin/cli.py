@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="one JSON object for machines")]
 Case = Annotated[Path, Parameter(help="folder of the twin")]
-Stage = Literal["segment", "mesh", "calibrate", "simulate", "induce", "plan", "compare", "report"]
+Stage = Literal["segment", "mesh", "calibrate", "simulate", "induce", "plan", "compare"]
+Until = Literal[Stage, "report"]
 
 app = App(
     name="cardiotwin",
@@ -132,7 +133,7 @@ def remove(
 def run(
     case: Case,
     *,
-    until: Annotated[Stage | None, Parameter(help="stop after this stage")] = None,
+    until: Annotated[Until | None, Parameter(help="stop after this stage")] = None,
     json: Json = False,
 ) -> None:
     """Bring every stage up to date; only what is stale is computed.
@@ -146,7 +147,7 @@ def _stage_command(stage: Stage, about: str) -> Callable[..., None]:
     def command(case: Case, *, json: Json = False) -> None:
         _run(case, stage, json)
 
-    command.__doc__ = f"{about}\n\nExample: cardiotwin {stage} case07"
+    command.__doc__ = f"{about} What it needs is brought up to date first.\n\nExample: cardiotwin {stage} case07"
     return command
 
 
@@ -158,10 +159,34 @@ _ABOUT: dict[Stage, str] = {
     "induce": "Programmed stimulation of several members from several sites.",
     "plan": "Gather the user's ablation plans and propose some.",
     "compare": "Re-test every plan and rank them, with the probability of being best.",
-    "report": "The HTML report of what is known.",
 }
 for _stage, _about in _ABOUT.items():
     app.command(_stage_command(_stage, _about), name=_stage)
+
+
+@app.command
+def report(case: Case, *, json: Json = False) -> None:
+    """The HTML report of what is up to date; computes nothing else, and says what is not in it.
+
+    It needs a heart (`cardiotwin mesh`), no ECG. `cardiotwin run` computes everything, and writes the report too.
+
+    Example: cardiotwin report case07
+    """
+    from cardiotwin.twin import Twin
+
+    twin = Twin(case)
+    if not json:
+        terminal.say(terminal.RESEARCH_ONLY)
+    with terminal.progress_bar(json) as progress:
+        done = twin.write_report(progress)
+    if json:
+        terminal.say_json({"run": done, "report": twin.report})
+        return
+    terminal.say(f"Report: {twin.report}" + ("" if done.computed else " (up to date already)"))
+    if done.behind:
+        terminal.say(f"not in it: {', '.join(done.behind)}; `cardiotwin run {case}` computes that")
+    for missing in done.missing:
+        terminal.say(f"missing: {missing}")
 
 
 @app.command
@@ -356,30 +381,24 @@ def _run(case: Path, until: str | None, json: bool) -> None:
     twin = Twin(case)
     if until == "report" and not json:
         terminal.say(terminal.RESEARCH_ONLY)
-    try:
-        with terminal.progress_bar(json) as progress:
-            done = twin.run(until, progress)
-    except QualityGate:
-        steps = {step.name: step.state for step in twin.status().steps}
-        if until == "report" and steps.get("report") == "current" and not json:
-            terminal.say(f"Report of what there is: {twin.report}")
-        raise
+    with terminal.progress_bar(json) as progress:
+        done = twin.run(until, progress)
     if not done.computed and not any(step.state == "current" for step in twin.status().steps):
         raise QualityGate(f"{case}: nothing can be computed yet; needs {'; and '.join(done.missing)}")
     if json:
-        terminal.say_json({"run": done, "report": twin.report})
+        terminal.say_json({"run": done, "report": twin.report if twin.report.is_file() else None})
         return
-    _print_run(done)
+    _print_run(done, case)
     if "report" in done.computed:
         terminal.say(f"Report: {twin.report}")
 
 
-def _print_run(done: Run) -> None:
-    if done.computed:
-        terminal.say(f"computed: {', '.join(done.computed)}")
-        terminal.say(f"version {done.version}" + ("" if done.is_new_version else " (unchanged)"))
-    else:
-        terminal.say(f"nothing to compute: version {done.version} is up to date")
+def _print_run(done: Run, case: Path) -> None:
+    terminal.say(f"computed: {', '.join(done.computed)}" if done.computed else "nothing to compute")
+    again = ": earlier results are in use again" if not done.computed else ""
+    terminal.say(f"version {done.version}" + (again if done.is_new_version else " (unchanged)"))
+    if done.behind:
+        terminal.say(f"not up to date: {', '.join(done.behind)}; `cardiotwin run {case}` computes that")
     for missing in done.missing:
         terminal.say(f"missing: {missing}")
 
@@ -422,7 +441,7 @@ def _print_status(now: Status) -> None:
         for note in now.notes.get(one.sha256, ()):
             terminal.say(terminal.one_line(f"told of {one.kind.replace('_', ' ')} {one.sha256[:12]}: {note}"))
     versions = [(f"v{one.number}", one.created, ", ".join(one.computed)) for one in now.versions]
-    terminal.table(("version", "made (UTC)", "what was computed anew"), versions)
+    terminal.table(("version", "made (UTC)", "what is new in it"), versions)
 
 
 def _use(steps: tuple[str, ...]) -> str:

@@ -301,7 +301,8 @@ class Twin:
         Raises
         ------
         QualityGate
-            `until` names a stage that cannot be computed yet; says what to add. What can be computed has been.
+            `until` names a stage that cannot be computed yet; says what to add. What can be computed has been. A
+            report can be without what is missing.
         Interrupted
             Ctrl-C or a signal.
         CardioTwinError
@@ -325,10 +326,45 @@ class Twin:
             if until is None:
                 self.store.sweep(wanted={one.key for one in plan})
         progress(1.0, "done")
-        missing = tuple(dict.fromkeys(one.missing for one in plan if one.missing and one.step.name in wanted))
-        if until is not None and missing:
-            raise QualityGate(f"{until} of {self.folder.name} needs {'; '.join(missing)}")
-        return Run(tuple(computed), version.number, version != before, missing)
+        wanting = dict.fromkeys(one.missing for one in plan if one.missing and one.step.stage == until)
+        if wanting:
+            raise QualityGate(f"{until} of {self.folder.name} needs {'; '.join(wanting)}")
+        return self._run_of(computed, version, before, (one for one in plan if one.step.name in wanted))
+
+    def write_report(self, progress: Progress = silent) -> Run:
+        """Write the report of what is up to date, and compute nothing else.
+
+        Raises
+        ------
+        QualityGate
+            There is no up-to-date heart, the least that there is to report; says which command makes one.
+        """
+        with self._locked(), _interruptible():
+            before = self.ledger.current()
+            version = self._record_version(self.planned())  # what a run that was stopped has finished counts
+            plan = self.planned()
+            workshop = self._workshop(plan)
+            self._check_heart(plan, workshop)
+            computed = workshop.compute([one for one in plan if one.step.into], progress)
+        progress(1.0, "done")
+        return self._run_of(computed, version, before, plan)
+
+    def _run_of(self, computed: Iterable[str], version: Version, before: Version, plan: Iterable[Planned]) -> Run:
+        """`plan`: the steps whose missing inputs are told."""
+        missing = tuple(dict.fromkeys(one.missing for one in plan if one.missing))
+        now = self.planned()
+        workshop = self._workshop(now)
+        behind = tuple(one.step.name for one in now if one.recipe and not workshop.is_done(one))
+        return Run(tuple(computed), version.number, version != before, missing, behind)
+
+    def _check_heart(self, plan: Iterable[Planned], workshop: Workshop) -> None:
+        """Refuse to report or export where there is nothing yet."""
+        mesh = next(one for one in plan if one.step.stage == "mesh")
+        if not workshop.is_done(mesh):
+            needs = f"; it needs {mesh.missing}" if mesh.missing else ""
+            raise QualityGate(
+                f"{self.folder.name}: no up-to-date heart; compute one with `cardiotwin mesh {self.folder}`{needs}"
+            )
 
     def _will_compute(self, plan: Iterable[Planned], wanted: Container[str]) -> list[str]:
         """Names of the steps that a run will compute; a report follows whatever is new."""
@@ -340,12 +376,11 @@ class Twin:
         return names
 
     def _record_version(self, plan: Iterable[Planned]) -> Version:
-        """A new version when the results that are up to date are not those of the current one."""
+        """A new version when a result is up to date that the current one has not; one that went stale makes none."""
         current = self.ledger.current()
         keys = {one.step.name: one.key for one in plan if not one.step.into and self.store.has(one.key)}
-        if keys == current.keys or not keys:
-            return current
-        return self.ledger.new_version(keys, [name for name, key in keys.items() if current.keys.get(name) != key])
+        changed = [name for name, key in keys.items() if current.keys.get(name) != key]
+        return self.ledger.new_version(keys, changed) if changed else current
 
     def status(self) -> Status:
         """What is current, stale, missing; how old the inputs are; who holds the twin. Changes nothing."""
@@ -436,9 +471,9 @@ class Twin:
         """
         plan = self.planned()
         report = next(one for one in plan if one.step.into)
-        known = self._workshop(plan).inputs(report)
-        if "heart" not in known:
-            raise QualityGate(f"{self.folder.name} has no up-to-date heart; run `cardiotwin run {self.folder}`")
+        workshop = self._workshop(plan)
+        self._check_heart(plan, workshop)
+        known = workshop.inputs(report)
         return stages.as_study(planning.readable(self.settings, report.step.settings), self.provenance(), **known)
 
     def ecgs(self) -> tuple[tuple[Ecg, str], ...]:
