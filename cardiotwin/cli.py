@@ -83,6 +83,8 @@ def add(
         bool, Parameter(negative="", help="leave out damaged DICOM and ECG files of a folder, with a note each")
     ] = False,
     accept_burned_in: Annotated[bool, Parameter(negative="", help="take pixels that may show a name")] = False,
+    hz: Annotated[float | None, Parameter(help="samples per second of a CSV ECG that does not say")] = None,
+    unit: Annotated[Literal["mV", "uV", "V"] | None, Parameter(help="of a CSV ECG that does not say")] = None,
     json: Json = False,
 ) -> None:
     """Put in imaging, a label map, a mesh, an ECG, electrode positions or a plan; the kind is recognised.
@@ -95,7 +97,8 @@ def add(
     if not paths:
         raise SettingsError("add: no path given; example: cardiotwin add case07 export/")
     with terminal.progress_bar(json) as progress:
-        added = Twin(case).add(paths, at=at, wanted=Wanted(series, kind, skip_bad, accept_burned_in), progress=progress)
+        wanted = Wanted(series, kind, skip_bad, accept_burned_in, hz, unit)
+        added = Twin(case).add(paths, at=at, wanted=wanted, progress=progress)
     if json:
         terminal.say_json({"added": added.observations, "notes": added.notes})
         return
@@ -105,7 +108,7 @@ def add(
     if not added.observations:
         terminal.say("nothing new: all of it is in the twin already")
     for note in added.notes:
-        terminal.say(terminal.one_line(note))
+        terminal.say(terminal.typed(terminal.one_line(note)))
 
 
 @app.command

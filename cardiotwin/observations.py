@@ -226,12 +226,13 @@ def _value(
         return _surfaces(files, at)
     if kind == "dicom_ecg":
         return _dicom_ecg(files[0], salt, at)
+    if kind == "csv_ecg":
+        return _csv_ecg(files[0], at, wanted)
     if kind in ECG_FORMATS:
         return _other_ecg(files[0], ECG_FORMATS[kind], salt, at)
     read = {
         "mesh": _mesh,
         "wfdb_ecg": _wfdb,
-        "csv_ecg": _csv_ecg,
         "electrodes": _electrodes,
         "label_map": _label_map,
         "plan": _plan,
@@ -290,10 +291,27 @@ def _wfdb(path: Path, at: str) -> Found:
     return _ecg(ecg, "WFDB record", _valid(when) or at)
 
 
-def _csv_ecg(path: Path, at: str) -> Found:
+def _csv_ecg(path: Path, at: str, wanted: Wanted | None) -> Found:
     from cardiotwin.ingest import read_ecg
 
-    return _ecg(read_ecg(path), "CSV", at)
+    hz, unit = (wanted.hz, wanted.unit) if wanted else (None, None)
+    return _ecg(read_ecg(path, hz=hz, unit=unit), "CSV", at)
+
+
+def check_told(found: Iterable[Found], wanted: Wanted | None) -> None:
+    """Refuse a rate or a unit that is given and of no use.
+
+    Raises
+    ------
+    SettingsError
+        There is no CSV ECG among the inputs.
+    """
+    told = [name for name in ("hz", "unit") if wanted and getattr(wanted, name) is not None]
+    if told and not any(one.kind == "ecg" and one.source.startswith("CSV") for one in found):
+        raise SettingsError(
+            f"{' and '.join(f'{name}=' for name in told)}: for an ECG in a CSV file, and there is none among these; "
+            "other formats carry their own. Leave it out"
+        )
 
 
 def _other_ecg(path: Path, form: str, salt: str, at: str) -> Found:

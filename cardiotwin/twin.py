@@ -101,7 +101,7 @@ class Twin:
         at : str
             ISO 8601: when it was recorded, for files that do not say.
         wanted : Wanted
-            Which image series to take from a folder that has several.
+            Which image series to take from a folder that has several; rate and unit of a CSV ECG that does not say.
         progress : Progress
 
         Raises
@@ -113,7 +113,7 @@ class Twin:
         """
         from cardiotwin.ingest import opened, write_deidentified
         from cardiotwin.ingest.deidentify import METHOD
-        from cardiotwin.observations import find
+        from cardiotwin.observations import check_told, find
         from cardiotwin.repeats import without_known, without_repeats
 
         with self._locked(), ExitStack() as archives:
@@ -121,6 +121,7 @@ class Twin:
             places = [archives.enter_context(opened(Path(path), self.folder, progress)) for path in paths]
             options: dict[str, Any] = {"salt": salt, "at": at, "wanted": wanted, "progress": progress}
             found = [one for place in places for one in find(place, **options)]
+            check_told(found, wanted)
             people = [(identity, "this twin") for identity in self.ledger.identities()]
             for one in found:
                 _refuse_other_person(people, one)

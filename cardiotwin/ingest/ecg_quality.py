@@ -199,7 +199,7 @@ def _check_sampling(recording: Recording) -> None:
     if not np.isfinite(recording.hz) or not 0 < recording.hz <= MOST_HZ:
         raise InputRejected(
             f"{recording.name}: {recording.where}: found {recording.hz:g} samples per second; expected {LEAST_HZ:g} to "
-            f"{MOST_HZ:g}. Correct it, or pass hz="
+            f"{MOST_HZ:g}. Correct it"
         )
     if recording.hz < LEAST_HZ:
         raise QualityGate(
@@ -229,7 +229,7 @@ def _check_unit(standard: dict[str, np.ndarray], recording: Recording) -> None:
         guess = "noise or raw counts"
     raise InputRejected(
         f"{recording.name}: {recording.where}: found QRS complexes of {largest:.4g} mV, expected {LEAST_QRS_MV:g} to "
-        f"{MOST_QRS_MV:g} mV; looks like {guess}. Correct the unit, or pass unit="
+        f"{MOST_QRS_MV:g} mV; looks like {guess}. Correct the unit"
     )
 
 
