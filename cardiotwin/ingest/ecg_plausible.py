@@ -122,9 +122,7 @@ def _other_shapes(rhythm: Rhythm) -> str:
 
 def clock_of(rhythm: Rhythm, beat: Beat) -> Clock:
     """Durations of the most frequent beat; NaN for what is not there."""
-    cycle_s = 1e-3 * rhythm.cycle_ms
-    mean_s = 1e-3 * float(np.mean(np.diff(rhythm.at_ms))) if len(rhythm.at_ms) > 2 else np.nan
-    return Clock(beat.qrs_ms, beat.qt_ms / np.cbrt(cycle_s), 60.0 / mean_s)
+    return Clock(beat.qrs_ms, rhythm.qtc_ms(beat), rhythm.bpm if len(rhythm.at_ms) > 2 else np.nan)
 
 
 def _odd(clock: Clock) -> list[str]:
