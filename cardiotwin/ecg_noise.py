@@ -22,7 +22,8 @@ BRIDGE_BEFORE_MS, BRIDGE_AFTER_MS = 3.0, 10.0
 MAINS_HZ = (50.0, 60.0)
 HUM_MV = 0.1
 """Peak to peak; less is left to the averaging of beats, because taking it out costs a little of each complex."""
-HUM_BAND_HZ, BESIDE_HZ = 0.7, 5.0
+HUM_BAND_HZ, BANDS_BESIDE = 0.7, 4
+"""Half the width of the line, and how many bands on either side: to 6.3 Hz, the next line at 350 beats a minute."""
 ROUGH_BAND_HZ = (65.0, 150.0)
 SHORTEST_S = 4.0
 """For a line in a spectrum to stand out."""
@@ -105,14 +106,24 @@ def without_hum(ecg: Ecg) -> Ecg:
 
 
 def hum_mv(ecg: Ecg, mains: float) -> np.ndarray:
-    """(n_leads,) mains hum, peak to peak, mV: the line in the spectrum that stands above what is beside it."""
+    """(n_leads,) mains hum, peak to peak, mV: the line in the spectrum that stands above all that is beside it.
+
+    A regular rhythm has lines too, at multiples of its rate, and one of them may lie on the mains: then its next ones,
+    on either side and in bands as wide, are as high.
+    """
     samples = ecg.mv.shape[1]
-    if samples < SHORTEST_S * ecg.hz or ecg.hz < 2 * (mains + BESIDE_HZ) or not np.isfinite(ecg.mv).all():
+    if (
+        samples < SHORTEST_S * ecg.hz
+        or ecg.hz < 2 * (mains + 2 * HUM_BAND_HZ * BANDS_BESIDE)
+        or not np.isfinite(ecg.mv).all()
+    ):
         return np.zeros(len(ecg.mv))
     power = np.abs(np.fft.rfft(ecg.mv - ecg.mv.mean(axis=1, keepdims=True), axis=1)) ** 2
-    away = np.abs(np.fft.rfftfreq(samples, 1.0 / ecg.hz) - mains)
-    beside = np.median(power[:, (away < BESIDE_HZ) & (away > HUM_BAND_HZ)], axis=1, keepdims=True)
-    return np.asarray(4.0 * np.sqrt(np.maximum(power[:, away < HUM_BAND_HZ] - beside, 0.0).sum(axis=1)) / samples)
+    away = np.fft.rfftfreq(samples, 1.0 / ecg.hz) - mains
+    line = power[:, np.abs(away) < HUM_BAND_HZ].sum(axis=1)
+    middles = [sign * 2.0 * HUM_BAND_HZ * k for k in range(1, BANDS_BESIDE + 1) for sign in (-1, 1)]
+    beside = np.max([power[:, np.abs(away - middle) < HUM_BAND_HZ].sum(axis=1) for middle in middles], axis=0)
+    return np.asarray(4.0 * np.sqrt(np.maximum(line - beside, 0.0)) / samples)
 
 
 def _notched(mv: np.ndarray, hz: float, mains: float) -> np.ndarray:

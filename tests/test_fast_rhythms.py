@@ -5,6 +5,7 @@ import pytest
 
 from cardiotwin.beats import find_beats, mean_beat
 from cardiotwin.ecg import INDEPENDENT_LEADS, Ecg
+from cardiotwin.ecg_noise import hum_mv
 from cardiotwin.qrs import qrs_complex
 
 NARROW = ((60.0, 8.0, 1.0), (75.0, 10.0, 1.0))
@@ -55,3 +56,13 @@ def test_the_complex_that_calibration_takes_is_that_of_one_beat(per_minute):
     fast, slow = (rhythm(rate, NARROW) for rate in (per_minute, 80))
     assert qrs_complex(fast).duration_ms == pytest.approx(qrs_complex(slow).duration_ms, abs=4)
     assert mean_beat(find_beats(fast)).qrs_ms == pytest.approx(mean_beat(find_beats(slow)).qrs_ms, abs=4)
+
+
+@pytest.mark.parametrize("per_minute", [60, 100, 200, 300])
+def test_a_regular_rhythm_of_which_a_multiple_is_the_mains_does_not_hum(per_minute):
+    """50 Hz is 50, 30, 15 or 10 times the rate; narrow complexes reach as far, and seemed to hum by up to 0.18 mV."""
+    waves = ((60.0, 3.0, 1.5), (72.0, 3.0, 0.5))
+    quiet = rhythm(per_minute, waves)
+    assert hum_mv(quiet, 50.0).max() < 0.03
+    loud = quiet.mv + 0.5 * np.sin(2 * np.pi * 50.05 * np.arange(5000) / 500)
+    np.testing.assert_allclose(hum_mv(Ecg(INDEPENDENT_LEADS, loud, 500.0), 50.0), 1.0, atol=0.2)
