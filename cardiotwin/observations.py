@@ -228,11 +228,10 @@ def _value(
         return _dicom_ecg(files[0], salt, at)
     if kind == "csv_ecg":
         return _csv_ecg(files[0], at, wanted)
-    if kind in ECG_FORMATS:
-        return _other_ecg(files[0], ECG_FORMATS[kind], salt, at)
+    if kind in ECG_FORMATS or kind == "wfdb_ecg":
+        return _other_ecg(files[0], ECG_FORMATS.get(kind, "WFDB record"), salt, at)
     read = {
         "mesh": _mesh,
-        "wfdb_ecg": _wfdb,
         "electrodes": _electrodes,
         "label_map": _label_map,
         "plan": _plan,
@@ -279,16 +278,6 @@ def _dicom_ecg(path: Path, salt: str, at: str) -> Found:
         recorded=_time(header, _RECORDED),
         dicom=(path,),
     )
-
-
-def _wfdb(path: Path, at: str) -> Found:
-    from cardiotwin.ingest import read_ecg
-
-    ecg = read_ecg(path)
-    first = next((line for line in path.read_text(errors="replace").splitlines() if line.strip()[:1] not in "#"), "")
-    told = re.search(r"(\d{1,2}:\d{2}:\d{2})\S*\s+(\d{1,2})/(\d{1,2})/(\d{4})", first)
-    when = f"{told[4]}-{int(told[3]):02}-{int(told[2]):02}T{told[1]:0>8}" if told else ""
-    return _ecg(ecg, "WFDB record", _valid(when) or at)
 
 
 def _csv_ecg(path: Path, at: str, wanted: Wanted | None) -> Found:

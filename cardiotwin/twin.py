@@ -114,7 +114,7 @@ class Twin:
         from cardiotwin.ingest import opened, write_deidentified
         from cardiotwin.ingest.deidentify import METHOD
         from cardiotwin.observations import check_told, find
-        from cardiotwin.repeats import without_known, without_repeats
+        from cardiotwin.repeats import under_other_times, without_known, without_repeats
 
         with self._locked(), ExitStack() as archives:
             salt = self.ledger.salt()
@@ -129,6 +129,7 @@ class Twin:
             notes = [*(note for one in found for note in one.notes), *repeats]
             before = self.ledger.observations()
             new = self._new_observations(found)
+            notes += under_other_times(found, self._known_ecgs() if any(one.kind == "ecg" for one in found) else ())
             if any(one.kind == "ecg" for one in new):
                 left, known = without_known(new.values(), self._known_ecgs())
                 new = {observation: one for observation, one in new.items() if one in left}
@@ -594,12 +595,20 @@ def _refuse_other_person(people: list[tuple[str, str]], found: Found) -> None:
 def _of_unnamed_patients(
     new: dict[Observation, Found], people: list[tuple[str, str]], before: Iterable[Observation]
 ) -> Iterator[str]:
-    """A line for each new ECG that may be another patient's for all that its file says."""
-    ecgs = {observation: one for observation, one in new.items() if observation.kind == "ecg"}
-    others = len(ecgs) + sum(observation.kind == "ecg" for observation in before) > 1
-    for one in ecgs.values():
-        if not one.identity and (people or others):
-            yield f"{one.file or one.source}: names no patient, so whether it is the same patient was not checked"
+    """A line for each ECG that may be another patient's for all that its file says, once something lies beside it."""
+    told = "names no patient, so whether it is the same patient was not checked"
+    known = [one for one in before if one.kind in _OF_A_PATIENT]
+    arrived = [observation for observation in new if observation.kind in _OF_A_PATIENT]
+    if len(known) == 1 and arrived and known[0].kind == "ecg" and not known[0].identity:
+        yield f"{words(known[0])}: {told}"  # it was alone when it came
+    for observation in arrived:
+        one = new[observation]
+        if observation.kind == "ecg" and not one.identity and (people or len(known) + len(arrived) > 1):
+            yield f"{one.file or one.source}: {told}"
+
+
+_OF_A_PATIENT = ("image", "label_map", "mesh", "ecg")
+"""Kinds of input that show one."""
 
 
 def _is_synthetic(found: Found) -> bool:
