@@ -31,7 +31,12 @@ app = App(
 
 
 @app.command
-def demo(out: Annotated[Path, Parameter(help="folder to make")], *, seed: int = 1, json: Json = False) -> None:
+def demo(
+    out: Annotated[Path, Parameter(help="folder to make")],
+    *,
+    seed: Annotated[int, Parameter(help="which phantom: 1, 2, 3, ...")] = 1,
+    json: Json = False,
+) -> None:
     """The whole path on the built-in phantom patient, whose truth is known.
 
     Example: cardiotwin demo demo
@@ -139,7 +144,9 @@ def run(
     until: Annotated[Until | None, Parameter(help="stop after this stage")] = None,
     json: Json = False,
 ) -> None:
-    """Bring every stage up to date; only what is stale is computed.
+    """Bring every stage up to date, from segment to report; only what is stale is computed.
+
+    Stop it with Ctrl-C and run it again: it resumes. What has been finished is in `cardiotwin report` at any time.
 
     Example: cardiotwin run case07 --until calibrate
     """
@@ -155,13 +162,13 @@ def _stage_command(stage: Stage, about: str) -> Callable[..., None]:
 
 
 _ABOUT: dict[Stage, str] = {
-    "segment": "Label the tissue of the image: blood, myocardium, border zone, scar core.",
-    "mesh": "Tetrahedra, regions, fibres and coordinates from the segmentation.",
-    "calibrate": "The ensemble of twins that explain the ECG.",
-    "simulate": "One confirming monodomain beat of the member that fits the ECG best.",
-    "induce": "Programmed stimulation of several members from several sites.",
-    "plan": "Gather the user's ablation plans and propose some.",
-    "compare": "Re-test every plan and rank them, with the probability of being best.",
+    "segment": "Find blood, myocardium, border zone and scar core in the images, or take them from a label map.",
+    "mesh": "Build the heart from the segmentation: a mesh with scar, fibres and coordinates. Needs no ECG.",
+    "calibrate": "Find the conduction velocities and earliest sites that explain the ECG: several twins, weighted.",
+    "simulate": "Simulate one beat in full (monodomain) with the twin that fits the ECG best, to confirm it.",
+    "induce": "Pace several of the twins from several sites (programmed stimulation) and find their circuits. Hours.",
+    "plan": "Gather your ablation plans, and propose some from the circuits.",
+    "compare": "Re-test every plan in every twin and rank them, with the probability of being best. Hours.",
 }
 for _stage, _about in _ABOUT.items():
     app.command(_stage_command(_stage, _about), name=_stage)
@@ -178,13 +185,12 @@ def report(case: Case, *, json: Json = False) -> None:
     from cardiotwin.twin import Twin
 
     twin = Twin(case)
-    if not json:
-        terminal.say(terminal.RESEARCH_ONLY)
     with terminal.progress_bar(json) as progress:
         done = twin.write_report(progress)
     if json:
         terminal.say_json({"run": done, "report": twin.report})
         return
+    terminal.say(terminal.RESEARCH_ONLY)
     terminal.say(f"Report: {twin.report}" + ("" if done.computed else " (up to date already)"))
     if done.behind:
         terminal.say(f"not in it: {', '.join(done.behind)}; `cardiotwin run {case}` computes that")
@@ -210,7 +216,7 @@ def status(case: Case, *, json: Json = False) -> None:
 @app.command
 def export(
     case: Case,
-    out: Path,
+    out: Annotated[Path, Parameter(help="folder to write to")],
     *,
     to: Literal["paraview", "opencarp", "nifti", "dicom-seg", "ecg"] = "paraview",
     json: Json = False,
@@ -409,7 +415,8 @@ def _print_run(done: Run, case: Path) -> None:
 def _print_status(now: Status) -> None:
     from cardiotwin.observations import age
 
-    terminal.say(f"{now.name}: version {now.version}" + (f", in use by {now.held_by}" if now.held_by else ""))
+    version = f"version {now.version}" if now.version else "nothing computed yet"
+    terminal.say(f"{now.name}: {version}" + (f", in use by {now.held_by}" if now.held_by else ""))
     rows = [
         (
             step.name,
@@ -421,7 +428,7 @@ def _print_status(now: Status) -> None:
         )
         for step in now.steps
     ]
-    terminal.table(("step", "state", "since", "computed (UTC)", "s", "because"), rows)
+    terminal.table(("step", "state", "since", "computed (UTC)", "took, s", "because"), rows)
     for step in now.steps:
         if step.doubtful:
             terminal.say(f"doubtful in {step.name}: {step.doubtful}")

@@ -363,10 +363,9 @@ class Twin:
         """Refuse to report or export where there is nothing yet."""
         mesh = next(one for one in plan if one.step.stage == "mesh")
         if not workshop.is_done(mesh):
-            needs = f"; it needs {mesh.missing}" if mesh.missing else ""
-            raise QualityGate(
-                f"{self.folder.name}: no up-to-date heart; compute one with `cardiotwin mesh {self.folder}`{needs}"
-            )
+            command = f"compute one with `cardiotwin mesh {self.folder}`"
+            todo = f"it needs {mesh.missing}" if mesh.missing else command
+            raise QualityGate(f"{self.folder.name}: no up-to-date heart; {todo}")
 
     def _will_compute(self, plan: Iterable[Planned], wanted: Container[str]) -> list[str]:
         """Names of the steps that a run will compute; a report follows whatever is new."""
