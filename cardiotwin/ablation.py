@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,6 @@ from scipy.spatial import cKDTree
 
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, Heart
-from cardiotwin.settings import explained
 
 FARTHEST_FROM_SURFACE_MM = 10.0
 """A lesion point farther than this from the heart belongs to another heart or another frame of reference."""
@@ -100,7 +100,7 @@ def read_plan(path: Path | str) -> Plan:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputRejected(f"{path.name}: not readable as a plan in TOML ({error})") from error
     except ValidationError as error:
-        raise InputRejected(f"{path.name}: {explained(error)}; see the plan format in the README") from error
+        raise InputRejected(f"{path.name}: {_complaint(error)}") from error
     for number, lesion in enumerate(table.lesion, 1):
         needed = {"point": 1, "line": 2, "patch": 1, "homogenise": 0}[lesion.kind]
         if len(lesion.points_mm) < needed or not np.isfinite(lesion.points_mm).all():
@@ -113,6 +113,21 @@ def read_plan(path: Path | str) -> Plan:
         for one in table.lesion
     )
     return Plan(table.name, lesions, table.note)
+
+
+def _complaint(error: ValidationError) -> str:
+    """The first thing wrong with a plan, an unknown key before what is missing: which lesion, which key."""
+    found = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")[0]
+    lesion = found["loc"][:1] == ("lesion",) and len(found["loc"]) > 2
+    where, place = (f"lesion {int(found['loc'][1]) + 1}: ", found["loc"][2:]) if lesion else ("", found["loc"])
+    key, known = ".".join(map(str, place)), (_LesionTable if lesion else _PlanTable).model_fields
+    if found["type"] == "extra_forbidden":
+        near = get_close_matches(key, known, n=1)
+        hint = f"did you mean `{near[0]}`? " if near else ""
+        return f"{where}unknown key `{key}`; {hint}{'A lesion' if lesion else 'A plan'} takes {', '.join(known)}"
+    if found["type"] == "missing":
+        return f"{where}`{key}` is missing; {'a lesion' if lesion else 'a plan'} takes {', '.join(known)}"
+    return f"{where}`{key}`: {found['msg']}, found {found['input']!r}"
 
 
 def plan_text(plan: Plan) -> str:

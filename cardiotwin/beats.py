@@ -15,12 +15,10 @@ from scipy.signal import butter, sosfiltfilt
 from cardiotwin.ecg import Ecg
 from cardiotwin.ecg_noise import cleaned
 from cardiotwin.errors import QualityGate
-from cardiotwin.qrs import HZ, filtered, qrs_edges, r_peaks, slope
+from cardiotwin.qrs import HZ, SHARE_AFTER, SHARE_BEFORE, filtered, qrs_edges, r_peaks, slope
 
 BEFORE_MS, LONGEST_AFTER_MS = 320, 900
-SHORTEST_AFTER_MS = 180
-SHARE_OF_CYCLE, SHARE_BEFORE = 0.75, 0.45
-"""Of the cycle that a beat lasts after its steepest moment, when the next P wave comes; and begins before it."""
+SHORTEST_AFTER_MS = 120
 SINGLE_BEAT_MS = 1500
 ALONE_BEFORE_MS, ALONE_AFTER_MS = 60, 100
 """Of a beat cut out to stand for a recording: its line, and no P or T wave."""
@@ -59,8 +57,23 @@ class Rhythm:
 
     @property
     def cycle_ms(self) -> float:
-        """Median time from beat to beat, ms; NaN for one beat."""
+        """Median time from beat to beat, ms; NaN for one beat. For windows: one long pause does not move it."""
         return float(np.median(np.diff(self.at_ms))) if len(self.at_ms) > 1 else np.nan
+
+    @property
+    def rr_ms(self) -> float:
+        """Mean time from beat to beat, ms, of which rate and corrected QT are made; NaN for one beat."""
+        return float(np.mean(np.diff(self.at_ms))) if len(self.at_ms) > 1 else np.nan
+
+    @property
+    def bpm(self) -> float:
+        """Beats a minute; NaN for one beat."""
+        return 60_000.0 / self.rr_ms
+
+    def qtc_ms(self, beat: Beat) -> float:
+        """QT of a mean beat over the cube root of RR in seconds (Fridericia 1920,
+        doi 10.1111/j.0954-6820.1920.tb18266.x), ms; NaN without T or RR."""
+        return float(beat.qt_ms / np.cbrt(self.rr_ms / 1000.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +144,7 @@ def mean_beat(rhythm: Rhythm, shape: int = 0) -> Beat:
         No whole beat of this shape, or no complex in it.
     """
     mv = rhythm.clean.mv
-    before, after = _before_ms(rhythm), _after_ms(rhythm)
+    before, after = before_ms(rhythm), _after_ms(rhythm)
     if mv.shape[1] < SINGLE_BEAT_MS:
         starts, beat = np.zeros(1, int), mv
     else:
@@ -149,14 +162,17 @@ def mean_beat(rhythm: Rhythm, shape: int = 0) -> Beat:
     return Beat(rhythm.clean.leads, beat, float(onset), float(end), t_peak, t_end, starts)
 
 
-def _before_ms(rhythm: Rhythm) -> int:
-    """Less than half a cycle: in a tachycardia the beat before would be taken for this one."""
+def before_ms(rhythm: Rhythm) -> int:
+    """Where a mean beat begins before its steepest moment, ms.
+
+    Less than half a cycle: in a tachycardia the beat before would be taken for this one.
+    """
     return int(min(BEFORE_MS, SHARE_BEFORE * rhythm.cycle_ms)) if np.isfinite(rhythm.cycle_ms) else BEFORE_MS
 
 
 def _after_ms(rhythm: Rhythm) -> int:
-    cycle = rhythm.cycle_ms if np.isfinite(rhythm.cycle_ms) else LONGEST_AFTER_MS / SHARE_OF_CYCLE
-    return int(np.clip(SHARE_OF_CYCLE * cycle, SHORTEST_AFTER_MS, LONGEST_AFTER_MS))
+    cycle = rhythm.cycle_ms if np.isfinite(rhythm.cycle_ms) else LONGEST_AFTER_MS / SHARE_AFTER
+    return int(np.clip(SHARE_AFTER * cycle, SHORTEST_AFTER_MS, LONGEST_AFTER_MS))
 
 
 def _aligned(mv: np.ndarray, peaks: np.ndarray) -> np.ndarray:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="one JSON object for machines")]
 Case = Annotated[Path, Parameter(help="folder of the twin")]
-Stage = Literal["segment", "mesh", "calibrate", "simulate", "induce", "plan", "compare", "report"]
+Stage = Literal["segment", "mesh", "calibrate", "simulate", "induce", "plan", "compare"]
+Until = Literal[Stage, "report"]
 
 app = App(
     name="cardiotwin",
@@ -30,7 +31,12 @@ app = App(
 
 
 @app.command
-def demo(out: Annotated[Path, Parameter(help="folder to make")], *, seed: int = 1, json: Json = False) -> None:
+def demo(
+    out: Annotated[Path, Parameter(help="folder to make")],
+    *,
+    seed: Annotated[int, Parameter(help="which phantom: 1, 2, 3, ...")] = 1,
+    json: Json = False,
+) -> None:
     """The whole path on the built-in phantom patient, whose truth is known.
 
     Example: cardiotwin demo demo
@@ -82,6 +88,8 @@ def add(
         bool, Parameter(negative="", help="leave out damaged DICOM and ECG files of a folder, with a note each")
     ] = False,
     accept_burned_in: Annotated[bool, Parameter(negative="", help="take pixels that may show a name")] = False,
+    hz: Annotated[float | None, Parameter(help="samples per second of a CSV ECG that does not say")] = None,
+    unit: Annotated[Literal["mV", "uV", "V"] | None, Parameter(help="of a CSV ECG that does not say")] = None,
     json: Json = False,
 ) -> None:
     """Put in imaging, a label map, a mesh, an ECG, electrode positions or a plan; the kind is recognised.
@@ -94,7 +102,8 @@ def add(
     if not paths:
         raise SettingsError("add: no path given; example: cardiotwin add case07 export/")
     with terminal.progress_bar(json) as progress:
-        added = Twin(case).add(paths, at=at, wanted=Wanted(series, kind, skip_bad, accept_burned_in), progress=progress)
+        wanted = Wanted(series, kind, skip_bad, accept_burned_in, hz, unit)
+        added = Twin(case).add(paths, at=at, wanted=wanted, progress=progress)
     if json:
         terminal.say_json({"added": added.observations, "notes": added.notes})
         return
@@ -104,7 +113,7 @@ def add(
     if not added.observations:
         terminal.say("nothing new: all of it is in the twin already")
     for note in added.notes:
-        terminal.say(terminal.one_line(note))
+        terminal.say(terminal.typed(terminal.one_line(note)))
 
 
 @app.command
@@ -132,10 +141,12 @@ def remove(
 def run(
     case: Case,
     *,
-    until: Annotated[Stage | None, Parameter(help="stop after this stage")] = None,
+    until: Annotated[Until | None, Parameter(help="stop after this stage")] = None,
     json: Json = False,
 ) -> None:
-    """Bring every stage up to date; only what is stale is computed.
+    """Bring every stage up to date, from segment to report; only what is stale is computed.
+
+    Stop it with Ctrl-C and run it again: it resumes. What has been finished is in `cardiotwin report` at any time.
 
     Example: cardiotwin run case07 --until calibrate
     """
@@ -146,22 +157,45 @@ def _stage_command(stage: Stage, about: str) -> Callable[..., None]:
     def command(case: Case, *, json: Json = False) -> None:
         _run(case, stage, json)
 
-    command.__doc__ = f"{about}\n\nExample: cardiotwin {stage} case07"
+    command.__doc__ = f"{about} What it needs is brought up to date first.\n\nExample: cardiotwin {stage} case07"
     return command
 
 
 _ABOUT: dict[Stage, str] = {
-    "segment": "Label the tissue of the image: blood, myocardium, border zone, scar core.",
-    "mesh": "Tetrahedra, regions, fibres and coordinates from the segmentation.",
-    "calibrate": "The ensemble of twins that explain the ECG.",
-    "simulate": "One confirming monodomain beat of the member that fits the ECG best.",
-    "induce": "Programmed stimulation of several members from several sites.",
-    "plan": "Gather the user's ablation plans and propose some.",
-    "compare": "Re-test every plan and rank them, with the probability of being best.",
-    "report": "The HTML report of what is known.",
+    "segment": "Find blood, myocardium, border zone and scar core in the images, or take them from a label map.",
+    "mesh": "Build the heart from the segmentation: a mesh with scar, fibres and coordinates. Needs no ECG.",
+    "calibrate": "Find the conduction velocities and earliest sites that explain the ECG: several twins, weighted.",
+    "simulate": "Simulate one beat in full (monodomain) with the twin that fits the ECG best, to confirm it.",
+    "induce": "Pace several of the twins from several sites (programmed stimulation) and find their circuits. Hours.",
+    "plan": "Gather your ablation plans, and propose some from the circuits.",
+    "compare": "Re-test every plan in every twin and rank them, with the probability of being best. Hours.",
 }
 for _stage, _about in _ABOUT.items():
     app.command(_stage_command(_stage, _about), name=_stage)
+
+
+@app.command
+def report(case: Case, *, json: Json = False) -> None:
+    """The HTML report of what is up to date; computes nothing else, and says what is not in it.
+
+    It needs a heart (`cardiotwin mesh`), no ECG. `cardiotwin run` computes everything, and writes the report too.
+
+    Example: cardiotwin report case07
+    """
+    from cardiotwin.twin import Twin
+
+    twin = Twin(case)
+    with terminal.progress_bar(json) as progress:
+        done = twin.write_report(progress)
+    if json:
+        terminal.say_json({"run": done, "report": twin.report})
+        return
+    terminal.say(terminal.RESEARCH_ONLY)
+    terminal.say(f"Report: {twin.report}" + ("" if done.computed else " (up to date already)"))
+    if done.behind:
+        terminal.say(f"not in it: {', '.join(done.behind)}; `cardiotwin run {case}` computes that")
+    for missing in done.missing:
+        terminal.say(f"missing: {missing}")
 
 
 @app.command
@@ -182,7 +216,7 @@ def status(case: Case, *, json: Json = False) -> None:
 @app.command
 def export(
     case: Case,
-    out: Path,
+    out: Annotated[Path, Parameter(help="folder to write to")],
     *,
     to: Literal["paraview", "opencarp", "nifti", "dicom-seg", "ecg"] = "paraview",
     json: Json = False,
@@ -356,30 +390,24 @@ def _run(case: Path, until: str | None, json: bool) -> None:
     twin = Twin(case)
     if until == "report" and not json:
         terminal.say(terminal.RESEARCH_ONLY)
-    try:
-        with terminal.progress_bar(json) as progress:
-            done = twin.run(until, progress)
-    except QualityGate:
-        steps = {step.name: step.state for step in twin.status().steps}
-        if until == "report" and steps.get("report") == "current" and not json:
-            terminal.say(f"Report of what there is: {twin.report}")
-        raise
+    with terminal.progress_bar(json) as progress:
+        done = twin.run(until, progress)
     if not done.computed and not any(step.state == "current" for step in twin.status().steps):
         raise QualityGate(f"{case}: nothing can be computed yet; needs {'; and '.join(done.missing)}")
     if json:
-        terminal.say_json({"run": done, "report": twin.report})
+        terminal.say_json({"run": done, "report": twin.report if twin.report.is_file() else None})
         return
-    _print_run(done)
+    _print_run(done, case)
     if "report" in done.computed:
         terminal.say(f"Report: {twin.report}")
 
 
-def _print_run(done: Run) -> None:
-    if done.computed:
-        terminal.say(f"computed: {', '.join(done.computed)}")
-        terminal.say(f"version {done.version}" + ("" if done.is_new_version else " (unchanged)"))
-    else:
-        terminal.say(f"nothing to compute: version {done.version} is up to date")
+def _print_run(done: Run, case: Path) -> None:
+    terminal.say(f"computed: {', '.join(done.computed)}" if done.computed else "nothing to compute")
+    again = ": earlier results are in use again" if not done.computed else ""
+    terminal.say(f"version {done.version}" + (again if done.is_new_version else " (unchanged)"))
+    if done.behind:
+        terminal.say(f"not up to date: {', '.join(done.behind)}; `cardiotwin run {case}` computes that")
     for missing in done.missing:
         terminal.say(f"missing: {missing}")
 
@@ -387,7 +415,8 @@ def _print_run(done: Run) -> None:
 def _print_status(now: Status) -> None:
     from cardiotwin.observations import age
 
-    terminal.say(f"{now.name}: version {now.version}" + (f", in use by {now.held_by}" if now.held_by else ""))
+    version = f"version {now.version}" if now.version else "nothing computed yet"
+    terminal.say(f"{now.name}: {version}" + (f", in use by {now.held_by}" if now.held_by else ""))
     rows = [
         (
             step.name,
@@ -399,7 +428,7 @@ def _print_status(now: Status) -> None:
         )
         for step in now.steps
     ]
-    terminal.table(("step", "state", "since", "computed (UTC)", "s", "because"), rows)
+    terminal.table(("step", "state", "since", "computed (UTC)", "took, s", "because"), rows)
     for step in now.steps:
         if step.doubtful:
             terminal.say(f"doubtful in {step.name}: {step.doubtful}")
@@ -422,7 +451,7 @@ def _print_status(now: Status) -> None:
         for note in now.notes.get(one.sha256, ()):
             terminal.say(terminal.one_line(f"told of {one.kind.replace('_', ' ')} {one.sha256[:12]}: {note}"))
     versions = [(f"v{one.number}", one.created, ", ".join(one.computed)) for one in now.versions]
-    terminal.table(("version", "made (UTC)", "what was computed anew"), versions)
+    terminal.table(("version", "made (UTC)", "what is new in it"), versions)
 
 
 def _use(steps: tuple[str, ...]) -> str:

@@ -226,12 +226,12 @@ def _value(
         return _surfaces(files, at)
     if kind == "dicom_ecg":
         return _dicom_ecg(files[0], salt, at)
-    if kind in ECG_FORMATS:
-        return _other_ecg(files[0], ECG_FORMATS[kind], salt, at)
+    if kind == "csv_ecg":
+        return _csv_ecg(files[0], at, wanted)
+    if kind in ECG_FORMATS or kind == "wfdb_ecg":
+        return _other_ecg(files[0], ECG_FORMATS.get(kind, "WFDB record"), salt, at)
     read = {
         "mesh": _mesh,
-        "wfdb_ecg": _wfdb,
-        "csv_ecg": _csv_ecg,
         "electrodes": _electrodes,
         "label_map": _label_map,
         "plan": _plan,
@@ -280,20 +280,27 @@ def _dicom_ecg(path: Path, salt: str, at: str) -> Found:
     )
 
 
-def _wfdb(path: Path, at: str) -> Found:
+def _csv_ecg(path: Path, at: str, wanted: Wanted | None) -> Found:
     from cardiotwin.ingest import read_ecg
 
-    ecg = read_ecg(path)
-    first = next((line for line in path.read_text(errors="replace").splitlines() if line.strip()[:1] not in "#"), "")
-    told = re.search(r"(\d{1,2}:\d{2}:\d{2})\S*\s+(\d{1,2})/(\d{1,2})/(\d{4})", first)
-    when = f"{told[4]}-{int(told[3]):02}-{int(told[2]):02}T{told[1]:0>8}" if told else ""
-    return _ecg(ecg, "WFDB record", _valid(when) or at)
+    hz, unit = (wanted.hz, wanted.unit) if wanted else (None, None)
+    return _ecg(read_ecg(path, hz=hz, unit=unit), "CSV", at)
 
 
-def _csv_ecg(path: Path, at: str) -> Found:
-    from cardiotwin.ingest import read_ecg
+def check_told(found: Iterable[Found], wanted: Wanted | None) -> None:
+    """Refuse a rate or a unit that is given and of no use.
 
-    return _ecg(read_ecg(path), "CSV", at)
+    Raises
+    ------
+    SettingsError
+        There is no CSV ECG among the inputs.
+    """
+    told = [name for name in ("hz", "unit") if wanted and getattr(wanted, name) is not None]
+    if told and not any(one.kind == "ecg" and one.source.startswith("CSV") for one in found):
+        raise SettingsError(
+            f"{' and '.join(f'{name}=' for name in told)}: for an ECG in a CSV file, and there is none among these; "
+            "other formats carry their own. Leave it out"
+        )
 
 
 def _other_ecg(path: Path, form: str, salt: str, at: str) -> Found:

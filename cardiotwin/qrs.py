@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
@@ -23,7 +24,13 @@ BEFORE_MS, AFTER_MS = 15, 15
 """What is kept around the QRS complex."""
 
 _LIMB = {"I": (1, 0), "II": (0, 1), "III": (-1, 1), "aVR": (-0.5, -0.5), "aVL": (1, -0.5), "aVF": (-0.5, 1)}
-_BEAT_BEFORE_MS, _BEAT_AFTER_MS = 250, 250
+_BEAT_MS = 250
+"""Before and after the steepest moment, but for a tachycardia."""
+SHARE_BEFORE, SHARE_AFTER = 0.45, 0.75
+"""Of the cycle that belongs to a beat before and after its steepest moment: the next one is not to be taken for it."""
+_USUAL_MS, _FASTEST_MS = 250, 170
+"""Least time between beats, to 240 a minute and to 350."""
+_ALIKE = 0.9
 _EDGE_FRACTION = 0.06  # of the largest slope; below it the complex has not begun, or is over
 _QUIET_MS = 10
 SILENCE_MV_PER_MS = 1e-6
@@ -109,7 +116,8 @@ def qrs_complex(ecg: Ecg) -> QrsComplex:
     """
     kept, spikes_ms = cleaned(ecg)
     clean = filtered(kept)
-    beats, n_rejected = _alike(_beats(clean.mv))
+    windows, at = _beats(clean.mv)
+    beats, n_rejected = _alike(windows, at)
     beat = np.median(beats, axis=0)
     onset, offset = qrs_edges(beat)
     beat = beat - np.median(beat[:, max(onset - 15, 0) : onset + 1], axis=1, keepdims=True)
@@ -169,38 +177,67 @@ def independent_leads(complex_: QrsComplex) -> tuple[tuple[str, ...], np.ndarray
 
 
 def r_peaks(mv: np.ndarray) -> np.ndarray:
-    """(n_beats,) samples where the leads together move fastest, at 1000 Hz; beats are at least 250 ms apart."""
+    """(n_beats,) samples where the leads together move fastest, at 1000 Hz; beats are at least 170 ms apart.
+
+    Nearer than 250 ms only where most are, and each is like the one before: T waves, or the two flanks of a wide
+    complex, are not.
+    """
     sos = butter(2, (8.0, 40.0), "bandpass", fs=HZ, output="sos")
-    moves = (np.gradient(sosfiltfilt(sos, mv, axis=1), axis=1) ** 2).mean(axis=0)
+    waves = sosfiltfilt(sos, mv, axis=1)
+    moves = (np.gradient(waves, axis=1) ** 2).mean(axis=0)
     energy = np.sqrt(np.maximum(uniform_filter1d(moves, 60), 0.0))  # see `slope`
     # The typical largest value of a second, not the largest of all: one artefact must not hide every beat.
     seconds = energy[: len(energy) // 1000 * 1000].reshape(-1, 1000)
-    peaks, _ = find_peaks(energy, height=max(0.4 * np.median(seconds.max(axis=1)), SILENCE_MV_PER_MS), distance=250)
-    return peaks
+    height = max(0.4 * np.median(seconds.max(axis=1)), SILENCE_MV_PER_MS)
+    usual, fast = (find_peaks(energy, height=height, distance=apart)[0] for apart in (_USUAL_MS, _FASTEST_MS))
+    is_fast = len(fast) > 2 and np.median(np.diff(fast)) < _USUAL_MS and _like_the_one_before(waves, fast)
+    return fast if is_fast else usual
 
 
-def _beats(mv: np.ndarray) -> np.ndarray:
-    """(n_beats, n_leads, n_samples): windows around every QRS complex, aligned; the whole of a short recording."""
+def _like_the_one_before(waves: np.ndarray, peaks: np.ndarray) -> bool:
+    """Whether nearly all complexes at the peaks resemble the one before, if moved a little."""
+    half, most = _FASTEST_MS // 2 - 20, 30
+    inside = peaks[(peaks >= half + most) & (peaks < waves.shape[1] - half - most)]
+    fits = [
+        max(_correlation(waves[:, p - half : p + half], waves[:, q + s - half : q + s + half])
+            for s in range(-most, most + 1, 3))
+        for p, q in pairwise(inside)
+    ]  # fmt: skip
+    return len(fits) > 0 and float(np.quantile(fits, 0.2)) > _ALIKE
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    return float((one * other).sum() / max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-12))
+
+
+def _beats(mv: np.ndarray) -> tuple[np.ndarray, int]:
+    """Windows around every QRS complex, aligned, (n_beats, n_leads, n_samples), and where in them the complex is.
+
+    The whole of a short recording.
+    """
     if mv.shape[1] < 1500:
-        return mv[None]
-    peaks = [p for p in r_peaks(mv) if p >= _BEAT_BEFORE_MS + 30 and p + _BEAT_AFTER_MS + 30 < mv.shape[1]]
+        return mv[None], _BEAT_MS
+    found = r_peaks(mv)
+    cycle = float(np.median(np.diff(found))) if len(found) > 2 else np.inf
+    before, after = (int(min(_BEAT_MS, share * cycle)) for share in (SHARE_BEFORE, SHARE_AFTER))
+    peaks = [p for p in found if p >= before + 30 and p + after + 30 < mv.shape[1]]
     if not peaks:
         raise QualityGate("ECG: no complete beat found; expected at least one")
-    template = np.median([slope(mv[:, p - _BEAT_BEFORE_MS : p + _BEAT_AFTER_MS]) for p in peaks], axis=0)
+    template = np.median([slope(mv[:, p - before : p + after]) for p in peaks], axis=0)
     shifts = range(-25, 26)
     starts = []
     for p in peaks:
-        at = [p + shift - _BEAT_BEFORE_MS for shift in shifts]
+        at = [p + shift - before for shift in shifts]
         starts.append(max(at, key=lambda s: slope(mv[:, s : s + template.size]) @ template))
-    return np.array([mv[:, s : s + template.size] for s in starts])
+    return np.array([mv[:, s : s + template.size] for s in starts]), before
 
 
-def _alike(beats: np.ndarray) -> tuple[np.ndarray, int]:
+def _alike(beats: np.ndarray, at: int) -> tuple[np.ndarray, int]:
     """The beats whose complex correlates by more than 0.9 with the median one, and how many do not."""
     if len(beats) < 3:
         return beats, 0
     # Only around the complex: P waves and baselines may differ.
-    centre = beats[:, :, _BEAT_BEFORE_MS - 80 : _BEAT_BEFORE_MS + 100]
+    centre = beats[:, :, max(at - 80, 0) : at + 100]
     shape = (centre - centre.mean(axis=2, keepdims=True)).reshape(len(beats), -1)
     template = np.median(shape, axis=0)
     length = np.linalg.norm(shape, axis=1) * np.linalg.norm(template)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, oaconvolve, resample, resample_poly, sosfiltfilt
 
+from cardiotwin.artefact import digest
 from cardiotwin.ecg import Ecg
 from cardiotwin.ingest.ecg_quality import independent
 from cardiotwin.ledger import Observation, words
@@ -101,13 +102,35 @@ def _likeness(one: Found, other: Found) -> float:
 def _same(one: Found, other: Ecg, effective: str) -> float:
     """Correlation of two exports of one recording, whole or in part; 0 for others, or when their times differ."""
     times_differ = one.effective and effective and one.effective != effective
-    if one.kind != "ecg" or times_differ:
-        return 0.0
-    whole = correlation(one.value, other)
+    return 0.0 if one.kind != "ecg" or times_differ else _likeness_of(one.value, other)
+
+
+def _likeness_of(one: Ecg, other: Ecg) -> float:
+    whole = correlation(one, other)
     if whole > SAME_CORRELATION:
         return whole
-    part = part_correlation(one.value, other)
+    part = part_correlation(one, other)
     return part if part > SAME_PART else 0.0
+
+
+def under_other_times(found: Iterable[Found], known: Iterable[tuple[Observation, Ecg]]) -> Iterator[str]:
+    """A line for each ECG whose samples are there under another time: one of the times must be wrong.
+
+    Equal to the last bit it counts once, with the time that came first; another export of it counts again.
+    """
+    others = [(ecg, one.effective, words(one)) for one, ecg in known]
+    for one in found:
+        if one.kind != "ecg":
+            continue
+        for ecg, effective, name in others if one.effective else ():
+            likeness = _likeness_of(one.value, ecg) if effective not in ("", one.effective) else 0.0
+            if likeness:
+                counts = "it counts once, as that" if digest(one.value) == digest(ecg) else "both count"
+                yield (
+                    f"{one.file or one.source}: of {one.effective}, but the same samples as {name} (correlation "
+                    f"{likeness:.4f}); {counts}. Check the times; `cardiotwin remove` takes the wrong one out of use"
+                )
+        others.append((one.value, one.effective, f"{one.file or one.source} of {one.effective}"))
 
 
 def correlation(one: Ecg, other: Ecg) -> float:

@@ -152,7 +152,7 @@ def kind_of(annotation: Any) -> Any:
 
 Layout = Callable[[Iterable[Observation]], tuple[Step, ...]]
 
-NO_IMAGING = "imaging: add an LGE-CMR series (`cardiotwin add CASE FOLDER`) a label map (NIfTI or NRRD) or a mesh"
+NO_IMAGING = "imaging: add an LGE-CMR series (`cardiotwin add CASE FOLDER`), a label map (NIfTI or NRRD) or a mesh"
 NO_ECG = (
     "a 12-lead ECG: add one as DICOM, WFDB, CSV, aECG, Philips or GE MUSE XML, EDF or SCP-ECG "
     "(`cardiotwin add CASE FILE`)"

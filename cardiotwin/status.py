@@ -100,11 +100,15 @@ class Run:
     version : int
         Current after the run.
     is_new_version : bool
+        Results came to be, or earlier ones are in use again.
     missing : tuple of str
         What could not be computed for want of what.
+    behind : tuple of str
+        Steps that could be computed and are not up to date, because they were not asked for.
     """
 
     computed: tuple[str, ...]
     version: int
     is_new_version: bool
     missing: tuple[str, ...]
+    behind: tuple[str, ...] = ()

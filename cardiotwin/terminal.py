@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -72,8 +73,8 @@ def as_json(value: Any) -> Any:
 def refuse(error: BaseException, exit_code: int, json_wanted: bool) -> None:
     """One line on standard error, one more for each thing listed; an object on standard output for machines."""
     listed = error.listed if isinstance(error, CardioTwinError) else ()
-    text = one_line(str(error.args[0] if listed else error) or type(error).__name__)
-    lines = [one_line(line) for line in listed]
+    text = typed(one_line(str(error.args[0] if listed else error) or type(error).__name__))
+    lines = [typed(one_line(line)) for line in listed]
     with suppress(OSError, ValueError):
         print("\n".join((f"cardiotwin: {text}", *(f"  {line}" for line in lines))), file=sys.stderr, flush=True)
     if json_wanted:
@@ -85,6 +86,14 @@ def one_line(text: str) -> str:
     """Without line breaks or control characters, which file names and tags may carry; at most 500 characters."""
     clean = "".join(c if c.isprintable() else " " for c in text)
     return clean if len(clean) <= 500 else clean[:499] + "…"
+
+
+_ARGUMENT = re.compile(r"(?<![\w-])(series|kind|skip_bad|accept_burned_in|hz|unit)=(?![^\s,;:).])")
+
+
+def typed(text: str) -> str:
+    """With an argument's name, ``skip_bad=``, as it is typed here, ``--skip-bad``; ``hz=500`` is a file's and stays."""
+    return _ARGUMENT.sub(lambda found: "--" + found[1].replace("_", "-"), text)
 
 
 @contextmanager

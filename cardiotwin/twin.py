@@ -101,7 +101,7 @@ class Twin:
         at : str
             ISO 8601: when it was recorded, for files that do not say.
         wanted : Wanted
-            Which image series to take from a folder that has several.
+            Which image series to take from a folder that has several; rate and unit of a CSV ECG that does not say.
         progress : Progress
 
         Raises
@@ -113,14 +113,15 @@ class Twin:
         """
         from cardiotwin.ingest import opened, write_deidentified
         from cardiotwin.ingest.deidentify import METHOD
-        from cardiotwin.observations import find
-        from cardiotwin.repeats import without_known, without_repeats
+        from cardiotwin.observations import check_told, find
+        from cardiotwin.repeats import under_other_times, without_known, without_repeats
 
         with self._locked(), ExitStack() as archives:
             salt = self.ledger.salt()
             places = [archives.enter_context(opened(Path(path), self.folder, progress)) for path in paths]
             options: dict[str, Any] = {"salt": salt, "at": at, "wanted": wanted, "progress": progress}
             found = [one for place in places for one in find(place, **options)]
+            check_told(found, wanted)
             people = [(identity, "this twin") for identity in self.ledger.identities()]
             for one in found:
                 _refuse_other_person(people, one)
@@ -128,6 +129,7 @@ class Twin:
             notes = [*(note for one in found for note in one.notes), *repeats]
             before = self.ledger.observations()
             new = self._new_observations(found)
+            notes += under_other_times(found, self._known_ecgs() if any(one.kind == "ecg" for one in found) else ())
             if any(one.kind == "ecg" for one in new):
                 left, known = without_known(new.values(), self._known_ecgs())
                 new = {observation: one for observation, one in new.items() if one in left}
@@ -301,7 +303,8 @@ class Twin:
         Raises
         ------
         QualityGate
-            `until` names a stage that cannot be computed yet; says what to add. What can be computed has been.
+            `until` names a stage that cannot be computed yet; says what to add. What can be computed has been. A
+            report can be without what is missing.
         Interrupted
             Ctrl-C or a signal.
         CardioTwinError
@@ -325,10 +328,44 @@ class Twin:
             if until is None:
                 self.store.sweep(wanted={one.key for one in plan})
         progress(1.0, "done")
-        missing = tuple(dict.fromkeys(one.missing for one in plan if one.missing and one.step.name in wanted))
-        if until is not None and missing:
-            raise QualityGate(f"{until} of {self.folder.name} needs {'; '.join(missing)}")
-        return Run(tuple(computed), version.number, version != before, missing)
+        wanting = dict.fromkeys(one.missing for one in plan if one.missing and one.step.stage == until)
+        if wanting:
+            raise QualityGate(f"{until} of {self.folder.name} needs {'; '.join(wanting)}")
+        return self._run_of(computed, version, before, (one for one in plan if one.step.name in wanted))
+
+    def write_report(self, progress: Progress = silent) -> Run:
+        """Write the report of what is up to date, and compute nothing else.
+
+        Raises
+        ------
+        QualityGate
+            There is no up-to-date heart, the least that there is to report; says which command makes one.
+        """
+        with self._locked(), _interruptible():
+            before = self.ledger.current()
+            version = self._record_version(self.planned())  # what a run that was stopped has finished counts
+            plan = self.planned()
+            workshop = self._workshop(plan)
+            self._check_heart(plan, workshop)
+            computed = workshop.compute([one for one in plan if one.step.into], progress)
+        progress(1.0, "done")
+        return self._run_of(computed, version, before, plan)
+
+    def _run_of(self, computed: Iterable[str], version: Version, before: Version, plan: Iterable[Planned]) -> Run:
+        """`plan`: the steps whose missing inputs are told."""
+        missing = tuple(dict.fromkeys(one.missing for one in plan if one.missing))
+        now = self.planned()
+        workshop = self._workshop(now)
+        behind = tuple(one.step.name for one in now if one.recipe and not workshop.is_done(one))
+        return Run(tuple(computed), version.number, version != before, missing, behind)
+
+    def _check_heart(self, plan: Iterable[Planned], workshop: Workshop) -> None:
+        """Refuse to report or export where there is nothing yet."""
+        mesh = next(one for one in plan if one.step.stage == "mesh")
+        if not workshop.is_done(mesh):
+            command = f"compute one with `cardiotwin mesh {self.folder}`"
+            todo = f"it needs {mesh.missing}" if mesh.missing else command
+            raise QualityGate(f"{self.folder.name}: no up-to-date heart; {todo}")
 
     def _will_compute(self, plan: Iterable[Planned], wanted: Container[str]) -> list[str]:
         """Names of the steps that a run will compute; a report follows whatever is new."""
@@ -340,12 +377,11 @@ class Twin:
         return names
 
     def _record_version(self, plan: Iterable[Planned]) -> Version:
-        """A new version when the results that are up to date are not those of the current one."""
+        """A new version when a result is up to date that the current one has not; one that went stale makes none."""
         current = self.ledger.current()
         keys = {one.step.name: one.key for one in plan if not one.step.into and self.store.has(one.key)}
-        if keys == current.keys or not keys:
-            return current
-        return self.ledger.new_version(keys, [name for name, key in keys.items() if current.keys.get(name) != key])
+        changed = [name for name, key in keys.items() if current.keys.get(name) != key]
+        return self.ledger.new_version(keys, changed) if changed else current
 
     def status(self) -> Status:
         """What is current, stale, missing; how old the inputs are; who holds the twin. Changes nothing."""
@@ -436,9 +472,9 @@ class Twin:
         """
         plan = self.planned()
         report = next(one for one in plan if one.step.into)
-        known = self._workshop(plan).inputs(report)
-        if "heart" not in known:
-            raise QualityGate(f"{self.folder.name} has no up-to-date heart; run `cardiotwin run {self.folder}`")
+        workshop = self._workshop(plan)
+        self._check_heart(plan, workshop)
+        known = workshop.inputs(report)
         return stages.as_study(planning.readable(self.settings, report.step.settings), self.provenance(), **known)
 
     def ecgs(self) -> tuple[tuple[Ecg, str], ...]:
@@ -558,12 +594,20 @@ def _refuse_other_person(people: list[tuple[str, str]], found: Found) -> None:
 def _of_unnamed_patients(
     new: dict[Observation, Found], people: list[tuple[str, str]], before: Iterable[Observation]
 ) -> Iterator[str]:
-    """A line for each new ECG that may be another patient's for all that its file says."""
-    ecgs = {observation: one for observation, one in new.items() if observation.kind == "ecg"}
-    others = len(ecgs) + sum(observation.kind == "ecg" for observation in before) > 1
-    for one in ecgs.values():
-        if not one.identity and (people or others):
-            yield f"{one.file or one.source}: names no patient, so whether it is the same patient was not checked"
+    """A line for each ECG that may be another patient's for all that its file says, once something lies beside it."""
+    told = "names no patient, so whether it is the same patient was not checked"
+    known = [one for one in before if one.kind in _OF_A_PATIENT]
+    arrived = [observation for observation in new if observation.kind in _OF_A_PATIENT]
+    if len(known) == 1 and arrived and known[0].kind == "ecg" and not known[0].identity:
+        yield f"{words(known[0])}: {told}"  # it was alone when it came
+    for observation in arrived:
+        one = new[observation]
+        if observation.kind == "ecg" and not one.identity and (people or len(known) + len(arrived) > 1):
+            yield f"{one.file or one.source}: {told}"
+
+
+_OF_A_PATIENT = ("image", "label_map", "mesh", "ecg")
+"""Kinds of input that show one."""
 
 
 def _is_synthetic(found: Found) -> bool:

@@ -102,7 +102,7 @@ def test_a_plan_survives_the_file(tmp_path):
     [
         ("name = ", "TOML"),
         ("name = 'x'", "lesion"),
-        ("name = 'x'\n[[lesion]]\nkind = 'point'\npoints = [[0, 0, 0]]", "unknown key `lesion.0.points`"),
+        ("name = 'x'\n[[lesion]]\nkind = 'point'\npoints = [[0, 0, 0]]", "lesion 1: unknown key `points`"),
         ("name = 'x'\n[[lesion]]\nkind = 'line'\npoints_mm = [[0, 0, 0]]", "has 1 points"),
         ("name = 'x'\n[[lesion]]\nkind = 'point'\npoints_mm = [[0, nan, 0]]", "finite"),
         ("name = 'x'\n[[lesion]]\nkind = 'point'\npoints_mm = [[0, 0, 0]]\nradius_mm = 500", "radius_mm"),

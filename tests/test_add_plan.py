@@ -9,7 +9,7 @@ import pytest
 from cube_heart import block_heart
 
 from cardiotwin import presets, proposals
-from cardiotwin.ablation import NO_ABLATION, RESERVED_NAMES, Lesion, Plan
+from cardiotwin.ablation import NO_ABLATION, RESERVED_NAMES, Lesion, Plan, read_plan
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import Heart
 from cardiotwin.ledger import Observation
@@ -105,3 +105,27 @@ def test_two_plans_of_one_name_are_refused_until_the_first_is_taken_out(twin, tm
         twin.add([changed])
     twin.remove(first.sha256)
     assert len(twin.add([changed]).observations) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            'name = "a"\n[[lesion]]\nkind = "homogenise"\n[[lesion]]\nkind = "point"\nradius = 3.0\n',
+            "plan.toml: lesion 2: unknown key `radius`; did you mean `radius_mm`? A lesion takes kind, points_mm",
+        ),
+        (
+            'name = "a"\n[[lesions]]\nkind = "point"\n',
+            "unknown key `lesions`; did you mean `lesion`? A plan takes name,",
+        ),
+        ('name = "a"\n', "plan.toml: `lesion` is missing; a plan takes name, note, lesion"),
+        ('name = "a"\n[[lesion]]\nkind = "spot"\n', "lesion 1: `kind`: Input should be 'point', 'line', 'patch'"),
+    ],
+)
+def test_a_typo_in_a_plan_is_told_as_one_of_the_plan(tmp_path, text, told):
+    file = tmp_path / "plan.toml"
+    file.write_text(text)
+    with pytest.raises(InputRejected) as refused:
+        read_plan(file)
+    assert told in str(refused.value)
+    assert "settings" not in str(refused.value)

@@ -63,6 +63,7 @@ def test_intervals_are_those_of_the_beats():
     assert words.startswith("rate 75/min, QRS 8")
     assert "QT 39" in words
     assert "QTc 42" in words
+    assert "(Fridericia)" in words
     assert intervals(measured(step(1e-9))) == "no heartbeat stands out"
 
 
@@ -129,3 +130,16 @@ def test_the_exported_page_has_the_notes_that_the_twin_kept(tmp_path, capsys, mo
     taken(capsys, case, ["V3 left out"], csv(tmp_path / "a.csv", mv))
     assert command(capsys, "export", case, "--to", "ecg", tmp_path / "pages")[0] == 0
     assert [note for (note,) in drawn] == ["lead V3 left out: flat (0 mV)"]
+
+
+def test_rate_and_corrected_qt_are_of_the_same_rr():
+    """With one pause the median cycle is not the mean one."""
+    mv = made.sinus(noise_mv=0.0)
+    found = measured(
+        Ecg(LEADS, np.hstack([mv[:, :2600], np.repeat(mv[:, 2599:2600], 600, axis=1), mv[:, 2600:]]), 500.0)
+    )
+    rr_s = np.diff(found.rhythm.at_ms).mean() / 1000
+    assert rr_s > found.rhythm.cycle_ms / 1000 + 0.05
+    expected = found.beats[0].qt_ms / np.cbrt(rr_s)
+    assert f"rate {60 / rr_s:.0f}/min" in intervals(found)
+    assert f"QTc {expected:.0f} ms" in intervals(found)

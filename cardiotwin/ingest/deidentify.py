@@ -124,11 +124,12 @@ def identity(dataset: Dataset, *, salt: bytes = DEFAULT_SALT) -> str:
 
 
 def identity_of(person: str, birth_year: str, sex: str, *, salt: bytes = DEFAULT_SALT) -> str:
-    """`identity` of what another format says; "" for what it does not."""
+    """`identity` of what another format says; "" for what it does not. The year may be two, ``1960+1961``."""
     if person and not PSEUDONYM.fullmatch(person):
         person = _pseudonym(person, salt)
     parts = (person, birth_year, sex)
-    return "-".join(_digest(part, salt)[:16] if part else "" for part in parts) if any(parts) else ""
+    told = ("+".join(_digest(one, salt)[:16] for one in part.split("+")) if part else "" for part in parts)
+    return "-".join(told) if any(parts) else ""
 
 
 def same_person(one: str, other: str) -> bool:
@@ -137,9 +138,12 @@ def same_person(one: str, other: str) -> bool:
 
 
 def differences(one: str, other: str) -> tuple[str, ...]:
-    """What two identities disagree in, of patient ID, birth year and sex; a part that one lacks is no disagreement."""
+    """What two identities disagree in, of patient ID, birth year and sex; a part that one lacks is no disagreement.
+
+    A part may name several, such as the two years that an age leaves open: they disagree when they share none.
+    """
     parts = zip(("patient ID", "birth year", "sex"), one.split("-"), other.split("-"), strict=False)
-    return tuple(name for name, a, b in parts if a and b and a != b)
+    return tuple(name for name, a, b in parts if a and b and not {*a.split("+")} & {*b.split("+")})
 
 
 @quiet()

@@ -82,12 +82,18 @@ class Wanted:
         Leave out damaged files, with a note each, instead of refusing all.
     accept_burned_in : bool
         Take pixels that may show a name: somebody has looked at them.
+    hz : float, optional
+        Samples per second of an ECG in a CSV that does not say.
+    unit : {"mV", "uV", "V"}, optional
+        Of an ECG in a CSV that does not say.
     """
 
     series: str | Sequence[str] | None = None
     kind: str | None = None
     skip_bad: bool = False
     accept_burned_in: bool = False
+    hz: float | None = None
+    unit: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +246,7 @@ def _why_left_out(one: Series, stack: Stack, asked_for: bool) -> str:
 
 
 def _with_advice(problem: CardioTwinError) -> CardioTwinError:
-    return type(problem)(f"{problem}. Or choose another series with series= (--series)")
+    return type(problem)(f"{problem}. Or choose another series with series=")
 
 
 def _selected(found: Sequence[Series], wanted: str | Sequence[str] | None) -> list[Series]:
@@ -299,8 +305,8 @@ def _one_of(candidates: list[Stack], kind: str | None) -> Stack:
         matching = [one for one in candidates if one.kind == preferred]
         if len(matching) > 1:
             raise InputRejected(
-                f"{len(matching)} candidate series in one folder; expected one. Choose with series= (--series): UID, "
-                "number or (part of) the description",
+                f"{len(matching)} candidate series in one folder; expected one. Choose by UID, "
+                "number or (part of) the description, with series=",
                 listed=list(map(str, matching)),
             )
         if matching and (preferred or kind):
@@ -309,7 +315,7 @@ def _one_of(candidates: list[Stack], kind: str | None) -> Stack:
         raise QualityGate(f"no {kind} stack; drop kind= or add the series. Found:", listed=list(map(str, candidates)))
     raise QualityGate(
         f"{candidates[0]}: found neither several frames per slice (cine) nor InversionTime (0018,0082), "
-        "ContrastBolusAgent (0018,0010) or a description that says LGE; say which with kind='lge' or kind='cine'"
+        "ContrastBolusAgent (0018,0010) or a description that says LGE; say which with kind= (lge or cine)"
     )
 
 

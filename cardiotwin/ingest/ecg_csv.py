@@ -20,6 +20,9 @@ MOST_HEAD_BYTES = 1 << 16
 MS_PER_UNIT = {"s": 1000.0, "ms": 1.0, "us": 1e-3}
 LEAD_NAMES = {lead.lower(): lead for lead in LEADS}
 UNEVEN_TIME = 0.02
+DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(?:[eE][+-]?\d+)?\s*")
+THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*")
+"""What may be either: 1,234."""
 
 
 def read_csv_recording(
@@ -40,7 +43,7 @@ def read_csv_recording(
         named, units, time_ms = _with_header(rows, unit, name)
     if hz is None:
         if time_ms is None:
-            raise refusal(name, "neither a time column nor hz=", "one of them", "Add a line hz=500, or pass hz=")
+            raise refusal(name, "neither a column of time nor a rate", "one of them", "Add a line hz=500, or pass hz=")
         hz = _hz_of(time_ms, name)
     scaled = {lead: values * _mv_per(units[lead], lead, name) for lead, values in named.items()}
     return Recording(name, scaled, float(hz), "unit")
@@ -80,11 +83,21 @@ def _rows(lines: list[str], name: str) -> tuple[dict[str, str], list[list[str]]]
             table.append(line)
     if not table:
         raise refusal(name, "no rows", "a table", "Export it again")
-    separator = max(",;\t", key=table[0].count)
+    separator = next((one for one in ";\t" if one in table[0]), ",")
     try:
-        return options, list(csv.reader(table, delimiter=separator))
+        rows = list(csv.reader(table, delimiter=separator))
     except csv.Error:
         raise refusal(name, "a table that cannot be read", "plain CSV", "Export it again") from None
+    return options, rows if separator == "," else _with_decimal_points(rows)
+
+
+def _with_decimal_points(rows: list[list[str]]) -> list[list[str]]:
+    """Decimal commas, as in much of Europe, as points; left as they are where they may part thousands."""
+    cells = [cell for row in rows for cell in row if "," in cell and DECIMAL_COMMA.fullmatch(cell)]
+    points = any("." in cell and is_number(cell) for row in rows for cell in row)
+    if not cells or points or all(THOUSANDS.fullmatch(cell) for cell in cells):
+        return rows
+    return [[cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in row] for row in rows]
 
 
 def lead_of(cell: str) -> tuple[str, str | None]:
@@ -113,7 +126,10 @@ def _with_header(
     found = [lead_of(title) for title in titles]
     if all(is_number(cell) for cell in titles) or not any(lead for lead, _ in found):
         raise refusal(
-            f"{name} line 1", shown(",".join(titles)), "lead names such as I [mV]", "Add a header, or pass leads="
+            f"{name} line 1",
+            shown(",".join(titles)),
+            "lead names such as I [mV]",
+            "Add a header, or pass leads= in Python",
         )
     table = number_table(rows[1:], name, first_line=2, width=len(titles))
     columns: dict[str, np.ndarray] = {}
@@ -185,8 +201,18 @@ def number_table(rows: Sequence[Sequence[str]], name: str, *, first_line: int, w
             bad = [cell for cell in row if cell.strip() and not is_number(cell)]
             if bad or len(row) != width:
                 found = shown(bad[0]) if bad else f"{len(row)} cells"
-                raise refusal(f"{name} line {line}", found, f"{width} numbers", "Correct the line") from None
+                advice = _about_commas(bad, len(row), width)
+                raise refusal(f"{name} line {line}", found, f"{width} numbers", advice) from None
         raise
+
+
+def _about_commas(bad: Sequence[str], n_cells: int, width: int) -> str:
+    """What to do about a line that is no row of numbers, where commas may be why."""
+    if bad and DECIMAL_COMMA.fullmatch(bad[0]):
+        return "A comma for thousands or for decimals, and not clear which: write decimal points"
+    if not bad and width < n_cells <= 2 * width:
+        return "If these are decimal commas, part the columns with semicolons or write decimal points"
+    return "Correct the line"
 
 
 def _mv_per(unit: str | None, lead: str, name: str) -> float:

@@ -61,7 +61,24 @@ def read_wfdb_recording(path: Path, name: str) -> Recording:
             if signal.name in leads:
                 raise refusal(name, f"signal {shown(signal.name)} twice", "each once", EXPORT_AGAIN)
             leads[signal.name] = _millivolts(column, signal, name)
-    return Recording(name, leads, hz, "record line", ())
+    when, person = _told(path.read_bytes()[:MOST_HEADER_BYTES].decode("latin-1"), lines[0])
+    return Recording(name, leads, hz, "record line", (), when=when, person=person)
+
+
+def _told(header: str, record: str) -> tuple[str, tuple[str, str, str]]:
+    """When it was recorded, ISO 8601, and whose it is: from the record line, or comments such as ``# age: 81``.
+
+    An age leaves two years of birth open.
+    """
+    comments = "\n".join(line for line in header.splitlines() if line.lstrip().startswith("#"))
+    line = re.search(r"(\d{1,2}:\d{2}:\d{2})\S*\s+(\d{1,2})/(\d{1,2})/(\d{4})", record)
+    day = re.search(r"\bECG date\s*:\s*(\d{1,2})/(\d{1,2})/(\d{4})", comments, re.I)
+    when = f"{line[4]}-{int(line[3]):02}-{int(line[2]):02}T{line[1]:0>8}" if line else ""
+    when = when or (f"{day[3]}-{int(day[2]):02}-{int(day[1]):02}" if day else "")
+    sex = re.search(r"\bsex>?\s*:\s*(f|m)(?:emale|ale)?\b", comments, re.I)
+    age = re.search(r"\bage>?\s*:\s*(\d{1,3})\b", comments, re.I)
+    year = int(when[:4]) - int(age[1]) if when and age else 0
+    return when, ("", f"{year - 1}+{year}" if year else "", sex[1].upper() if sex else "")
 
 
 def signal_files(path: Path) -> tuple[Path, ...]:

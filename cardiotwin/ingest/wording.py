@@ -46,4 +46,4 @@ def with_option(refused: CardioTwinError, n_files: int) -> CardioTwinError:
     """The refusal of one file, with what passes over it; of a file that was given alone, as it is."""
     if n_files < 2:
         return refused
-    return type(refused)(f"{str(refused).rstrip('.')}. Or leave damaged files out with skip_bad= (--skip-bad)")
+    return type(refused)(f"{str(refused).rstrip('.')}. Or leave damaged files out with skip_bad=")

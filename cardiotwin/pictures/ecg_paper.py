@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from cardiotwin.beats import BEFORE_MS, Beat, Rhythm, find_beats, mean_beat
+from cardiotwin.beats import Beat, Rhythm, before_ms, find_beats, mean_beat
 from cardiotwin.durable import write_file
 from cardiotwin.ecg import Ecg
 from cardiotwin.errors import CardioTwinError, QualityGate, SettingsError
@@ -69,16 +69,16 @@ def measured(ecg: Ecg) -> Measured | None:
 
 
 def intervals(found: Measured | None) -> str:
-    """Rate, QRS, QT and QT corrected after Fridericia, in words."""
+    """Rate, QRS, QT and QT corrected after Fridericia by the mean RR that the rate is of, in words."""
     if found is None:
         return "no heartbeat stands out"
-    beat, cycle_ms = found.beats[0], found.rhythm.cycle_ms
-    words = [f"rate {60_000 / np.mean(np.diff(found.rhythm.at_ms)):.0f}/min"] if np.isfinite(cycle_ms) else []
+    beat, rhythm = found.beats[0], found.rhythm
+    words = [f"rate {rhythm.bpm:.0f}/min"] if np.isfinite(rhythm.bpm) else []
     words.append(f"QRS {beat.qrs_ms:.0f} ms")
     if np.isfinite(beat.qt_ms):
         words.append(f"QT {beat.qt_ms:.0f} ms")
-        words += [f"QTc {beat.qt_ms / np.cbrt(cycle_ms / 1000):.0f} ms"] if np.isfinite(cycle_ms) else []
-    others = int((found.rhythm.shape > 0).sum())
+        words += [f"QTc {rhythm.qtc_ms(beat):.0f} ms (Fridericia)"] if np.isfinite(rhythm.rr_ms) else []
+    others = int((rhythm.shape > 0).sum())
     words.append(f"{len(beat.at_ms)} beats averaged" + (f", {others} of another shape" if others else ""))
     return ", ".join(words)
 
@@ -232,7 +232,7 @@ def _marks(axes: Any, ecg: Ecg, found: Measured | None) -> None:
         if shape >= len(found.beats):
             continue
         beat = found.beats[shape]
-        start = 0.0 if single else float(at - BEFORE_MS)
+        start = 0.0 if single else float(at - before_ms(rhythm))
         colour = QRS_COLOUR if shape == 0 else OTHER_COLOUR
         _band(axes, ecg, start + beat.qrs_onset_ms, start + beat.qrs_end_ms, colour)
         if np.isfinite(beat.t_end_ms):
