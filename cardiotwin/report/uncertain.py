@@ -106,7 +106,7 @@ def _caveats(study: Study) -> Iterator[Caveat]:
 def _made_from(study: Study, image: Image) -> bool:
     """Whether the heart is that of this image's slices, drawn here or by somebody else; not a mesh of the user's."""
     drawn = study.segmentation
-    if drawn is None or any(one.kind == "mesh" for one in study.provenance.observations):
+    if drawn is None or study.heart_was_given:
         return False
     columns, rows, slices, level = (np.linalg.inv(image.affine) @ drawn.affine)[2]  # slice of the image, by index drawn
     n_slices, n_rows, n_columns = drawn.labels.shape
