@@ -370,6 +370,9 @@ def _run(case: Path, until: str | None, json: bool) -> None:
         terminal.say_json({"run": done, "report": twin.report})
         return
     _print_run(done)
+    for step in twin.status().steps:
+        if step.name in done.computed and step.doubtful not in ("", "none"):
+            terminal.say(f"doubtful in {step.name}: {step.doubtful}")
     if "report" in done.computed:
         terminal.say(f"Report: {twin.report}")
 

@@ -16,6 +16,7 @@ from cardiotwin.segmentation.coding import decode, right_wall_by_name
 from cardiotwin.segmentation.label_map import LabelMap
 from cardiotwin.segmentation.labels import MUSCLE
 from cardiotwin.segmentation.plausible import contact_mm2, surface_mm2
+from cardiotwin.segmentation.right_plausible import doubt
 from cardiotwin.settings import LabelSettings
 
 LEAST_IN_IMAGE = 0.9
@@ -97,7 +98,7 @@ def _check_scar(found: np.ndarray, affine: np.ndarray) -> None:
 
 def _oddities(segmentation: Segmentation) -> list[str]:
     """A line for what makes a heart of the wrong size or shape without being wrong in itself."""
-    lines = []
+    lines = [why] if (why := doubt(segmentation)) else []
     matrix = segmentation.affine
     if np.array_equal(np.abs(matrix[:3, :3]), np.eye(3)) and not np.delete(matrix[:3, 3], 2).any():
         lines.append(

@@ -387,14 +387,15 @@ class Twin:
         )
 
     def _doubtful(self, one: Planned) -> str:
-        """What an automatic segmentation says of its slices; the rest of it need not be read."""
+        """What an automatic segmentation says of its slices and right ventricle; the rest of it need not be read."""
         if one.step.name != "segment":
             return ""
         try:
             told = json.loads((self.store.path(one.key) / artefact.VALUE).read_bytes())["confidence"]
         except (OSError, ValueError, KeyError) as error:
             raise IntegrityError(f"segment: its result cannot be read ({error}); remove stages/{one.key}") from error
-        return str(told.get("doubtful", ""))
+        said = [told.get("doubtful", ""), told.get("right_ventricle_doubtful", "")]
+        return "; ".join(one for one in said if one and one != "none") or str(said[0])
 
     def _why_stale(self, one: Planned, versions: tuple[Version, ...]) -> str:
         if one.step.into:

@@ -77,6 +77,8 @@ def _caveats(study: Study) -> Iterator[Caveat]:
             "Scar cannot be assessed from this imaging (not late enhancement): a heart without scar was assumed.",
             "Scar cannot be assessed from this imaging: a heart without scar was assumed.",
         )
+    if study.segmentation is not None and "right_ventricle_doubtful" in study.segmentation.confidence:
+        yield Caveat(f"Doubtful: {study.segmentation.confidence['right_ventricle_doubtful']}.")
     gaps, of_the_heart = _gaps(study)
     if gaps and of_the_heart:
         yield Caveat(f"{gaps[0].upper()}{gaps[1:]}.")
