@@ -408,13 +408,14 @@ def _print_status(now: Status) -> None:
             terminal.say(f"doubtful in {step.name}: {step.doubtful}")
     for missing in dict.fromkeys(step.note for step in now.steps if step.note):
         terminal.say(f"missing: {missing}")
+    mesh_given = any(one.kind == "mesh" and one.sha256 in now.used_by for one in now.observations)
     inputs = [
         (
             one.kind,
             one.source,
             one.effective or "unknown",
             age(one.effective),
-            _use(now.used_by.get(one.sha256, ())),
+            _use(one.kind, now.used_by.get(one.sha256, ()), mesh_given),
             one.arrived,
             one.sha256[:12],
         )
@@ -428,8 +429,12 @@ def _print_status(now: Status) -> None:
     terminal.table(("version", "made (UTC)", "what was computed anew"), versions)
 
 
-def _use(steps: tuple[str, ...]) -> str:
-    return "no" if not steps else "report only" if set(steps) == {"report"} else "yes"
+def _use(kind: str, steps: tuple[str, ...], mesh_given: bool) -> str:
+    """Contours beside a mesh are drawn and shown, but the heart is the mesh."""
+    if not steps or (kind == "mesh" and set(steps) != {"report"}):
+        return "yes: the heart" if steps else "no"
+    beside = mesh_given and kind in ("image", "label_map") and set(steps) <= {"segment", "report"}
+    return "report only" if beside or set(steps) == {"report"} else "yes"
 
 
 def _print_comparison(comparison: Any) -> None:

@@ -228,8 +228,9 @@ def _value(
         return _dicom_ecg(files[0], salt, at)
     if kind in ECG_FORMATS:
         return _other_ecg(files[0], ECG_FORMATS[kind], salt, at)
+    if kind == "mesh":
+        return _mesh(files[0], at, progress)
     read = {
-        "mesh": _mesh,
         "wfdb_ecg": _wfdb,
         "csv_ecg": _csv_ecg,
         "electrodes": _electrodes,
@@ -331,10 +332,10 @@ def _label_map(path: Path, at: str) -> Found:
     return Found("label_map", label_map, source, effective=at)
 
 
-def _mesh(path: Path, at: str) -> Found:
+def _mesh(path: Path, at: str, progress: Progress) -> Found:
     from cardiotwin.mesh_anatomy import take_in
 
-    mesh = take_in(path)
+    mesh = take_in(path, progress)
     source = f"mesh, {len(mesh.points)} nodes, {len(mesh.tets)} tetrahedra"
     notes = tuple(f"{shown(path.name)}: {note}" for note in mesh.notes)
     return Found("mesh", mesh, source, effective=at, notes=notes, kept=mesh.notes)

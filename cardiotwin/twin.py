@@ -119,7 +119,7 @@ class Twin:
         with self._locked(), ExitStack() as archives:
             salt = self.ledger.salt()
             places = [archives.enter_context(opened(Path(path), self.folder, progress)) for path in paths]
-            options: dict[str, Any] = {"salt": salt, "at": at, "wanted": wanted, "progress": progress}
+            options: dict[str, Any] = {"salt": salt, "at": at, "wanted": wanted, "progress": part(progress, 0.0, 0.6)}
             found = [one for place in places for one in find(place, **options)]
             people = [(identity, "this twin") for identity in self.ledger.identities()]
             for one in found:
@@ -136,7 +136,7 @@ class Twin:
             told = self._checked_label_maps(new)
             notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
             notes += self._checked_plans(new)
-            notes += self._checked_meshes(new, progress)
+            notes += self._checked_meshes(new, part(progress, 0.6, 0.95))
             for observation, one in new.items():
                 about: dict[str, Any] = {
                     "kind": observation.kind,

@@ -189,7 +189,9 @@ def _substrate(study: Study) -> dict[str, Any]:
     wall_ml = left_wall_ml(segmentation) if segmentation is not None else math.nan
     return {
         "scar_assessable": heart.scar_assessable,
-        "imaging": study.image.kind if study.image is not None else None,
+        "imaging": study.image.kind if study.image is not None and not study.heart_was_given else None,
+        # Without a code for it there is no border zone, which is not the same as one that was looked for and is empty.
+        "border_zone_given": in_mesh["border_zone_ml"] > 0 or (made_from is not None and made_from.signal is not None),
         "in_mesh": {name: cubic_mm_to_ml(float(value)) for name, value in in_mesh.items()},
         "scar_share_of_left": _scar_share_of_left(heart, made_from),
         "share_counted_in": "mesh" if made_from is None else "image",
