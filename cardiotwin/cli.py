@@ -398,6 +398,9 @@ def _run(case: Path, until: str | None, json: bool) -> None:
         terminal.say_json({"run": done, "report": twin.report if twin.report.is_file() else None})
         return
     _print_run(done, case)
+    for step in twin.status().steps:
+        if step.name in done.computed and step.doubtful not in ("", "none"):
+            terminal.say(f"doubtful in {step.name}: {step.doubtful}")
     if "report" in done.computed:
         terminal.say(f"Report: {twin.report}")
 
@@ -434,13 +437,14 @@ def _print_status(now: Status) -> None:
             terminal.say(f"doubtful in {step.name}: {step.doubtful}")
     for missing in dict.fromkeys(step.note for step in now.steps if step.note):
         terminal.say(f"missing: {missing}")
+    mesh_given = any(one.kind == "mesh" and one.sha256 in now.used_by for one in now.observations)
     inputs = [
         (
             one.kind,
             one.source,
             one.effective or "unknown",
             age(one.effective),
-            _use(now.used_by.get(one.sha256, ())),
+            _use(one.kind, now.used_by.get(one.sha256, ()), mesh_given),
             one.arrived,
             one.sha256[:12],
         )
@@ -454,8 +458,12 @@ def _print_status(now: Status) -> None:
     terminal.table(("version", "made (UTC)", "what is new in it"), versions)
 
 
-def _use(steps: tuple[str, ...]) -> str:
-    return "no" if not steps else "report only" if set(steps) == {"report"} else "yes"
+def _use(kind: str, steps: tuple[str, ...], mesh_given: bool) -> str:
+    """Contours beside a mesh are drawn and shown, but the heart is the mesh."""
+    if not steps or (kind == "mesh" and set(steps) != {"report"}):
+        return "yes: the heart" if steps else "no"
+    beside = mesh_given and kind in ("image", "label_map") and set(steps) <= {"segment", "report"}
+    return "report only" if beside or set(steps) == {"report"} else "yes"
 
 
 def _print_comparison(comparison: Any) -> None:

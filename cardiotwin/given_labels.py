@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,10 +12,11 @@ from cardiotwin.imaging import Image, apply_affine
 from cardiotwin.ingest.anatomy import check_not_mirrored
 from cardiotwin.labelled_stack import base_first
 from cardiotwin.segmentation import BORDER_ZONE, CORE, LV_BLOOD, RV_BLOOD, Segmentation, from_label_map
-from cardiotwin.segmentation.coding import decode
+from cardiotwin.segmentation.coding import decode, right_wall_by_name
 from cardiotwin.segmentation.label_map import LabelMap
 from cardiotwin.segmentation.labels import MUSCLE
 from cardiotwin.segmentation.plausible import contact_mm2, surface_mm2
+from cardiotwin.segmentation.right_plausible import doubt
 from cardiotwin.settings import LabelSettings
 
 LEAST_IN_IMAGE = 0.9
@@ -61,7 +63,7 @@ def as_segmentation(
         twist_deg = _twist_deg(found, label_map.affine, settings)
         if not settings.core:
             _check_scar(found, label_map.affine)
-        segmentation = from_label_map(found, label_map.affine)
+        segmentation = replace(from_label_map(found, label_map.affine), right_wall=right_wall_by_name(label_map))
         base_first(segmentation)  # what the mesher would refuse
     except (InputRejected, QualityGate) as error:
         raise type(error)(f"{file}: {str(error).removeprefix('label map: ')}" if file else str(error)) from None
@@ -96,7 +98,7 @@ def _check_scar(found: np.ndarray, affine: np.ndarray) -> None:
 
 def _oddities(segmentation: Segmentation) -> list[str]:
     """A line for what makes a heart of the wrong size or shape without being wrong in itself."""
-    lines = []
+    lines = [why] if (why := doubt(segmentation)) else []
     matrix = segmentation.affine
     if np.array_equal(np.abs(matrix[:3, :3]), np.eye(3)) and not np.delete(matrix[:3, 3], 2).any():
         lines.append(

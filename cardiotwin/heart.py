@@ -14,8 +14,9 @@ from cardiotwin.meshes import coordinates
 from cardiotwin.meshes.coordinates import LEFT, RIGHT, Fields, fields
 from cardiotwin.meshes.fibres import Angles, frames_from, per_tetrahedron, rule_based
 from cardiotwin.meshes.laplace import Laplace
+from cardiotwin.meshes.mapping import coordinates_of_elements
 from cardiotwin.meshes.mesh import Mesh
-from cardiotwin.meshes.regions import drawn_region
+from cardiotwin.meshes.regions import drawn_region, nearer_region
 from cardiotwin.meshes.side_by_side import side_by_side
 from cardiotwin.meshes.surfaces import (
     BASE,
@@ -32,6 +33,7 @@ from cardiotwin.meshes.ventricles import ventricles
 from cardiotwin.meshes.ventricular import VentricularCoordinates, ventricular_coordinates
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.segmentation import Segmentation, aligned_slices, labels
+from cardiotwin.segmentation.right_ventricle import right_wall
 from cardiotwin.settings import MeshSettings
 
 _log = logging.getLogger(__name__)
@@ -66,7 +68,8 @@ class Heart:
     tissue_class : (n_tets,) uint8
         1 healthy, 2 border zone, 3 core.
     ventricle : (n_tets,) uint8
-        1 left (with septum), 2 right.
+        1 left (with septum), 2 right. Where it was drawn, as it was drawn; else the right one's is what the ventricular
+        coordinates call its free wall.
     fibres, sheets, normals : (n_tets, 3) float64
         Orthonormal frame in every tetrahedron.
     transmural : (n_nodes,) float64
@@ -164,6 +167,7 @@ def build_heart(
     faces = mesh.boundary_faces()
     surface = tagged_by_distance(faces, shape.surface_distances(mesh.points))
     tissue_class = _tissue_class(mesh, drawn)
+    ventricle = _ventricle_as_drawn(mesh, drawn, tissue_class, rv_wall_mm)
     points = apply_affine(drawn.affine, (mesh.points / drawn.spacing_mm)[:, ::-1])
     if np.linalg.det(drawn.affine[:3, :3]) > 0:  # (slice, row, column) to LPS turns a mirror's way round
         faces, tets = faces[:, ::-1], mesh.tets[:, [1, 0, 2, 3]]
@@ -176,6 +180,7 @@ def build_heart(
         settings,
         tissue_class=tissue_class,
         scar_assessable=segmentation.scar_assessable,
+        ventricle=ventricle,
         progress=part(progress, 0.5, 1.0),
     )
 
@@ -204,6 +209,32 @@ def _tissue_class(mesh: Mesh, drawn: LabelledStack) -> np.ndarray:
     return tissue
 
 
+def _ventricle_as_drawn(
+    mesh: Mesh, drawn: LabelledStack, tissue_class: np.ndarray, rv_wall_mm: float
+) -> np.ndarray | None:
+    """(n_tets,) left or right, by the wall in which a tetrahedron lies deeper; None where no right one is drawn.
+
+    What a shape tells of the ventricles' border is a rule; whoever contoured the left wall up to the insertion of the
+    right one has seen it there. A right wall that was not drawn is what the mesh adds, without scar.
+    """
+    added = right_wall(drawn.labels == labels.RV_BLOOD, drawn.labels > 0, drawn.spacing_mm, rv_wall_mm)
+    right = drawn.muscle & ~drawn.left_wall | added
+    if not right.any() or not drawn.left_wall.any():
+        return None
+    left = nearer_region(mesh, drawn.left_wall, right, drawn.spacing_mm)
+    if not (drawn.muscle & ~drawn.left_wall).any():
+        left |= tissue_class != HEALTHY
+    return np.where(left, LEFT, RIGHT).astype(np.uint8)
+
+
+def _ventricle_by_shape(mesh: Mesh, f: Fields, found: VentricularCoordinates | None) -> np.ndarray:
+    """(n_tets,) left or right, of a mesh in which nobody has said so."""
+    if found is None:
+        return coordinates.ventricle(mesh.tets, f)
+    right = coordinates_of_elements(found, mesh.tets).in_right_free_wall
+    return np.where(right, RIGHT, LEFT).astype(np.uint8)
+
+
 def _with_rules(
     mesh: Mesh,
     faces: np.ndarray,
@@ -212,6 +243,7 @@ def _with_rules(
     *,
     tissue_class: np.ndarray,
     scar_assessable: bool,
+    ventricle: np.ndarray | None = None,
     progress: Progress,
 ) -> Heart:
     """Add what follows from the shape alone: coordinates, ventricles and rule-based fibres."""
@@ -224,10 +256,11 @@ def _with_rules(
     progress(0.0, "laying fibres")
     f, transmural, (fibres, sheets, normals) = _fields_and_frames(mesh, faces, surface, angles)
     progress(0.5, "measuring coordinates")
+    found = _coordinates(mesh, faces, surface, f.sides)
     heart = Heart(
         mesh=mesh,
         tissue_class=tissue_class,
-        ventricle=coordinates.ventricle(mesh.tets, f),
+        ventricle=_ventricle_by_shape(mesh, f, found) if ventricle is None else ventricle,
         fibres=fibres,
         sheets=sheets,
         normals=normals,
@@ -237,7 +270,7 @@ def _with_rules(
         surface=surface,
         edge_mm=settings.edge_mm,
         scar_assessable=scar_assessable,
-        coordinates=_coordinates(mesh, faces, surface, f.sides),
+        coordinates=found,
     )
     progress(1.0, "heart built")
     return heart

@@ -10,7 +10,7 @@ import numpy as np
 from cardiotwin.errors import InputRejected, QualityGate
 from cardiotwin.imaging import check_affine
 from cardiotwin.meshes.ventricles import basal_slice, base_is_last
-from cardiotwin.segmentation import Segmentation, labels
+from cardiotwin.segmentation import Segmentation, labels, left_wall
 
 _log = logging.getLogger(__name__)
 
@@ -25,10 +25,13 @@ class LabelledStack:
         As in `Segmentation`; slice 0 is the most basal one on which muscle rings the left ventricle.
     affine : (4, 4) float64
         Takes (column, row, slice, 1) to LPS, mm. Left-handed where the stack had to be turned over.
+    left_wall : (n_slices, n_rows, n_columns) bool
+        Myocardium of the left ventricle with the septum.
     """
 
     labels: np.ndarray
     affine: np.ndarray
+    left_wall: np.ndarray
 
     @property
     def spacing_mm(self) -> np.ndarray:
@@ -52,15 +55,15 @@ def base_first(segmentation: Segmentation) -> LabelledStack:
         No myocardium or no left ventricular blood; a myocardium outside 20 to 500 mL.
     """
     found = _checked_labels(segmentation)
-    affine = np.asarray(segmentation.affine, np.float64)
+    affine, left = np.asarray(segmentation.affine, np.float64), left_wall(segmentation)
     if base_is_last(found == labels.LV_BLOOD, found == labels.RV_BLOOD):
-        found, affine = found[::-1], affine @ _along_slices(-1.0, len(found) - 1.0)
+        found, left, affine = found[::-1], left[::-1], affine @ _along_slices(-1.0, len(found) - 1.0)
     muscle = np.isin(found, labels.MUSCLE)
     first = basal_slice(muscle, found == labels.LV_BLOOD)
     skipped = int((found[:first] > 0).any(axis=(1, 2)).sum())
     if skipped:
         _log.info("%d slice(s) above the base plane hold only fragments of the ring and were left out", skipped)
-    return LabelledStack(found[first:], affine @ _along_slices(1.0, float(first)))
+    return LabelledStack(found[first:], affine @ _along_slices(1.0, float(first)), left[first:])
 
 
 def _along_slices(step: float, start: float) -> np.ndarray:

@@ -21,7 +21,7 @@ from cardiotwin.mesh_holes import check_holes
 from cardiotwin.meshes.fibres import frames_from, per_tetrahedron
 from cardiotwin.meshes.formats import MM_PER, MeshFile, checked, read_raw, shown
 from cardiotwin.meshes.holes import holes
-from cardiotwin.meshes.mesh import Mesh
+from cardiotwin.meshes.mesh import Mesh, signed_volumes
 from cardiotwin.meshes.outline import outline
 from cardiotwin.meshes.surfaces import without_unused
 from cardiotwin.progress import Progress, part, silent
@@ -39,6 +39,8 @@ SURFACES = {
 """Names of data arrays, in any case, in order of preference."""
 HEART_MM = (40.0, 400.0)
 """Extent of human ventricles, with room; it tells mm from cm."""
+USUAL_ML = 150.0
+"""Muscle of both human ventricles: of several units in which the extent is a heart's, the one that comes nearest."""
 MOST_MISSING = 0.05
 """Share of the fibres that may be missing; the rule fills them."""
 UNIT_TOLERANCE = 1e-3
@@ -80,7 +82,7 @@ class UserMesh:
     notes: tuple[str, ...]
 
 
-def take_in(path: Path) -> UserMesh:
+def take_in(path: Path, progress: Progress = silent) -> UserMesh:
     """Read and check a mesh of any format of `cardiotwin.meshes.formats`.
 
     Raises
@@ -88,8 +90,10 @@ def take_in(path: Path) -> UserMesh:
     MeshError
         Not a mesh that a solver should see; fibres that are not.
     """
+    progress(0.0, "reading the mesh")
     raw, name = read_raw(path), shown(path.name)
-    unit, told = _unit_of_a_heart(raw.points, raw.unit)
+    unit, told = _unit_of_a_heart(raw.points, raw.tets, raw.unit)
+    progress(0.2, f"checking {len(raw.tets):,} tetrahedra")
     file = checked(raw, name, unit)
     notes = [*file.notes, *told]
     fibres, fibre_name = _directions(file, FIBRES, name, notes)
@@ -180,6 +184,7 @@ def judged(
         raise QualityGate(f"{refused}{_may_be_blood(given, about)}") from refused
     if about.frame != "any":
         check_mesh_not_mirrored(*(mesh.points[nodes] for nodes in (left, right, base)))
+    progress(0.3, "looking for holes")
     found = holes(mesh, left, right, base)
     notes = check_holes(found, float(mesh.volumes.sum()), allow=about.allow_holes)
     voids = np.concatenate([np.zeros(0, np.int64), *(void.nodes for void in found.voids)])
@@ -299,16 +304,29 @@ def surface_nodes(
     return of[LV_ENDOCARDIUM], of[RV_ENDOCARDIUM], base if base.size else of[BASE]
 
 
-def _unit_of_a_heart(points: np.ndarray, usual: str) -> tuple[str | None, list[str]]:
-    """The unit in which the mesh has the size of a heart, the usual one first; None where there is none."""
+def _unit_of_a_heart(points: np.ndarray, tets: np.ndarray, usual: str) -> tuple[str | None, list[str]]:
+    """The unit in which the mesh has the size of a heart, the usual one first; None where there is none.
+
+    Centimetres and inches both give an extent that may be a heart's: the volume, 16 times as large in one, tells them
+    apart, and the line names the other.
+    """
     finite = points[np.isfinite(points).all(axis=1)]
     extent = float(np.ptp(finite, axis=0).max()) if len(finite) else 0.0
-    for unit in (usual, "mm", "cm", "um", "m"):
-        if HEART_MM[0] <= extent * MM_PER[unit] <= HEART_MM[1]:
-            if unit == usual:
-                return unit, []
-            return unit, [f"coordinates taken as {unit}: {extent:.4g} across is a heart in {unit}, not in {usual}"]
-    return None, []
+    fitting = [unit for unit in MM_PER if HEART_MM[0] <= extent * MM_PER[unit] <= HEART_MM[1]]
+    if usual in fitting or not fitting:
+        return (usual if fitting else None), []
+    volume = _volume(points, tets)
+    ml = {unit: 1e-3 * volume * MM_PER[unit] ** 3 for unit in fitting}
+    unit, *others = sorted(fitting, key=lambda one: abs(np.log(max(ml[one], 1e-12) / USUAL_ML)))
+    told = f"coordinates taken as {unit}: {extent:.4g} across is a heart in {unit} ({ml[unit]:.3g} mL), not in {usual}"
+    also = (f'; in {one} it would be one of {ml[one]:.3g} mL: set unit = "{one}" under [mesh_file]' for one in others)
+    return unit, [told + "".join(also)]
+
+
+def _volume(points: np.ndarray, tets: np.ndarray) -> float:
+    """Of all tetrahedra whose nodes there are, in the cube of the file's unit; nothing of them is checked yet."""
+    there = ((tets >= 0) & (tets < len(points))).all(axis=1)
+    return float(np.nansum(np.abs(signed_volumes(points, tets[there]))))
 
 
 def _check_size(points: np.ndarray) -> None:
@@ -316,7 +334,7 @@ def _check_size(points: np.ndarray) -> None:
     if not HEART_MM[0] <= extent <= HEART_MM[1]:
         raise QualityGate(
             f"mesh: found {extent:.4g} mm across, expected {HEART_MM[0]:g} to {HEART_MM[1]:g} for human ventricles. "
-            'Say in which unit it is: in twin.toml, under [mesh_file], set unit = "cm" (or "um", "m")'
+            'Say in which unit it is: in twin.toml, under [mesh_file], set unit = "cm" (or "in", "um", "m")'
         )
 
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy import ndimage
 
 from cardiotwin.errors import MeshError
 from cardiotwin.heart import BASE, EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.imaging import apply_affine
 from cardiotwin.meshes.holes import Holes, holes
+from cardiotwin.segmentation import LV_BLOOD, Segmentation
+from cardiotwin.segmentation.labels import MUSCLE
 
 LARGEST_MM = 3.0
 """Diameter from which a hole is refused. Around one of this size a wave across the fibres, at 0.3 m/s, comes at most
@@ -54,13 +58,48 @@ def check_holes(found: Holes, muscle_mm3: float, *, allow: bool = False) -> tupl
     return (*notes, *_handles(found))
 
 
-def told_of_drawn(heart: Heart) -> Heart:
-    """The heart with a note for every kind of hole that its contours left open: slices drawn beside each other do."""
+def told_of_drawn(heart: Heart, segmentation: Segmentation) -> Heart:
+    """The heart with a note for every kind of hole, and whether its contours left it open or its tetrahedra did.
+
+    Contours are open where blood touches what is not muscle within a slice; what lies between slices is the mesh's.
+    """
     nodes = (heart.surface_nodes(tag) for tag in (LV_ENDOCARDIUM, RV_ENDOCARDIUM, BASE))
     found = holes(heart.mesh, *nodes)
     told = [words for words in (_voids(found, sum(void.volume_mm3 for void in found.voids)), _tunnels(found)) if words]
-    notes = [f"The drawn heart has {words}: look at the contours there, or draw it closed." for words in told]
+    places = [one.centre for one in found.voids[:1]] + [one.centre for one in found.tunnels[:1]]
+    notes = [
+        f"The drawn heart has {words}: {_cause(segmentation, place, heart.edge_mm)}."
+        for words, place in zip(told, places, strict=True)
+    ]
     return replace(heart, notes=(*heart.notes, *notes)) if notes else heart
+
+
+def _cause(segmentation: Segmentation, place: np.ndarray, edge_mm: float) -> str:
+    """What left a hole at a place (LPS, mm) open, and what closes it."""
+    wall_mm = drawn_wall_mm(segmentation, place, 2.0 * edge_mm)
+    if wall_mm <= 0.0:
+        return "look at the contours there, or draw it closed"
+    finer_mm = max(0.1, np.floor(5.0 * min(wall_mm, edge_mm)) / 10.0)
+    return (
+        f"the contours are closed there, with {wall_mm:.1f} mm of wall at least; the mesh is too coarse for what lies "
+        f"between them (mesh.edge_mm = {edge_mm:g}). Set mesh.edge_mm = {finer_mm:g} in twin.toml, or less"
+    )
+
+
+def drawn_wall_mm(segmentation: Segmentation, place: np.ndarray, reach_mm: float) -> float:
+    """Thinnest wall drawn around the left blood near a place, within its slices, mm; 0 where it is open."""
+    spacing_mm = np.linalg.norm(segmentation.affine[:3, :3], axis=0)[::-1]
+    centre = apply_affine(np.linalg.inv(segmentation.affine), place[None])[0, ::-1]
+    thinnest = np.inf
+    for k in range(max(0, round(centre[0]) - 1), min(len(segmentation.labels), round(centre[0]) + 2)):
+        drawn = segmentation.labels[k]
+        outside = np.pad(~np.isin(drawn, (*MUSCLE, LV_BLOOD)), 1, constant_values=True)
+        apart = ndimage.distance_transform_edt(~outside, sampling=spacing_mm[1:])[1:-1, 1:-1]
+        rows, columns = np.nonzero(drawn == LV_BLOOD)
+        away = np.hypot((rows - centre[1]) * spacing_mm[1], (columns - centre[2]) * spacing_mm[2])
+        near = away <= max(reach_mm, away.min(initial=np.inf) + reach_mm)
+        thinnest = min(thinnest, float(apart[rows[near], columns[near]].min(initial=np.inf)))
+    return max(0.0, thinnest - float(spacing_mm[1:].mean()))
 
 
 def _voids(found: Holes, void_mm3: float) -> str:

@@ -230,8 +230,9 @@ def _value(
         return _csv_ecg(files[0], at, wanted)
     if kind in ECG_FORMATS or kind == "wfdb_ecg":
         return _other_ecg(files[0], ECG_FORMATS.get(kind, "WFDB record"), salt, at)
+    if kind == "mesh":
+        return _mesh(files[0], at, progress)
     read = {
-        "mesh": _mesh,
         "electrodes": _electrodes,
         "label_map": _label_map,
         "plan": _plan,
@@ -338,10 +339,10 @@ def _label_map(path: Path, at: str) -> Found:
     return Found("label_map", label_map, source, effective=at)
 
 
-def _mesh(path: Path, at: str) -> Found:
+def _mesh(path: Path, at: str, progress: Progress) -> Found:
     from cardiotwin.mesh_anatomy import take_in
 
-    mesh = take_in(path)
+    mesh = take_in(path, progress)
     source = f"mesh, {len(mesh.points)} nodes, {len(mesh.tets)} tetrahedra"
     notes = tuple(f"{shown(path.name)}: {note}" for note in mesh.notes)
     return Found("mesh", mesh, source, effective=at, notes=notes, kept=mesh.notes)

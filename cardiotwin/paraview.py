@@ -388,7 +388,7 @@ def _readme(study: Study, contents: Mapping[str, tuple[str, tuple[str, ...]]]) -
         f"lattice constant {study.heart.edge_mm:g} mm.",
     ]
     if not study.heart.scar_assessable:
-        lines.append("Scar could not be assessed from this imaging: that tissue_class is 1 everywhere means nothing.")
+        lines.append("Scar was not assessed: that tissue_class is 1 everywhere means nothing.")
     for name, (what, fields) in contents.items():
         lines += ["", f"{name}: {what}"]
         lines += [f"  {field:<26} {FIELDS[field][0]:<8} {FIELDS[field][1]}" for field in fields]

@@ -6,6 +6,8 @@ counts a third of a turn as septum, between the two junctions of the right ventr
 the six sectors of the upper rings are sixths, with both ends of the septum at attachments of the right ventricle, as
 the statement asks. The four of the apical ring are quarters, the septal one in the middle of the septum. All of the
 septum belongs to the left ventricle, from its left to its right side; the free wall of the right one has segment 0.
+In a heart, that is what `Heart.ventricle` says is right: where a label map drew the left wall's end at the right
+ventricle's insertion, its segment goes that far.
 """
 
 from __future__ import annotations
@@ -15,14 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from cardiotwin.errors import MeshError
-from cardiotwin.heart import Heart
-from cardiotwin.meshes.mapping import Places, coordinates_at
-from cardiotwin.meshes.ventricular import VentricularCoordinates
+from cardiotwin.heart import LEFT, Heart
+from cardiotwin.meshes.mapping import coordinates_of_elements
+from cardiotwin.meshes.ventricular import SEPTUM_FROM, VentricularCoordinates
 
 BASAL_FROM, MID_FROM, APICAL_FROM = 0.7, 0.4, 0.1
 """Apicobasal coordinate at which the rings begin."""
-SEPTUM_FROM = 2.0 / 3.0
-"""Rotational coordinate, turns, from which on the wall is septum."""
 
 _SECTORS = ("anterior", "anteroseptal", "inferoseptal", "inferior", "inferolateral", "anterolateral")
 NAMES = (
@@ -36,20 +36,23 @@ NAMES = (
 
 def segments(coordinates: VentricularCoordinates) -> np.ndarray:
     """(n,) uint8 segment, 1 to 17, of places with these coordinates; 0 in the right ventricle's free wall."""
+    return np.where(coordinates.in_right_free_wall, 0, _of_left(coordinates)).astype(np.uint8)
+
+
+def _of_left(coordinates: VentricularCoordinates) -> np.ndarray:
+    """(n,) uint8 segment, 1 to 17, of places that belong to the left ventricle."""
     height, turn = coordinates.apicobasal, coordinates.rotational
     # Anterior first, then by way of the septum: the statement's order. The anterior sector begins half a turn round.
     sixth = np.floor(6.0 * ((turn - 0.5) % 1.0)).astype(int) % 6
     septal_middle = 0.5 + 0.5 * SEPTUM_FROM
     quarter = np.floor(4.0 * ((turn - septal_middle + 3 / 8) % 1.0)).astype(int) % 4
-    number = np.select(
+    return np.select(
         [height >= BASAL_FROM, height >= MID_FROM, height >= APICAL_FROM], [1 + sixth, 7 + sixth, 13 + quarter], 17
-    )
-    right_wall = (coordinates.transventricular == 1) & (turn < SEPTUM_FROM)
-    return np.where(right_wall, 0, number).astype(np.uint8)
+    ).astype(np.uint8)
 
 
 def heart_segments(heart: Heart) -> np.ndarray:
-    """(n_tets,) uint8 segment of every tetrahedron of a heart, by its middle.
+    """(n_tets,) uint8 segment of every tetrahedron of the left ventricle, by its middle; 0 in the right one.
 
     Raises
     ------
@@ -58,9 +61,8 @@ def heart_segments(heart: Heart) -> np.ndarray:
     """
     if heart.coordinates is None:
         raise MeshError("segments: this heart has no ventricular coordinates; build it anew, its log says why not")
-    n = len(heart.mesh.tets)
-    middles = Places(np.arange(n), heart.mesh.tets, np.full((n, 4), 0.25), np.zeros(n))
-    return segments(coordinates_at(heart.coordinates, middles))
+    number = _of_left(coordinates_of_elements(heart.coordinates, heart.mesh.tets))
+    return np.where(heart.ventricle == LEFT, number, 0).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)

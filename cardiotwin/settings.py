@@ -105,7 +105,9 @@ class MeshSettings(Section):
 class MeshFileSettings(Section):
     """What a mesh of the user's own does not say of itself; regions are numbers that it gives its elements."""
 
-    unit: Literal["auto", "mm", "cm", "m", "um"] = Field("auto", description="of the coordinates; auto: by their size")
+    unit: Literal["auto", "mm", "cm", "m", "um", "in"] = Field(
+        "auto", description="of the coordinates; auto: by their size"
+    )
     frame: Literal["lps", "ras", "any"] = Field("lps", description="of the coordinates; any: not held against anatomy")
     healthy_regions: tuple[int, ...] = ()
     border_zone_regions: tuple[int, ...] = ()

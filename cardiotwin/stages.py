@@ -305,7 +305,8 @@ def build_heart(work: Work, segmentation: Segmentation) -> Heart:
     from cardiotwin.mesh_holes import told_of_drawn
 
     wall_mm = work.settings.segment.rv_wall_mm
-    return told_of_drawn(build_heart(segmentation, work.settings.mesh, rv_wall_mm=wall_mm, progress=work.progress))
+    heart = build_heart(segmentation, work.settings.mesh, rv_wall_mm=wall_mm, progress=work.progress)
+    return told_of_drawn(heart, segmentation)
 
 
 def build_calibration_heart(work: Work, segmentation: Segmentation) -> Heart:

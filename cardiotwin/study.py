@@ -92,3 +92,8 @@ class Study:
     plans: tuple[Plan, ...] = ()
     comparison: Comparison | None = None
     provenance: Provenance = field(default_factory=Provenance)
+
+    @property
+    def heart_was_given(self) -> bool:
+        """As a mesh; a segmentation beside it then is not what the heart was made from."""
+        return any(one.kind == "mesh" for one in self.provenance.observations)

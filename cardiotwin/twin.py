@@ -119,7 +119,7 @@ class Twin:
         with self._locked(), ExitStack() as archives:
             salt = self.ledger.salt()
             places = [archives.enter_context(opened(Path(path), self.folder, progress)) for path in paths]
-            options: dict[str, Any] = {"salt": salt, "at": at, "wanted": wanted, "progress": progress}
+            options: dict[str, Any] = {"salt": salt, "at": at, "wanted": wanted, "progress": part(progress, 0.0, 0.6)}
             found = [one for place in places for one in find(place, **options)]
             check_told(found, wanted)
             people = [(identity, "this twin") for identity in self.ledger.identities()]
@@ -138,7 +138,7 @@ class Twin:
             told = self._checked_label_maps(new)
             notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
             notes += self._checked_plans(new)
-            notes += self._checked_meshes(new, progress)
+            notes += self._checked_meshes(new, part(progress, 0.6, 0.95))
             for observation, one in new.items():
                 about: dict[str, Any] = {
                     "kind": observation.kind,
@@ -423,14 +423,15 @@ class Twin:
         )
 
     def _doubtful(self, one: Planned) -> str:
-        """What an automatic segmentation says of its slices; the rest of it need not be read."""
+        """What an automatic segmentation says of its slices and right ventricle; the rest of it need not be read."""
         if one.step.name != "segment":
             return ""
         try:
             told = json.loads((self.store.path(one.key) / artefact.VALUE).read_bytes())["confidence"]
         except (OSError, ValueError, KeyError) as error:
             raise IntegrityError(f"segment: its result cannot be read ({error}); remove stages/{one.key}") from error
-        return str(told.get("doubtful", ""))
+        said = [told.get("doubtful", ""), told.get("right_ventricle_doubtful", "")]
+        return "; ".join(one for one in said if one and one != "none") or str(said[0])
 
     def _why_stale(self, one: Planned, versions: tuple[Version, ...]) -> str:
         if one.step.into:

@@ -88,6 +88,12 @@ def coordinates_at(coordinates: VentricularCoordinates, places: Places) -> Ventr
     return VentricularCoordinates(height, found[:, 2].clip(0, 1), turn, right.astype(np.uint8))
 
 
+def coordinates_of_elements(coordinates: VentricularCoordinates, tets: np.ndarray) -> VentricularCoordinates:
+    """Ventricular coordinates of the middles of (n, 4) tetrahedra."""
+    n = len(tets)
+    return coordinates_at(coordinates, Places(np.arange(n), tets, np.full((n, 4), 0.25), np.zeros(n)))
+
+
 def correspond(mesh: Mesh, coordinates: VentricularCoordinates, wanted: VentricularCoordinates) -> Places:
     """Where in a heart given coordinates lie.
 

@@ -8,6 +8,21 @@ from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.shapes import continued_before, stack
 
 
+def nearer_region(mesh: Mesh, one: np.ndarray, other: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+    """(n_tets,) bool, whether a tetrahedron lies deeper in one drawn region, or less far outside it, than in the other.
+
+    Parameters
+    ----------
+    mesh : Mesh
+        In the frame of the stack, see `shapes.Stack`.
+    one, other : (n_slices, n_rows, n_columns) bool
+        Neither empty.
+    spacing_mm : (3,) between slices, rows, columns.
+    """
+    first, second = (continued_before(stack(mask, spacing_mm))(mesh.centroids) for mask in (one, other))
+    return np.asarray(first >= second)
+
+
 def drawn_region(
     mesh: Mesh, mask: np.ndarray, rest: np.ndarray, spacing_mm: np.ndarray, within: np.ndarray
 ) -> np.ndarray:

@@ -33,7 +33,7 @@ from cardiotwin.meshes.surfaces import BASE, EPICARDIUM, LV_ENDOCARDIUM, RV_ENDO
 from cardiotwin.meshes.trajectories import Lines
 
 PATIENTS_RIGHT = np.array([-1.0, 0.0, 0.0])
-_SEPTUM_BEGINS = 2.0 / 3.0
+SEPTUM_FROM = 2.0 / 3.0
 """Rotational coordinate of the anterior junction; the posterior one is 0 and 1."""
 
 
@@ -58,6 +58,11 @@ class VentricularCoordinates:
     transmural: np.ndarray
     rotational: np.ndarray
     transventricular: np.ndarray
+
+    @property
+    def in_right_free_wall(self) -> np.ndarray:
+        """(n_nodes,) bool; all of the septum belongs to the left ventricle."""
+        return (self.transventricular == 1) & (self.rotational < SEPTUM_FROM)
 
 
 @dataclass(frozen=True, eq=False)
@@ -302,7 +307,7 @@ def _rotational(upward: _Upward, right: np.ndarray, tm: np.ndarray) -> np.ndarra
         along = lines.at_nodes(-forward if septum else forward)
         from_back, from_front = (lines.distance(s * along, ridge == r) for s, r in ((1, 2), (-1, 1)))
         share = _share(from_back, from_front)
-        found = 1.0 - (1.0 - _SEPTUM_BEGINS) * share if septum else _SEPTUM_BEGINS * share
+        found = 1.0 - (1.0 - SEPTUM_FROM) * share if septum else SEPTUM_FROM * share
         rt = np.where(np.isnan(found), rt, found)
     return rt.clip(0, 1)
 

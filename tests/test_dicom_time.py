@@ -42,6 +42,18 @@ def test_trigger_times_order_frames_whose_instance_numbers_run_backwards(tmp_pat
     np.testing.assert_array_equal(read_dicom(folder).values[1], signal_at(1, 0))
 
 
+def test_which_frame_is_used_is_told_with_its_time(tmp_path):
+    folder = write(tmp_path / "cine", cine(TriggerTime=lambda k, frame: 12.0 + 2 * k + 40 * frame))
+    told = "cine of 6 frames: the first of each slice is used, 12 to 16 ms after the trigger, taken as end-diastole"
+    assert told in read_dicom(folder).notes
+    untimed = read_dicom(write(tmp_path / "untimed", cine(TriggerTime=None))).notes
+    assert "cine of 6 frames: the first of each slice is used, taken as end-diastole" in untimed
+
+
+def test_of_one_frame_nothing_is_told(tmp_path):
+    assert not any("frames" in note for note in read_dicom(write(tmp_path / "lge", lge_series())).notes)
+
+
 def test_temporal_positions_order_frames_without_trigger_time(tmp_path):
     tags = {"TriggerTime": None, "TemporalPositionIdentifier": lambda k, frame: frame + 1}
     folder = write(tmp_path / "cine", cine(InstanceNumber=lambda k, frame: 50 - frame, **tags))

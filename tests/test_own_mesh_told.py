@@ -8,13 +8,14 @@ import pytest
 from ellipsoid_heart import ellipsoid_heart
 
 from cardiotwin.errors import QualityGate
-from cardiotwin.heart import LEFT
+from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, LEFT
 from cardiotwin.mesh_anatomy import heart_of, take_in
 from cardiotwin.meshes.mesh import Mesh
-from cardiotwin.pictures.content import angle, fibres_picture
+from cardiotwin.pictures.content import angle, fibres_picture, substrate_picture
+from cardiotwin.report.facts import report_facts
 from cardiotwin.report.uncertain import what_is_uncertain
 from cardiotwin.settings import MeshFileSettings, MeshSettings
-from cardiotwin.study import Study
+from cardiotwin.study import ObservationRecord, Provenance, Study
 
 COARSE = MeshFileSettings(allow_coarse=True)
 
@@ -53,6 +54,38 @@ def test_fibres_of_the_rule_are_called_so_and_filled_ones_counted(heart, tmp_pat
     holes[:7] = 0.0
     filled = made(written(tmp_path, heart, fibres=holes))
     assert said(filled, f"but for 7 of {len(holes)} tetrahedra, filled by the rule")
+
+
+@pytest.mark.parametrize(("unit", "mm"), [("in", 25.4), ("cm", 10.0), ("um", 1e-3)])
+def test_the_unit_is_the_one_in_which_the_muscle_has_a_hearts_volume(heart, tmp_path, unit, mm):
+    """Scaled to 150 mL: 4 inches across would also be a heart of 40 mm, of a sixteenth of the volume, in cm."""
+    points = heart.mesh.points * np.cbrt(150.0 / (1e-3 * heart.mesh.volumes.sum()))
+    meshio.write(tmp_path / "mine.vtu", meshio.Mesh(points / mm, [("tetra", heart.mesh.tets)]))
+    given = take_in(tmp_path / "mine.vtu")
+    assert given.unit == unit
+    np.testing.assert_allclose(np.ptp(given.points, axis=0), np.ptp(points, axis=0), rtol=1e-6)
+    (told,) = (note for note in given.notes if "coordinates taken as" in note)
+    assert f"a heart in {unit} (150 mL)" in told
+    assert ("set unit" in told) == (np.ptp(points, axis=0).max() / mm * {"in": 10.0, "cm": 25.4}.get(unit, 0) > 40)
+
+
+def test_a_mesh_that_names_no_scar_is_not_called_imaging(heart):
+    given = Provenance(observations=(ObservationRecord("ab" * 32, "mesh", "", "", "", ""),))
+    bare = replace(heart, scar_assessable=False, tissue_class=np.full_like(heart.tissue_class, HEALTHY))
+    said_of_it = what_is_uncertain(Study(bare, provenance=given))
+    assert any("The mesh names no scar" in one for one in said_of_it)
+    assert not any("from this imaging" in one for one in said_of_it)
+
+
+def test_a_border_zone_that_nobody_gave_has_no_volume(heart):
+    core = np.full_like(heart.tissue_class, HEALTHY)
+    core[:500] = CORE
+    for border, given in ((0, False), (200, True)):
+        tissue = core.copy()
+        tissue[500 : 500 + border] = BORDER_ZONE
+        one = replace(heart, scar_assessable=True, tissue_class=tissue)
+        assert report_facts(Study(one))["substrate"]["border_zone_given"] == given
+        assert ("border zone: none" in substrate_picture(one).palette.names) != given
 
 
 def test_what_allow_coarse_lets_pass_is_told_with_the_figure_of_the_refusal(heart, tmp_path):

@@ -68,3 +68,11 @@ def test_add_says_what_is_replaced_and_status_which_is_in_use(twin, tmp_path, ca
     cli.execute(["status", str(twin.folder)])
     rows = re.findall(r"^electrodes .* (yes|no) +20", capsys.readouterr().out, flags=re.MULTILINE)
     assert rows == ["no", "yes"]
+
+
+def test_of_contours_and_a_mesh_status_says_that_the_mesh_is_the_heart():
+    assert cli._use("label_map", ("segment", "report"), True) == "report only"
+    assert cli._use("label_map", ("segment",), False) == "yes"
+    assert cli._use("mesh", ("mesh",), True) == "yes: the heart"
+    assert cli._use("mesh", (), False) == "no"
+    assert cli._use("ecg", ("calibrate",), True) == "yes"

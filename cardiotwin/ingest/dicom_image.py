@@ -351,6 +351,8 @@ def _remarks(stack: Stack, grid: Grid, gathered: bool) -> list[str]:
             f"{100 * grid.uneven:.2g} % ({100 * ONE_SERIES_PER_SLICE.step:g} % allowed)"
         )
     counts = {len(group) for group in grid.frames}
+    if max(counts) > 1:
+        remarks.append(_phase(grid, max(counts)))
     if len(counts) > 1:
         remarks.append(f"frames per slice differ ({min(counts)} to {max(counts)})")
     if any(np.isnan(one.time_ms) for group in grid.frames if len(group) > 1 for one in group):
@@ -358,6 +360,16 @@ def _remarks(stack: Stack, grid: Grid, gathered: bool) -> list[str]:
         order = "by temporal position or instance number" if told else "in file order"
         remarks.append(f"no TriggerTime (0018,1060): frames taken {order}, the first as end-diastole")
     return remarks
+
+
+def _phase(grid: Grid, count: int) -> str:
+    """Which frame of a cine is used, the only one that is: in the trigger times of all its slices, where they tell."""
+    times = [group[0].time_ms for group in grid.frames]
+    when = ""
+    if not np.isnan(times).any():
+        low, high = (f"{ms:.0f}" for ms in (min(times), max(times)))
+        when = f", {low if low == high else f'{low} to {high}'} ms after the trigger"
+    return f"cine of {count} frames: the first of each slice is used{when}, taken as end-diastole"
 
 
 def _volumes(grid: Grid, kind: str, progress: Progress) -> tuple[np.ndarray, np.ndarray | None]:

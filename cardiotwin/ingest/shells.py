@@ -151,6 +151,10 @@ def _scanned(parts: dict[str, Surface], layers: Sequence[Surface], notes: list[s
         lids[role] = points[triangles[len(bare[1]) :]]
         if n_rims:
             notes.append(f"surfaces: {role} is open; {n_rims} rim{'s' if n_rims > 1 else ''} closed by a fan")
+    if BASE in parts:
+        notes.append(
+            "surfaces: the base's own is not used; the heart ends at the first slice with a whole ring of muscle"
+        )
     everything = np.vstack([points[np.unique(triangles)] for points, triangles in closed.values()])
     affine, shape = _grid(_axes(parts), everything)
     inverse = np.linalg.inv(affine)

@@ -14,7 +14,7 @@ import numpy as np
 
 from cardiotwin.errors import MeshError
 from cardiotwin.heart import CORE, LEFT, Heart
-from cardiotwin.meshes.mapping import Places, coordinates_at
+from cardiotwin.meshes.mapping import coordinates_of_elements
 from cardiotwin.meshes.ventricular import VentricularCoordinates
 from cardiotwin.pictures.content import INK
 from cardiotwin.pictures.palette import Palette, bands, round_width
@@ -88,9 +88,8 @@ def disc(heart: Heart, field: np.ndarray) -> np.ndarray:
     values = per_element(heart, field)
     if heart.coordinates is None:
         raise MeshError("bull's eye: this heart has no ventricular coordinates; its log says why not")
-    n = len(values)
-    where = coordinates_at(heart.coordinates, Places(np.arange(n), heart.mesh.tets, np.full((n, 4), 0.25), np.zeros(n)))
-    shown = segments(where) > 0
+    where = coordinates_of_elements(heart.coordinates, heart.mesh.tets)
+    shown = heart.ventricle == LEFT
     row = np.minimum((where.apicobasal * _RINGS).astype(int), _RINGS - 1)
     column = np.minimum((where.rotational * _SPOKES).astype(int), _SPOKES - 1)
     cell = (row * _SPOKES + column)[shown]

@@ -127,14 +127,14 @@ def infarct_centre(heart: Heart) -> np.ndarray:
 def substrate_picture(heart: Heart) -> Picture:
     """Healthy muscle, border zone and core, each with its volume; no zeros where scar was not assessed."""
     millilitres = [1e-3 * heart.mesh.volumes[heart.tissue_class == k].sum() for k in range(HEALTHY, CORE + 1)]
-    names = [f"{name}: {ml:.1f} mL" for name, ml in zip(TISSUE, millilitres, strict=True)]
+    names = [f"{name}: {ml:.1f} mL" if ml else f"{name}: none" for name, ml in zip(TISSUE, millilitres, strict=True)]
     if not heart.scar_assessable:
         names = [f"muscle: {sum(millilitres):.1f} mL", *(f"{name}: not assessed" for name in TISSUE[1:])]
     palette = categories("tissue, both ventricles", names, TISSUE_COLOURS)
     if heart.scar_assessable:
         caption = "Healthy myocardium, border zone and dense scar core as the simulations use them."
     else:
-        caption = "The myocardium. Scar cannot be assessed from this imaging: that none is drawn means nothing."
+        caption = "The myocardium. Scar was not assessed: that none is drawn means nothing."
     return Picture(
         "substrate", "Substrate", caption, palette, lambda s: s.of_elements(heart.tissue_class), infarct_centre(heart)
     )

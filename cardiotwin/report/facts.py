@@ -21,7 +21,7 @@ from cardiotwin.report.agreement import Span, activation_span, aligned, fitted_c
 from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
 from cardiotwin.report.missing import what_is_missing
 from cardiotwin.report.uncertain import caveats, independent_members, told_of_inputs, what_is_uncertain
-from cardiotwin.segmentation import find_corridors, left_wall_ml, sweep, volumes_ml
+from cardiotwin.segmentation import Segmentation, find_corridors, left_wall_ml, scar_of_left_ml, sweep, volumes_ml
 from cardiotwin.study import Study
 from cardiotwin.units import cubic_mm_to_ml
 
@@ -185,13 +185,16 @@ def _substrate(study: Study) -> dict[str, Any]:
     }
     segmentation = study.segmentation
     rows = sweep(segmentation, study.settings.segment) if segmentation is not None else ()
+    made_from = None if study.heart_was_given else segmentation
     wall_ml = left_wall_ml(segmentation) if segmentation is not None else math.nan
-    left_mm3 = float(volumes[left].sum()) or math.nan
     return {
         "scar_assessable": heart.scar_assessable,
-        "imaging": study.image.kind if study.image is not None else None,
+        "imaging": study.image.kind if study.image is not None and not study.heart_was_given else None,
+        # Without a code for it there is no border zone, which is not the same as one that was looked for and is empty.
+        "border_zone_given": in_mesh["border_zone_ml"] > 0 or (made_from is not None and made_from.signal is not None),
         "in_mesh": {name: cubic_mm_to_ml(float(value)) for name, value in in_mesh.items()},
-        "scar_share_of_left": float(volumes[left & (heart.tissue_class != HEALTHY)].sum()) / left_mm3,
+        "scar_share_of_left": _scar_share_of_left(heart, made_from),
+        "share_counted_in": "mesh" if made_from is None else "image",
         "in_image_ml": volumes_ml(segmentation) if segmentation is not None else None,
         "confidence": explained(segmentation.confidence, CONFIDENCE) if segmentation is not None else [],
         "corridors": [
@@ -208,11 +211,18 @@ def _substrate(study: Study) -> dict[str, Any]:
             for one in (find_corridors(segmentation) if segmentation is not None else ())
         ],
         "sweep": [
-            # Of the wall in the image, where the methods look: that of the mesh is rounded off at base and apex.
             asdict(row) | {"used": number == 0, "of_left": (row.core_ml + row.border_zone_ml) / wall_ml}
             for number, row in enumerate(rows)
         ],
     }
+
+
+def _scar_share_of_left(heart: Heart, segmentation: Segmentation | None) -> float:
+    """Of the left wall as labelled: that of the mesh is rounded off at base and apex. In the mesh where it is all."""
+    if segmentation is not None:
+        return scar_of_left_ml(segmentation) / (left_wall_ml(segmentation) or math.nan)
+    left, volumes = heart.ventricle == LEFT, heart.mesh.volumes
+    return float(volumes[left & (heart.tissue_class != HEALTHY)].sum()) / (float(volumes[left].sum()) or math.nan)
 
 
 def _confirmation(study: Study) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from cardiotwin.ecg import LEADS, Ecg
 from cardiotwin.imaging import Image
 from cardiotwin.pictures.camera import direction_letters
 from cardiotwin.pictures.content import one_line
+from cardiotwin.pictures.convention import as_seen
 from cardiotwin.plan_results import REFERENCE, in_order
 from cardiotwin.report.agreement import Agreement, fitted_bands, fitted_correlation
 from cardiotwin.segmentation import BORDER_ZONE, CORE, LV_BLOOD, MYOCARDIUM, RV_BLOOD, Segmentation
@@ -69,17 +70,19 @@ def _plain(axes: Any) -> None:
 def slices(image: Image | None, segmentation: Segmentation, at_most: int = 12) -> bytes:
     """PNG of slices in the order of the stack with every contour; labels alone where there is no image.
 
+    They lie as radiologists see them, the right ventricle on the left.
     Where the segmentation was judged slice by slice, each has its confidence in a corner and as its frame's colour.
     """
+    # Code order: background, left blood, healthy, right blood, core, border zone.
+    volume = np.array([0.05, 0.75, 0.35, 0.7, 0.95, 0.6])[segmentation.labels]
+    if image is not None and image.values.shape == segmentation.labels.shape:
+        volume = image.values
+    segmentation, (volume,) = as_seen(segmentation, volume)
     muscle = np.isin(segmentation.labels, (MYOCARDIUM, BORDER_ZONE, CORE))
     with_muscle = np.flatnonzero(muscle.any(axis=(1, 2)))
     shown = with_muscle[
         np.unique(np.linspace(0, len(with_muscle) - 1, min(at_most, len(with_muscle))).round().astype(int))
     ]
-    same_grid = image is not None and image.values.shape == segmentation.labels.shape
-    # Code order: background, left blood, healthy, right blood, core, border zone.
-    stand_in = np.array([0.05, 0.75, 0.35, 0.7, 0.95, 0.6])
-    volume = image.values if same_grid and image is not None else stand_in[segmentation.labels]
     window = _crop(muscle | np.isin(segmentation.labels, (LV_BLOOD, RV_BLOOD)))
     low, high = np.percentile(volume[shown][:, window[0], window[1]], (1, 99.7))
     figure = _figure(12, 3.15 * int(np.ceil(len(shown) / 4)) + 0.45)
@@ -92,9 +95,13 @@ def slices(image: Image | None, segmentation: Segmentation, at_most: int = 12) -
         axes.set_title(f"slice {number + 1} of {len(segmentation.labels)}", fontsize=10, color=INK, pad=3)
         _trust(axes, segmentation, number)
     _contour_key(figure, segmentation)
+    told = []
+    if image is not None and image.kind == "cine":
+        told.append("first frame of the cine, taken as end-diastole")
     if len(shown) < len(with_muscle):
-        told = f"{len(shown)} of {len(with_muscle)} slices with muscle shown, evenly spread"
-        figure.text(0.005, 0.997, told, fontsize=11, color=INK, va="top")
+        told.append(f"{len(shown)} of {len(with_muscle)} slices with muscle shown, evenly spread")
+    if told:
+        figure.text(0.005, 0.997, "; ".join(told), fontsize=11, color=INK, va="top")
     figure.subplots_adjust(
         left=0.005, right=0.995, top=0.93 if rows > 1 else 0.9, bottom=0.16 / rows, wspace=0.03, hspace=0.12
     )

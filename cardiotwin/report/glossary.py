@@ -37,6 +37,7 @@ CONFIDENCE = {
         "share of those slices in which right-ventricular blood was found",
         "1, or all but the most apical",
     ),
+    "right_ventricle_doubtful": ("why the right ventricle drawn may be none", "not listed: its size is a heart's"),
     "noise_of_maximum": (
         "noise, as a share of the brightest myocardium, in which the thresholds are given too",
         "0.05 or less",

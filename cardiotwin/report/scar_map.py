@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cardiotwin.pictures.content import INK
+from cardiotwin.pictures.convention import as_seen
 from cardiotwin.report.figures import _CONTOURS, _contour_key, _crop, _directions, _figure
 from cardiotwin.segmentation import BORDER_ZONE, CORE, MYOCARDIUM, Segmentation
 
@@ -17,6 +18,7 @@ def scar_map(segmentation: Segmentation, at_most: int = 12) -> bytes | None:
 
     Above each slice the mass of core and border zone in it, at 1.05 g/mL.
     """
+    segmentation, _ = as_seen(segmentation)
     signal, labels = segmentation.signal, segmentation.labels
     muscle = np.isin(labels, (MYOCARDIUM, BORDER_ZONE, CORE))
     if signal is None or not muscle.any():

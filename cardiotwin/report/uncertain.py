@@ -74,9 +74,10 @@ def _caveats(study: Study) -> Iterator[Caveat]:
         yield Caveat("The patient is a phantom, made by the computer: its truth is known, and it is nobody's.")
     if not study.heart.scar_assessable:
         yield Caveat(
-            "Scar cannot be assessed from this imaging (not late enhancement): a heart without scar was assumed.",
-            "Scar cannot be assessed from this imaging: a heart without scar was assumed.",
+            *(f"{_why_no_scar(study, at_length)}: a heart without scar was assumed." for at_length in (True, False))
         )
+    if study.segmentation is not None and "right_ventricle_doubtful" in study.segmentation.confidence:
+        yield Caveat(f"Doubtful: {study.segmentation.confidence['right_ventricle_doubtful']}.")
     gaps, of_the_heart = _gaps(study)
     if gaps and of_the_heart:
         yield Caveat(f"{gaps[0].upper()}{gaps[1:]}.")
@@ -103,10 +104,19 @@ def _caveats(study: Study) -> Iterator[Caveat]:
         yield Caveat("Only the QRS complex was fitted: repolarisation is the cell model's, not this patient's.")
 
 
+def _why_no_scar(study: Study, at_length: bool) -> str:
+    """Where scar would have come from: a mesh, somebody's contours, or an image."""
+    if study.heart_was_given:
+        return "The mesh names no scar" + (" (`mesh_file.core_regions` in twin.toml does)" if at_length else "")
+    if study.image is None or study.image.kind == "lge":
+        return "The label map draws no scar" + (", nor says whether anybody looked for it" if at_length else "")
+    return "Scar cannot be assessed from this imaging" + (" (not late enhancement)" if at_length else "")
+
+
 def _made_from(study: Study, image: Image) -> bool:
     """Whether the heart is that of this image's slices, drawn here or by somebody else; not a mesh of the user's."""
     drawn = study.segmentation
-    if drawn is None or any(one.kind == "mesh" for one in study.provenance.observations):
+    if drawn is None or study.heart_was_given:
         return False
     columns, rows, slices, level = (np.linalg.inv(image.affine) @ drawn.affine)[2]  # slice of the image, by index drawn
     n_slices, n_rows, n_columns = drawn.labels.shape

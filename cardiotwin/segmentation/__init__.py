@@ -14,7 +14,6 @@ from cardiotwin.segmentation.labels import (
     SweepRow,
     delineated,
     from_label_map,
-    left_wall_ml,
     relabel,
     sweep,
     volumes_ml,
@@ -29,6 +28,7 @@ from cardiotwin.segmentation.methods import (
     StandardDeviations,
 )
 from cardiotwin.segmentation.refined import refined
+from cardiotwin.segmentation.walls import left_wall, left_wall_ml, scar_of_left_ml
 
 __all__ = [
     "BACKGROUND",
@@ -51,9 +51,11 @@ __all__ = [
     "delineated",
     "find_corridors",
     "from_label_map",
+    "left_wall",
     "left_wall_ml",
     "refined",
     "relabel",
+    "scar_of_left_ml",
     "segment",
     "sweep",
     "volumes_ml",

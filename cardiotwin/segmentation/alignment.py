@@ -196,4 +196,5 @@ def _moved(segmentation: Segmentation, shifts: np.ndarray) -> Segmentation:
         labels=labels,
         signal=move(segmentation.signal, np.nan),
         measured=move(segmentation.measured, np.nan),
+        right_wall=move(segmentation.right_wall, False),
     )

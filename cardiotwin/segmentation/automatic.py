@@ -15,6 +15,7 @@ from cardiotwin.segmentation.locate import locate
 from cardiotwin.segmentation.methods import chosen_method
 from cardiotwin.segmentation.plugins import segment_with
 from cardiotwin.segmentation.remote import reported
+from cardiotwin.segmentation.right_plausible import doubt
 from cardiotwin.segmentation.right_ventricle import right_blood, right_wall
 from cardiotwin.segmentation.scar import enhancement
 from cardiotwin.settings import SegmentSettings
@@ -67,6 +68,8 @@ def segment(image: Image, settings: SegmentSettings | None = None, progress: Pro
     labels[right] = RV_BLOOD
     ruled = right_wall(right, labels > 0, image.spacing_mm[::-1], settings.rv_wall_mm)
     confidence = _confidence(wall, found, contrast, right) | judged
+    if why := doubt(Segmentation(labels, image.affine, None, False, {}), image):
+        confidence["right_ventricle_doubtful"] = why
     if image.kind != "lge":
         progress(1.0, "done")
         confidence["scar"] = f"not assessable: {image.kind} shows no late enhancement"

@@ -52,6 +52,7 @@ _WORDS: tuple[tuple[int, str], ...] = (
     (RV_BLOOD, r"\brv|right ventric|ventric\w* right"),
 )
 """Checked in this order; a ventricle without a word for its wall is its blood, as in ACDC and TotalSegmentator."""
+_RIGHT = dict(_WORDS)[RV_BLOOD]
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,20 @@ def decode(label_map: LabelMap, settings: LabelSettings | None = None) -> tuple[
     left_out = {_key(entry) for entry in settings.background}
     coding = _as_told(label_map, settings) if settings.lv_blood else _guessed(label_map, left_out)
     return _labels(label_map, coding.regions), coding.note
+
+
+def right_wall_by_name(label_map: LabelMap) -> np.ndarray | None:
+    """(n_slices, n_rows, n_columns) bool, where a segment such as "RV wall" lies and no other muscle does.
+
+    None where no name says that muscle is the right ventricle's.
+    """
+    muscle = {k for k, one in enumerate(label_map.segments) if _by_name(one.name) == MYOCARDIUM}
+    right = {k for k in muscle if re.search(_RIGHT, _words(label_map.segments[k].name))}
+    if not right:
+        return None
+    return np.array([bool(right & set(parts)) and not (muscle - right) & set(parts) for parts in label_map.members])[
+        label_map.codes
+    ]
 
 
 def _labels(label_map: LabelMap, regions: tuple[int, ...]) -> np.ndarray:
@@ -219,7 +234,11 @@ def _by_name(name: str) -> int | None:
     """The region a segment's name stands for; None where it says nothing."""
     if _UNNAMED.fullmatch(name.strip()):
         return None
+    words = _words(name)
+    return next((region for region, pattern in _WORDS if re.search(pattern, words)), None)
+
+
+def _words(name: str) -> str:
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     words = re.sub(r"[^a-z0-9]+", " ", words.lower()).strip()
-    words = re.sub(r"\b(lv|rv)(?=[a-z])", r"\1 ", words)
-    return next((region for region, pattern in _WORDS if re.search(pattern, words)), None)
+    return re.sub(r"\b(lv|rv)(?=[a-z])", r"\1 ", words)

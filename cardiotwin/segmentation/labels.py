@@ -50,6 +50,8 @@ class Segmentation:
         `signal` itself.
     faintest : float
         Share of the maximum that scar reaches over 5 mm at least; what nowhere does is none, by any method. 0: unknown.
+    right_wall : (n_slices, n_rows, n_columns) bool or None
+        Myocardium that whoever drew it calls the right ventricle's; None where nobody says (see `walls.left_wall`).
     """
 
     labels: np.ndarray
@@ -59,6 +61,7 @@ class Segmentation:
     confidence: dict[str, float | str | tuple[float, ...]]
     measured: np.ndarray | None = None
     faintest: float = 0.0
+    right_wall: np.ndarray | None = None
 
     def __repr__(self) -> str:
         slices, rows, columns = self.labels.shape
@@ -208,13 +211,6 @@ def sweep(segmentation: Segmentation, settings: SegmentSettings) -> tuple[SweepR
             )
         )
     return tuple(rows)
-
-
-def left_wall_ml(segmentation: Segmentation) -> float:
-    """The wall in which `sweep` looks for scar, the left ventricle's with the septum, mL; NaN without a signal."""
-    if segmentation.signal is None:
-        return float("nan")
-    return cubic_mm_to_ml(float(seen(segmentation).myocardium.sum() * np.prod(_spacing_mm(segmentation))))
 
 
 def _spacing_mm(segmentation: Segmentation) -> np.ndarray:

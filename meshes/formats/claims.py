@@ -12,7 +12,7 @@ from cardiotwin.errors import MeshError, ResourceLimit
 MOST_NODES, MOST_CELLS = 5_000_000, 20_000_000
 MOST_VALUES_PER_ROW = 16
 """Of a data array: a tensor has 9."""
-MM_PER = {"m": 1e3, "cm": 10.0, "mm": 1.0, "um": 1e-3}
+MM_PER = {"m": 1e3, "cm": 10.0, "mm": 1.0, "um": 1e-3, "in": 25.4}
 """Units of length that a file may be in."""
 VOLUME_CELLS = ("tetra", "hexahedron", "wedge", "pyramid", "voxel", "polyhedron")
 """First letters of all cells with a volume, in meshio's names."""
