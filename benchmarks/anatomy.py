@@ -57,6 +57,13 @@ NO_SCAR: dict[str, Any] = {
     "border_zone_mm": 0.0,
     "corridor_width_mm": 0.0,
 }
+ANEURYSM: dict[str, Any] = {
+    "core_apical": 0.0,
+    "core_basal": 0.42,
+    "core_width_mm": 160.0,
+    "core_corner_mm": 4.0,
+    "corridor_width_mm": 0.0,
+}
 LEFT_ONLY = ("real LGE, 8.6 mm",)
 """Label maps without the wall of the right ventricle."""
 SHAPE = ProlateVentricle()
@@ -75,6 +82,15 @@ def phantom_cases() -> dict[str, list[tuple[Anatomy, LgeScan]]]:
         {"core_angle_deg": 10.0, "core_width_mm": 30.0},  # septum
         {"core_apical": 0.05, "core_basal": 0.45, "border_zone_mm": 5.0},  # apex, wide border zone
     ]
+    hidden: dict[str, list[tuple[int, dict[str, Any]]]] = {  # the hardest known
+        "septal 42, lateral 60 mm": [
+            (31, {"core_angle_deg": -5.0, "core_width_mm": 42.0}),
+            (7, {"core_angle_deg": 200.0, "core_width_mm": 60.0}),
+        ],
+        "in a wall of 6 mm": [(8, {"lv_wall_mm": 6.0})],
+        "in the inner half of the wall": [(9, {"core_transmural": 0.5})],
+        "all round the apex": [(6, ANEURYSM)],
+    }
     return {
         "seeds 1, 2, 3": [(make_anatomy(seed), LgeScan(seed=seed)) for seed in (1, 2, 3)],
         "noise 2, 7 %": [(patient, replace(settings, noise=noise)) for noise in (0.02, 0.07)],
@@ -83,6 +99,12 @@ def phantom_cases() -> dict[str, list[tuple[Anatomy, LgeScan]]]:
         "scar 1.25, 1.1, 1.0 times as bright as blood": [
             (patient, replace(settings, blood=b)) for b in (0.8, 0.9, 1.0)
         ],
+        **{
+            f"scar as bright as blood, {where}": [
+                (replace(make_anatomy(seed), **shape), LgeScan(seed=seed, blood=1.0)) for seed, shape in shapes
+            ]
+            for where, shapes in hidden.items()
+        },
     }
 
 

@@ -106,3 +106,12 @@ def test_an_infarct_that_reaches_below_the_mid_wall_begins_at_its_tip(seed):
     low, high = core_span_mm(replace(make_anatomy(seed), core_apical=0.02, core_basal=0.45))
     assert low == 0.0
     assert 25 < high < 40
+
+
+def test_scar_of_half_the_wall_lies_at_the_endocardium():
+    """Along rays through the middle of an infarct without corridor: inner half core, outer half healthy."""
+    anatomy = replace(make_anatomy(1), core_transmural=0.5, core_angle_deg=90.0, corridor_width_mm=0.0)
+    inner = anatomy.lv_radius_mm - anatomy.lv_wall_mm
+    shares = np.array([0.1, 0.3, 0.45, 0.55, 0.7, 0.9])
+    local = np.stack([np.zeros(6), inner + shares * anatomy.lv_wall_mm, np.full(6, -anatomy.lv_equator_mm)], axis=1)
+    assert labels_at(anatomy, anatomy.to_lps(local)).tolist() == [CORE] * 3 + [MYOCARDIUM] * 3

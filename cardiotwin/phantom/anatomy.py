@@ -57,6 +57,8 @@ class Anatomy:
     core_basal: float = 0.80
     """Apicobasal extent: 0 apex to 1 base, by depth along the axis."""
     core_corner_mm: float = 12.0
+    core_transmural: float = 1.0
+    """Share of the wall that scar takes, from the endocardium outwards."""
     border_zone_mm: float = 2.5
     corridor_width_mm: float = 6.0
     corridor_offset_mm: float = 0.0
@@ -142,7 +144,9 @@ def _labels_below_base(anatomy: Anatomy, local: np.ndarray) -> np.ndarray:
     labels[distances.rv_cavity < 0] = RV_BLOOD
     labels[distances.lv_cavity < 0] = LV_BLOOD
     # The scar belongs to the left ventricle; a fillet at the right ventricle's insertion stays healthy.
-    wall = np.flatnonzero((labels == MYOCARDIUM) & (distances.lv_outer < 0))
+    depth = distances.lv_cavity / np.maximum(distances.lv_cavity - distances.lv_outer, 1e-9)
+    scarred = (distances.lv_outer < 0) & (depth <= anatomy.core_transmural)
+    wall = np.flatnonzero((labels == MYOCARDIUM) & scarred)
     labels[wall] = _scar_labels(anatomy, local[wall])
     return labels
 

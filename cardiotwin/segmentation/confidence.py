@@ -139,5 +139,6 @@ def told(by_slice: np.ndarray, settings: SegmentSettings) -> dict[str, float | s
             f"confidence below {settings.least_confidence:g}), expected at most {settings.doubtful_allowed:.0%}; "
             "add a label map, or, in twin.toml, under [segment], set least_confidence and doubtful_allowed"
         )
-    summary = f"{len(doubtful)} of {len(drawn_slices)} slices: {listed}" if len(doubtful) else "none"
+    next_step = "look at their contours in the report, and where they are wrong add a label map (cardiotwin add)"
+    summary = f"{len(doubtful)} of {len(drawn_slices)} slices: {listed}; {next_step}" if len(doubtful) else "none"
     return {"by_slice": tuple(round(float(value), 3) for value in by_slice), "doubtful": summary}
