@@ -13,7 +13,7 @@ import numpy as np
 from cardiotwin.ecg import LEADS, Ecg, electrode_weights, leads_from_electrodes
 from cardiotwin.electrodes import Electrodes, default_electrodes
 from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
-from cardiotwin.monodomain import Protocol, Stimulus, simulate
+from cardiotwin.monodomain import Protocol, simulate
 from cardiotwin.phantom.anatomy import Anatomy, make_anatomy
 from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.settings import TissueSettings
@@ -119,9 +119,8 @@ def beat_of(
 ) -> tuple[np.ndarray, Ecg]:
     """Activation times, ms, and the twelve leads of one monodomain beat."""
     heart = tissue.heart
-    around = tissue.started_from(sites, max(3.0, 1.5 * heart.edge_mm))
-    stimuli = tuple(Stimulus(nodes, float(at)) for nodes, at in zip(around, site_times_ms, strict=True))
-    weights = electrode_weights(heart, electrodes, tissue.seen_by_electrodes, tissue.conducting)
+    stimuli = tissue.started_from(sites, site_times_ms, max(3.0, 1.5 * heart.edge_mm))
+    weights = electrode_weights(heart, electrodes, tissue.sigma, tissue.conducting)
     activation = simulate(tissue, Protocol(stimuli, BEAT_MS), dt_ms=TRUE_DT_MS, electrode_weights=weights)
     hz = 1000.0 / float(activation.ecg_ms[1] - activation.ecg_ms[0])
     return activation.activation_ms[0], leads_from_electrodes(electrodes.names, activation.electrode_mv, hz)

@@ -59,7 +59,7 @@ def confirm(
         Protocol(beat, settings.duration_ms),
         dt_ms=settings.dt_ms,
         snapshot_every_ms=settings.snapshot_every_ms,
-        electrode_weights=electrode_weights(heart, electrodes, tissue.seen_by_electrodes, tissue.conducting),
+        electrode_weights=electrode_weights(heart, electrodes, tissue.sigma, tissue.conducting),
         checkpoint=folder / "checkpoint" if folder else None,
         checkpoint_every_s=settings.checkpoint_every_s,
         progress=part(progress, 0.2, 1.0),
@@ -89,6 +89,5 @@ def _sinus_beat(tissue: Tissue, posterior: Posterior, member: int, radius_mm: fl
     if not candidates.size:
         raise QualityGate("confirming run: no conducting endocardium to start a beat from; check the segmentation")
     _, nearest = cKDTree(heart.mesh.points[candidates]).query(posterior.site_positions[member])
-    around = tissue.started_from(heart.mesh.points[candidates[nearest]], radius_mm)
     times = posterior.site_times_ms[member] - posterior.site_times_ms[member].min()
-    return tuple(Stimulus(nodes, float(time)) for nodes, time in zip(around, times, strict=True))
+    return tissue.started_from(heart.mesh.points[candidates[nearest]], times, radius_mm)

@@ -15,10 +15,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cardiotwin.errors import InputRejected
-from cardiotwin.heart import BORDER_ZONE, CORE, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.heart import BORDER_ZONE, CORE, Heart
 from cardiotwin.kernels.eikonal import EDGES, Conductor, first_arrivals, incidence
 from cardiotwin.settings import TissueSettings
-from cardiotwin.tissue import Velocities
+from cardiotwin.tissue import Velocities, endocardial_faces
 
 
 def conducting_tets(heart: Heart, blocked: np.ndarray | None = None) -> np.ndarray:
@@ -51,7 +51,7 @@ def prepare(heart: Heart, settings: TissueSettings, *, blocked: np.ndarray | Non
     length = np.einsum("eij,eij->ei", edges, edges)
     along = np.minimum(np.einsum("eij,ej->ei", edges, fibres) ** 2, length)
     dyads = longer * fibres[:, [0, 1, 2, 0, 0, 1]] * fibres[:, [0, 1, 2, 1, 2, 2]]
-    faces, face_fraction = _fast_faces(heart, tets, fraction[kept])
+    faces, owners = endocardial_faces(heart, kept)
     corners = points[faces]
     opposite = np.roll(corners, -1, axis=1) - np.roll(corners, 1, axis=1)
     tets_of, tets_at = incidence(tets, len(points))
@@ -67,7 +67,7 @@ def prepare(heart: Heart, settings: TissueSettings, *, blocked: np.ndarray | Non
         tets_of=tets_of,
         tets_at=tets_at,
         faces=faces,
-        face_edges=np.einsum("eij,eij->ei", opposite, opposite) / face_fraction[:, None] ** 2,
+        face_edges=np.einsum("eij,eij->ei", opposite, opposite) / fraction[owners, None] ** 2,
         faces_of=faces_of,
         faces_at=faces_at,
     )
@@ -91,26 +91,6 @@ def _at_nodes(values: np.ndarray, tets: np.ndarray, n_nodes: int) -> np.ndarray:
     count = np.maximum(np.bincount(tets.ravel(), minlength=n_nodes), 1)
     summed = [np.bincount(tets.ravel(), np.repeat(column, 4), minlength=n_nodes) for column in values.T]
     return np.ascontiguousarray((summed / count).T)
-
-
-def _fast_faces(heart: Heart, tets: np.ndarray, fraction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Endocardial triangles of the given tetrahedra, and the velocity fraction of the tissue under each.
-
-    The fast layer is the surface itself. A layer of tetrahedra would carry the front through the inner part of the wall
-    too, by an amount that depends on the mesh: 4 ms on 2 mm edges.
-    """
-    endocardial = np.isin(heart.surface, (LV_ENDOCARDIUM, RV_ENDOCARDIUM))
-    faces = np.ascontiguousarray(heart.faces[endocardial], np.int32)
-    corners = tets[:, [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]].reshape(-1, 3)
-    owner = {key: k // 4 for k, key in enumerate(_keys(corners, len(heart.mesh.points)))}
-    owners = np.array([owner.get(key, -1) for key in _keys(faces, len(heart.mesh.points))], np.int64)
-    return faces[owners >= 0], fraction[owners[owners >= 0]]
-
-
-def _keys(faces: np.ndarray, n_nodes: int) -> list[int]:
-    """One integer a face, whatever the order of its nodes."""
-    a, b, c = np.sort(faces, axis=1).astype(np.int64).T
-    return ((a * n_nodes + b) * n_nodes + c).tolist()
 
 
 def solve(

@@ -33,6 +33,9 @@ class Medium:
         chi C_m, µF/mm³.
     initial : dict of str to (n_points,) float or float
         State variables that start from another value than the model's.
+    faces, conductance : (n_faces, 3) int32, (n_faces,) float64, mS
+        Triangles that conduct besides, each a face of a tetrahedron: a layer without thickness, as the Purkinje fibres
+        of the endocardium are taken for.
     mass_lumping : float
         1 lumps the mass matrix, 0 leaves it consistent; between, a share of each. Anything but 1 is inverted as a dense
         matrix: for cables and coarse slabs in verification.
@@ -47,6 +50,8 @@ class Medium:
     capacity: float = CHI_PER_MM * C_M_UF_PER_MM2
     initial: Mapping[str, np.ndarray | float] = field(default_factory=dict)
     mass_lumping: float = 1.0
+    faces: np.ndarray = field(default_factory=lambda: np.empty((0, 3), np.int32))
+    conductance: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 def check(medium: Medium, cell: ModuleType) -> None:
@@ -58,13 +63,19 @@ def check(medium: Medium, cell: ModuleType) -> None:
         Shapes that do not fit, numbers that are not finite, nodes that are not there, a conductivity that is no
         symmetric positive semi-definite tensor, no capacity, or a name that the cell model does not have.
     """
-    n_points, n_tets = len(medium.points), len(medium.tets)
+    n_points, n_tets, n_faces = len(medium.points), len(medium.tets), len(medium.faces)
     for what, array, shape in (("points", medium.points, (n_points, 3)), ("tets", medium.tets, (n_tets, 4)),
-                               ("sigma", medium.sigma, (n_tets, 3, 3))):  # fmt: skip
+                               ("sigma", medium.sigma, (n_tets, 3, 3)),
+                               ("faces", medium.faces, (n_faces, 3)),
+                               ("conductance", medium.conductance, (n_faces,))):  # fmt: skip
         if np.shape(array) != shape:
             raise InputRejected(f"{what}: found shape {np.shape(array)}, expected {shape}")
     if n_tets and not 0 <= medium.tets.min() <= medium.tets.max() < n_points:
         raise InputRejected(f"tets: name nodes {medium.tets.min()} to {medium.tets.max()}, there are {n_points}")
+    if n_faces and not np.isin(medium.faces, medium.tets).all():
+        raise InputRejected("faces: some of their nodes belong to no tetrahedron, expected faces of tetrahedra")
+    if n_faces and not (np.isfinite(medium.conductance) & (medium.conductance >= 0.0)).all():
+        raise InputRejected("conductance: found negative numbers or none, expected mS, 0 or more, for every face")
     for what, array in (("points", medium.points), ("sigma", medium.sigma)):
         wrong = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
         if wrong.size:

@@ -161,6 +161,8 @@ class Solver:
             medium.capacity,
             real,
             medium.mass_lumping,
+            medium.faces,
+            medium.conductance,
         )
         ratio, lumped = self.dt_ms * schemes.fastest(self._operator), self._operator.mass.size > 0
         if diffusion == "auto" and medium is not tissue:

@@ -15,6 +15,7 @@ from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM, RV_ENDO
 from cardiotwin.lattice import Oriented, alternating_axis, lattice_frame, oriented
 from cardiotwin.medium import Medium
 from cardiotwin.progress import Progress, silent
+from cardiotwin.protocol import Stimulus
 from cardiotwin.settings import TissueSettings
 from cardiotwin.velocity import tune, tune_layer
 
@@ -55,6 +56,8 @@ class OrientedPart(NamedTuple):
     conductivity: Oriented
 
 
+SUSTAINED_MS = 10.0
+"""How long a site of the fast layer fires. After 2 ms the wall has drawn the charge away: 6 ms late, 19 on 2 mm."""
 WIDEST = 3.0
 """Times the ball's radius, the widest disc that fires: more was not tried, and would reach across a small cavity."""
 
@@ -71,9 +74,10 @@ class Tissue:
     sigma : (n_tets, 3) float64
         Monodomain conductivity along fibre, sheet and normal, mS/mm, tuned to `velocities` on this lattice in the mean
         over orientations of the fibres.
-    seen_by_electrodes : (n_tets, 3) float64
-        The same, with the wall's own conductivity in the fast endocardial layer: that one stands for Purkinje fibres,
-        which are too few to be seen on the skin.
+    faces, conductance : (n_faces, 3) int32, (n_faces,) float64
+        Conducting faces of the endocardium and what they conduct besides the wall, mS, where there is a fast layer. It
+        stands for Purkinje fibres, which take no room in the wall and are too few to be seen on the skin: electrodes
+        see `sigma` alone.
     cell_model : str
         Name of a module in `kernels/ionic/`.
     parameters : dict of str to (n_nodes,) float32
@@ -89,7 +93,8 @@ class Tissue:
     heart: Heart
     conducting: np.ndarray
     sigma: np.ndarray
-    seen_by_electrodes: np.ndarray
+    faces: np.ndarray
+    conductance: np.ndarray
     cell_model: str
     parameters: dict[str, np.ndarray]
     velocities: Velocities
@@ -105,33 +110,45 @@ class Tissue:
         for where, axis, axes, conductivity in self.oriented:
             sigma[row[where]] = conductivity.in_tetrahedra(heart.fibres[where], axis, axes)
         initial = initial_states(self.cell_model, heart.transmural)
-        return Medium(heart.mesh.points, heart.mesh.tets[on], sigma, self.cell_model, self.parameters, initial=initial)
+        return Medium(
+            heart.mesh.points,
+            heart.mesh.tets[on],
+            sigma,
+            self.cell_model,
+            self.parameters,
+            initial=initial,
+            faces=self.faces,
+            conductance=self.conductance,
+        )
 
-    def started_from(self, positions: np.ndarray, radius_mm: float) -> list[np.ndarray]:
-        """What must fire at once for a wave to start from a place on the endocardium.
+    def started_from(self, positions: np.ndarray, times_ms: np.ndarray, radius_mm: float) -> tuple[Stimulus, ...]:
+        """What must fire for a wave to start from places on the endocardium.
 
         A ball, not a disc on the surface, which starts no wide front. In the fast layer the front is wider in
-        proportion to its velocity, and so is the part of it that fires, on that side of the septum. From the ball alone
-        the wave would start 15 ms late on edges of 1.25 mm; so it does 3 to 4 ms late, on edges of 2 mm still 11 to 16.
+        proportion to its velocity, and so is the part of it that fires, on that side of the septum, for as long as the
+        wall needs to follow. So the wave starts 3 to 4 ms late on edges of 1.25 mm, on edges of 2 mm still 6 to 10.
 
         Parameters
         ----------
         positions : (n, 3) float
             mm.
+        times_ms : (n,) float
         radius_mm : float
             Of the ball in the wall.
 
         Returns
         -------
-        list of n (k,) int32
-            Conducting nodes, sorted.
+        tuple of n Stimulus
+            Of conducting nodes, sorted; there may be none.
         """
         points = self.heart.mesh.points
         alive = np.unique(self.heart.mesh.tets[self.conducting])
         balls = cKDTree(points[alive]).query_ball_point(positions, radius_mm)
         fired = [alive[np.array(ball, np.int64)] for ball in balls]
+        duration_ms = Stimulus.duration_ms
         wider = min((self.velocities.endocardium or 0.0) / self.velocities.fibre, WIDEST)
         if wider > 1.0:
+            duration_ms = SUSTAINED_MS
             sides = [self.heart.surface_nodes(tag) for tag in (LV_ENDOCARDIUM, RV_ENDOCARDIUM)]
             away = [cKDTree(points[side]).query(positions)[0] if side.size else np.inf for side in sides]
             right = np.broadcast_to(away[1] < away[0], len(positions))
@@ -140,7 +157,10 @@ class Tissue:
                 np.union1d(ball, _within(layers[int(at_right)], points, position, wider * radius_mm))
                 for ball, at_right, position in zip(fired, right, positions, strict=True)
             ]
-        return [np.sort(nodes).astype(np.int32) for nodes in fired]
+        return tuple(
+            Stimulus(np.sort(nodes).astype(np.int32), float(at), duration_ms)
+            for nodes, at in zip(fired, times_ms, strict=True)
+        )
 
 
 def make_tissue(
@@ -158,8 +178,9 @@ def make_tissue(
 
     Scar core and lesions do not conduct. The border zone conducts at a fraction of the healthy velocity, along and
     across, whatever its cells; under the profile ``"structural_and_ionic"`` its cells are remodelled too
-    (`cardiotwin.cells`). The endocardial layer, where there is one, is the tetrahedra that touch the endocardium,
-    isotropic: waves spread over the endocardium at its velocity, in the border zone slower by the same fraction.
+    (`cardiotwin.cells`). The endocardial layer, where there is one, is the surface itself, isotropic: waves spread over
+    the endocardium at its velocity, in the border zone slower by the same fraction. A layer of elements would carry
+    them through the inner part of the wall at once, by an amount that depends on the mesh.
 
     Parameters
     ----------
@@ -193,31 +214,34 @@ def make_tissue(
     if not conducting.any():
         raise QualityGate("tissue: nothing conducts; all of the myocardium is scar core or lesion")
 
-    sigma, seen, parts = np.zeros((len(conducting), 3)), np.zeros((len(conducting), 3)), []
+    sigma, parts = np.zeros((len(conducting), 3)), []
     tuning_error: dict[str, float] = {}
     frame = lattice_frame(heart.mesh, heart.edge_mm)
     kinds = list(_kinds(heart, conducting, velocities, fraction))
-    thickness_mm = _layer_thickness(heart)
+    faces, owners = endocardial_faces(heart, conducting) if velocities.endocardium else NO_FACES
+    conductance = np.zeros(len(faces))
     for number, kind in enumerate(kinds):
         progress(number / len(kinds), f"conductivity of {kind.name}")
         remodelled = kind.name == "border zone" and profile == "structural_and_ionic"
         cell = conducting_cell(model, kind.across, heart.edge_mm, remodelled)
         along, across = _tuned_wall(kind, model, cell, heart.edge_mm, dt_ms, tuning_error)
-        sigma[kind.wall] = seen[kind.wall] = seen[kind.layer] = along, across, across
-        if kind.layer.size:
-            fast, error = tune_layer(kind.fast, across, thickness_mm, model, cell, heart.edge_mm, dt_ms)
-            sigma[kind.layer] = fast
+        sigma[kind.tets] = along, across, across
+        under = np.isin(owners, kind.tets)
+        if under.any():
+            conductance[under], error = tune_layer(kind.fast, across, model, cell, heart.edge_mm, dt_ms)
             tuning_error[f"{kind.name}, over the endocardium"] = error
-        if frame is None or not kind.wall.size:
+        if frame is None:
             continue
         found = oriented(kind.along, kind.across, (along, across), model, cell, heart.edge_mm, dt_ms)
         if found is not None:
-            axis = alternating_axis(heart.mesh.centroids[kind.wall], frame, heart.edge_mm).astype(np.uint8)
-            parts.append(OrientedPart(kind.wall, axis, frame.axes, found))
+            axis = alternating_axis(heart.mesh.centroids[kind.tets], frame, heart.edge_mm).astype(np.uint8)
+            parts.append(OrientedPart(kind.tets, axis, frame.axes, found))
             tuning_error |= {f"{kind.name}, {direction}": float(e.mean()) for direction, e in found.errors.items()}
     progress(1.0, "conductivities tuned")
     parameters = cell_parameters(heart, conducting, model, velocities.cross, settings, profile)
-    return Tissue(heart, conducting, sigma, seen, model, parameters, velocities, tuning_error, tuple(parts))
+    return Tissue(
+        heart, conducting, sigma, faces, conductance, model, parameters, velocities, tuning_error, tuple(parts)
+    )
 
 
 def _tuned_wall(
@@ -234,11 +258,26 @@ def _tuned_wall(
     return along, across
 
 
-def _in_layer(heart: Heart) -> np.ndarray:
-    """(n_tets,) bool: the tetrahedra that touch the endocardium."""
-    endocardial = np.zeros(len(heart.mesh.points), bool)
-    endocardial[heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM)] = True
-    return np.asarray(endocardial[heart.mesh.tets].any(axis=1))
+NO_FACES = np.empty((0, 3), np.int32), np.empty(0, np.int64)
+
+
+def endocardial_faces(heart: Heart, conducting: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Endocardial triangles (n, 3) int32 of the conducting tetrahedra, (n_tets,) bool, and (n,) which one's each is."""
+    endocardial = np.isin(heart.surface, (LV_ENDOCARDIUM, RV_ENDOCARDIUM))
+    faces = np.ascontiguousarray(heart.faces[endocardial], np.int32)
+    touching = np.flatnonzero(conducting & (np.isin(heart.mesh.tets, faces).sum(axis=1) >= 3))
+    corners = heart.mesh.tets[touching][:, [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]].reshape(-1, 3)
+    known, wanted = (_keys(part, len(heart.mesh.points)) for part in (corners, faces))
+    order = np.argsort(known)
+    at = np.minimum(np.searchsorted(known, wanted, sorter=order), max(len(known) - 1, 0))
+    found = known[order[at]] == wanted if len(known) else np.zeros(len(faces), bool)
+    return faces[found], touching[order[at[found]] // 4]
+
+
+def _keys(faces: np.ndarray, n_nodes: int) -> np.ndarray:
+    """(n,) int64, one number a face, whatever the order of its nodes."""
+    a, b, c = np.sort(faces, axis=1).astype(np.int64).T
+    return np.asarray((a * n_nodes + b) * n_nodes + c)
 
 
 def _touching(heart: Heart, nodes: np.ndarray) -> np.ndarray:
@@ -250,15 +289,6 @@ def _within(nodes: np.ndarray, points: np.ndarray, position: np.ndarray, radius_
     return nodes[np.linalg.norm(points[nodes] - position, axis=1) <= radius_mm]
 
 
-def _layer_thickness(heart: Heart) -> float:
-    """Volume of the endocardial layer over the area of the endocardium, mm."""
-    a, b, c = np.moveaxis(
-        heart.mesh.points[heart.faces[np.isin(heart.surface, (LV_ENDOCARDIUM, RV_ENDOCARDIUM))]], 1, 0
-    )
-    area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1).sum()
-    return float(heart.mesh.volumes[_in_layer(heart)].sum() / max(area, 1e-300))
-
-
 class _Kind(NamedTuple):
     """One kind of tissue: velocities in the wall and over the endocardium, mm/ms, and which tetrahedra."""
 
@@ -266,16 +296,13 @@ class _Kind(NamedTuple):
     along: float
     across: float
     fast: float
-    wall: np.ndarray
-    layer: np.ndarray
+    tets: np.ndarray
 
 
 def _kinds(heart: Heart, conducting: np.ndarray, velocities: Velocities, fraction: float) -> Iterator[_Kind]:
     """The kinds of tissue that are there."""
     fast = velocities.endocardium or 0.0
-    in_layer = _in_layer(heart) & (fast > 0.0)
     for name, number, share in (("healthy", HEALTHY, 1.0), ("border zone", BORDER_ZONE, fraction)):
         here = conducting & (heart.tissue_class == number)
         if here.any():
-            wall, layer = np.flatnonzero(here & ~in_layer), np.flatnonzero(here & in_layer)
-            yield _Kind(name, share * velocities.fibre, share * velocities.cross, share * fast, wall, layer)
+            yield _Kind(name, share * velocities.fibre, share * velocities.cross, share * fast, np.flatnonzero(here))

@@ -11,6 +11,7 @@ from cardiotwin.kernels.lanes import LANES
 
 EDGES = np.array([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]])
 """Local nodes of the six edges of a tetrahedron."""
+FACE_EDGES = np.array([[0, 1], [0, 2], [1, 2]])
 
 
 class Operator(NamedTuple):
@@ -87,7 +88,25 @@ def edge_stiffness(points, tets, sigma, stiffness, volumes):
                 k += 1
 
 
-def operator(points, tets, sigma, node_of, n_nodes, capacity, real, mass_lumping=1.0) -> Operator:
+def triangle_stiffness(points, faces, conductance):
+    """(n_faces, 3) off-diagonal stiffness of triangles that conduct by themselves, in the order of `FACE_EDGES`, mS.
+
+    Parameters
+    ----------
+    points, faces : (n_points, 3) float64 mm, (n_faces, 3) int
+    conductance : (n_faces,) float64
+        Conductivity times thickness, mS, the same in all directions of the surface.
+    """
+    a, b, c = np.moveaxis(points[faces], 1, 0)
+    opposite = (c - b, a - c, b - a)
+    four_areas = 2.0 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    products = [np.einsum("ni,ni->n", opposite[i], opposite[j]) for i, j in FACE_EDGES]
+    return np.stack(products, axis=1) * (conductance / four_areas)[:, None]
+
+
+def operator(
+    points, tets, sigma, node_of, n_nodes, capacity, real, mass_lumping=1.0, faces=None, conductance=None
+) -> Operator:
     """Assemble the diffusion of a mesh.
 
     Parameters
@@ -107,12 +126,19 @@ def operator(points, tets, sigma, node_of, n_nodes, capacity, real, mass_lumping
     mass_lumping : float
         Share of the lumped mass matrix, the rest consistent. Unless it is 1 the inverse is dense, cut off where it has
         decayed to 1e-12: for small meshes.
+    faces, conductance : (n_faces, 3) int32, (n_faces,) float64, optional
+        Triangles, each of a tetrahedron, that conduct besides; see `triangle_stiffness`.
     """
     stiffness, volumes = np.empty((len(tets), 6)), np.empty(len(tets))
     edge_stiffness(points, tets, sigma, stiffness, volumes)
     nodes = np.asarray(node_of, np.int64)[tets]
     i, j = nodes[:, EDGES[:, 0]].ravel(), nodes[:, EDGES[:, 1]].ravel()
-    row, col, k = summed(i, j, stiffness.ravel(), n_nodes)
+    k = stiffness.ravel()
+    if faces is not None and len(faces):
+        ends = np.asarray(node_of, np.int64)[faces]
+        i, j = (np.concatenate([of, ends[:, FACE_EDGES[:, side]].ravel()]) for side, of in enumerate((i, j)))
+        k = np.concatenate([k, triangle_stiffness(points, faces, conductance).ravel()])
+    row, col, k = summed(i, j, k, n_nodes)
     rate, mass = -k / capacity, np.empty(0)
     if mass_lumping == 1.0:
         mass = np.bincount(nodes.ravel(), np.repeat(volumes / 4.0, 4), n_nodes)

@@ -14,7 +14,7 @@ from cardiotwin.heart import BORDER_ZONE
 from cardiotwin.kernels.ionic import MODELS, cell_model
 from cardiotwin.monodomain import Protocol, Solver, Stimulus
 from cardiotwin.settings import TissueSettings
-from cardiotwin.tissue import Tissue, Velocities
+from cardiotwin.tissue import NO_FACES, Tissue, Velocities
 
 SETTINGS = TissueSettings()
 DETAILED = "ten_tusscher_2006"
@@ -88,7 +88,7 @@ def test_every_layer_starts_from_its_own_steady_state(kind):
         heart,
         np.ones(n_tets, bool),
         np.ones((n_tets, 3)),
-        np.ones((n_tets, 3)),
+        *NO_FACES,
         "tor_ord_2019",
         own,
         Velocities(0.6, 0.3),

@@ -9,7 +9,7 @@ import numpy as np
 from cardiotwin.ecg import electrode_weights
 from cardiotwin.electrodes import Electrodes
 from cardiotwin.heart import Heart, build_heart
-from cardiotwin.monodomain import Activation, Protocol, Stimulus, simulate
+from cardiotwin.monodomain import Activation, Protocol, simulate
 from cardiotwin.phantom.anatomy import Anatomy, bounded_normal, endocardial_point, labels_at
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.segmentation import Segmentation
@@ -115,16 +115,16 @@ def heartbeat(anatomy: Anatomy, physiology: Physiology, electrodes: Electrodes, 
     tissue = _tissue(heart, physiology, part(progress, 0.5, 0.7))
     positions = np.array([endocardial_point(anatomy, s.ventricle, s.angle_deg, s.apicobasal) for s in physiology.sites])
     # On a coarse lattice a front that starts too small dies or dawdles.
-    around = tissue.started_from(positions, max(physiology.site_radius_mm, 1.5 * heart.edge_mm))
-    if empty := [site.name for site, nodes in zip(physiology.sites, around, strict=True) if not nodes.size]:
+    times_ms = np.array([site.time_ms for site in physiology.sites])
+    stimuli = tissue.started_from(positions, times_ms, max(physiology.site_radius_mm, 1.5 * heart.edge_mm))
+    if empty := [site.name for site, one in zip(physiology.sites, stimuli, strict=True) if not one.nodes.size]:
         raise ValueError(f"site {empty[0]}: no conducting node within {physiology.site_radius_mm:g} mm of it")
-    stimuli = tuple(Stimulus(nodes, site.time_ms) for nodes, site in zip(around, physiology.sites, strict=True))
     progress(0.7, "fields of the electrodes")
     activation = simulate(
         tissue,
         Protocol(stimuli, physiology.duration_ms),
         dt_ms=physiology.dt_ms,
-        electrode_weights=electrode_weights(heart, electrodes, tissue.seen_by_electrodes, tissue.conducting),
+        electrode_weights=electrode_weights(heart, electrodes, tissue.sigma, tissue.conducting),
         progress=part(progress, 0.8, 1.0),
     )
     return Beat(tissue, activation, positions)
