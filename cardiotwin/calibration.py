@@ -160,7 +160,7 @@ def calibrate(
             f"calibration: the earlier posterior has {known} ECGs, expected fewer than the {len(ecgs)} given"
         )
     measured = measured_qrs(ecgs, electrodes)
-    ranges = _ranges(settings)
+    ranges = [*calibration_ranges(settings), (0.0, settings.latest_site_ms)]
     rng = np.random.default_rng(settings.seed)
 
     def fitted(particles: np.ndarray, *, exact: bool = False) -> np.ndarray:
@@ -182,7 +182,9 @@ def calibrate(
             progress=part(progress, 0.0, 0.5),
         )
         low, high = np.array(ranges).T
-        prior = QrsPrior(low, high, model.library.near, model.library.far, settings.n_sites)
+        prior = QrsPrior(
+            low, high, model.library.near, model.library.far, settings.n_sites, settings.velocity_fibre_prior_m_per_s
+        )
         if previous is None:
             count = _FIRST_DRAWS * settings.n_particles
             particles, weights = prior.draw(count, rng), np.full(count, 1.0 / count)
@@ -222,18 +224,29 @@ def _recordings(previous: Posterior | None) -> int:
     return 0 if previous is None else int(previous.notes["recordings"])
 
 
-def _ranges(settings: CalibrateSettings) -> list[tuple[float, float]]:
-    """Bounds of fibre, cross-fibre and endocardial velocity, mm/ms, and of site times, ms."""
+def calibration_ranges(settings: CalibrateSettings) -> list[tuple[float, float]]:
+    """Lowest and highest fibre, cross-fibre and endocardial velocity, mm/ms; the last (0, 0) without a fast layer.
+
+    Raises
+    ------
+    SettingsError
+        A lowest above its highest, no cross-fibre velocity below the fibre's, or a prior that is off its range.
+    """
     ranges = [
         settings.velocity_fibre_m_per_s,
         settings.velocity_cross_m_per_s,
         settings.velocity_endocardium_m_per_s if settings.fast_endocardium else (0.0, 0.0),
-        (0.0, settings.latest_site_ms),
     ]
     low, high = np.array(ranges).T
     if (low > high).any() or low[1] > high[0]:
         raise SettingsError(
             "[calibrate] velocity ranges: each needs low ≤ high, and cross-fibre must be able to be slower"
+        )
+    mean, sd = settings.velocity_fibre_prior_m_per_s
+    if not (sd > 0.0 and low[0] - 2.0 * sd <= mean <= high[0] + 2.0 * sd):
+        raise SettingsError(
+            f"[calibrate] velocity_fibre_prior_m_per_s: found {mean:g} and {sd:g}, expected a mean within the range "
+            f"{low[0]:g} to {high[0]:g} m/s and a standard deviation above 0"
         )
     return ranges
 
