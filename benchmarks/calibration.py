@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from drawn_patients import TISSUE, Patient, drawn_patient, recorded
+from drawn_patients import TISSUE, Patient, drawn_patient, followed_velocities, recorded
 from drawn_truth import DATA, data, skipped
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 from table import Row, listed, options, row, show
 
-from cardiotwin.calibration import Posterior, calibrate
+from cardiotwin.calibration import Posterior, calibrate, calibration_ranges
 from cardiotwin.ecg import Ecg, eikonal_ecg, electrode_weights, leads_from_electrodes
 from cardiotwin.eikonal import prepare, solve
 from cardiotwin.electrodes import Electrodes, default_electrodes
@@ -28,6 +28,7 @@ from cardiotwin.errors import CardioTwinError
 from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
+from cardiotwin.qrs_prior import velocities_drawn
 from cardiotwin.settings import CalibrateSettings
 from cardiotwin.tissue import Velocities
 
@@ -40,12 +41,17 @@ MEMBERS = 16
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """How near one posterior is to the truth; lengths in mm, times in ms, velocity errors relative."""
+    """How near one posterior is to the truth; lengths in mm, times in ms, velocity errors relative.
+
+    `followed` are those of the endocardial and the cross velocity against the ones that an eikonal front needs to
+    follow the true beat (`followed_velocities`).
+    """
 
     correlation: float
     endocardium: float
     cross: float
     fibre: float
+    followed: tuple[float, float]
     inside: tuple[bool, ...]
     activation: float
     spread: float
@@ -63,12 +69,15 @@ def score(patient: Patient, settings: CalibrateSettings) -> Score:
     true = {name: float(getattr(patient.velocities, name)) for name in ("endocardium", "cross", "fibre")}
     found = {name: posterior.interval(getattr(posterior, f"velocity_{name}")) for name in true}
     error = {name: found[name][1] / true[name] - 1.0 for name in true}
+    best = followed_velocities(patient)
+    followed = tuple(found[name][1] / float(getattr(best, name)) - 1.0 for name in ("endocardium", "cross"))
     first = posterior.site_positions[np.arange(len(posterior.weights)), posterior.site_times_ms.argmin(axis=1)]
     away = np.linalg.norm(first - patient.sites[patient.site_times_ms.argmin()], axis=1)
     activation, spread = activation_error(patient, heart, posterior)
     return Score(
         float(posterior.weights @ posterior.correlation),
         **error,
+        followed=(followed[0], followed[1]),
         inside=tuple(found[name][0] <= true[name] <= found[name][2] for name in true),
         activation=activation,
         spread=spread,
@@ -104,8 +113,9 @@ def patient_rows(n_patients: int) -> Iterable[Row]:
             continue
         scores.append(one)
         note = (
-            f"endocardial {one.endocardium:+.0%}, cross {one.cross:+.0%}, fibre {one.fibre:+.0%}, inside {one.inside}; "
-            f"activation {one.activation:.1f} ms (ensemble's deviation {one.spread:.1f}); earliest site "
+            f"endocardial {one.endocardium:+.0%}, cross {one.cross:+.0%}, fibre {one.fibre:+.0%} "
+            f"(of what follows the true beat: endocardial {one.followed[0]:+.0%}, cross {one.followed[1]:+.0%}); "
+            f"inside {one.inside}; activation {one.activation:.1f} ms (ensemble's deviation {one.spread:.1f}); earliest site "
             f"{one.earliest:.0f} mm; {one.wall_s:.0f} s, processor {one.processor_s:.0f} s"
         )
         yield row(f"patient {seed}: QRS correlation", one.correlation, "1", note=note)
@@ -127,6 +137,10 @@ def patient_summary(scores: list[Score], refused: int) -> list[Row]:
         line("patients: QRS correlation", [s.correlation for s in scores], "1", 0.95, least=True),
         line("patients: endocardial velocity, error", [abs(s.endocardium) for s in scores], "1", 0.10),
         line("patients: sheet velocity, error", [abs(s.cross) for s in scores], "1", 0.10),
+        line(
+            "patients: endocardial velocity, of what follows the beat", [abs(s.followed[0]) for s in scores], "1", 0.10
+        ),
+        line("patients: sheet velocity, of what follows the beat", [abs(s.followed[1]) for s in scores], "1", 0.10),
         line("patients: activation, mean error", [s.activation for s in scores], "ms", 12.0),
         line("patients: earliest site, error", [s.earliest for s in scores], "mm", 10.0),
         row("patients: velocities in their 90 % interval", float(inside.mean()), "1", note=str(inside.mean(axis=0))),
@@ -153,11 +167,8 @@ def small_heart() -> Heart:
 
 def drawn_from_prior(heart: Heart, electrodes: Electrodes, rng: np.random.Generator) -> tuple[Velocities, Ecg]:
     """Velocities, sites and times from the prior of the calibration, and an ECG with an error of the stated kind."""
-    ranges = (SMALL.velocity_fibre_m_per_s, SMALL.velocity_cross_m_per_s, SMALL.velocity_endocardium_m_per_s)
-    speed = [1.0, 2.0, 0.0]
-    while speed[1] > speed[0]:
-        speed = [float(rng.uniform(*both)) for both in ranges]
-    velocities = Velocities(*speed)
+    speed = velocities_drawn(calibration_ranges(SMALL), SMALL.velocity_fibre_prior_m_per_s, 1, rng)[0]
+    velocities = Velocities(*map(float, speed))
     sites = rng.choice(heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM), SMALL.n_sites)
     onsets = rng.uniform(0.0, SMALL.latest_site_ms, SMALL.n_sites)
     times = solve(prepare(heart, TISSUE), [velocities], sites[None], onsets[None] - onsets.min())[0]

@@ -20,7 +20,7 @@ from cardiotwin.progress import Progress, part, silent
 from cardiotwin.qrs import BEFORE_MS, qrs_edges
 from cardiotwin.qrs_model import QrsModel, measured_qrs, qrs_model, threads
 from cardiotwin.qrs_prior import QrsPrior
-from cardiotwin.sequential_monte_carlo import Run, temper
+from cardiotwin.sequential_monte_carlo import Run, apart, temper, together
 from cardiotwin.settings import CalibrateSettings, TissueSettings
 from cardiotwin.site_library import SiteLibrary
 from cardiotwin.tissue import Velocities
@@ -138,7 +138,8 @@ def calibrate(
     Raises
     ------
     QualityGate
-        Fewer than three usable independent leads, no QRS complex, or an ensemble that collapsed onto few members.
+        Fewer than three usable independent leads, no QRS complex, an ensemble that collapsed onto few members, or
+        independent populations that did not arrive at the same velocities.
     InputRejected
         No ECG at all, or `previous` knows as many recordings as are given.
 
@@ -159,7 +160,7 @@ def calibrate(
             f"calibration: the earlier posterior has {known} ECGs, expected fewer than the {len(ecgs)} given"
         )
     measured = measured_qrs(ecgs, electrodes)
-    ranges = _ranges(settings)
+    ranges = [*calibration_ranges(settings), (0.0, settings.latest_site_ms)]
     rng = np.random.default_rng(settings.seed)
 
     def fitted(particles: np.ndarray, *, exact: bool = False) -> np.ndarray:
@@ -181,26 +182,40 @@ def calibrate(
             progress=part(progress, 0.0, 0.5),
         )
         low, high = np.array(ranges).T
-        prior = QrsPrior(low, high, model.library.near, model.library.far, settings.n_sites)
+        prior = QrsPrior(
+            low, high, model.library.near, model.library.far, settings.n_sites, settings.velocity_fibre_prior_m_per_s
+        )
         if previous is None:
             count = _FIRST_DRAWS * settings.n_particles
             particles, weights = prior.draw(count, rng), np.full(count, 1.0 / count)
         else:
             particles, weights = _particles_of(previous, prior, model.library), previous.weights
-        run = temper(
-            particles,
-            weights,
-            evaluate,
-            prior.moves(),
-            size=settings.n_particles,
-            n_sweeps=settings.n_moves,
-            rng=rng,
-            progress=part(progress, 0.5, 1.0),
-        )
-        complexes = fitted(run.particles, exact=True)
-    return _posterior(run, prior, model, complexes, len(ecgs))
+        runs = [
+            temper(
+                particles[number::POPULATIONS],
+                _share(weights[number::POPULATIONS]),
+                evaluate,
+                prior.moves(),
+                size=-(-settings.n_particles // POPULATIONS),
+                n_sweeps=settings.n_moves,
+                rng=stream,
+                progress=part(progress, 0.5 + 0.5 * number / POPULATIONS, 0.5 + 0.5 * (number + 1) / POPULATIONS),
+            )
+            for number, stream in enumerate(rng.spawn(POPULATIONS))
+        ]
+        complexes = fitted(together(runs).particles, exact=True)
+        notes = _convergence(runs, prior, model)
+        if previous is not None:
+            notes |= _surprise(model, fitted(particles), weights, known)
+    return _posterior(together(runs), prior, model, complexes, len(ecgs), notes)
 
 
+POPULATIONS = 2
+"""Independent ones: that they agree is what convergence is judged by."""
+MOST_APART = 2.0
+"""Means of a velocity in two populations, in standard deviations within them."""
+LEAST_CHANCE = 0.01
+"""Below, a new ECG is told to contradict the earlier ensemble."""
 _FIRST_DRAWS = 4  # prior draws for each particle: the first reweighting chooses among them
 _LEAST_DISTINCT = 0.2  # of the ensemble; below, it says more about the sampler than about the heart
 
@@ -209,18 +224,29 @@ def _recordings(previous: Posterior | None) -> int:
     return 0 if previous is None else int(previous.notes["recordings"])
 
 
-def _ranges(settings: CalibrateSettings) -> list[tuple[float, float]]:
-    """Bounds of fibre, cross-fibre and endocardial velocity, mm/ms, and of site times, ms."""
+def calibration_ranges(settings: CalibrateSettings) -> list[tuple[float, float]]:
+    """Lowest and highest fibre, cross-fibre and endocardial velocity, mm/ms; the last (0, 0) without a fast layer.
+
+    Raises
+    ------
+    SettingsError
+        A lowest above its highest, no cross-fibre velocity below the fibre's, or a prior that is off its range.
+    """
     ranges = [
         settings.velocity_fibre_m_per_s,
         settings.velocity_cross_m_per_s,
         settings.velocity_endocardium_m_per_s if settings.fast_endocardium else (0.0, 0.0),
-        (0.0, settings.latest_site_ms),
     ]
     low, high = np.array(ranges).T
     if (low > high).any() or low[1] > high[0]:
         raise SettingsError(
             "[calibrate] velocity ranges: each needs low ≤ high, and cross-fibre must be able to be slower"
+        )
+    mean, sd = settings.velocity_fibre_prior_m_per_s
+    if not (sd > 0.0 and low[0] - 2.0 * sd <= mean <= high[0] + 2.0 * sd):
+        raise SettingsError(
+            f"[calibrate] velocity_fibre_prior_m_per_s: found {mean:g} and {sd:g}, expected a mean within the range "
+            f"{low[0]:g} to {high[0]:g} m/s and a standard deviation above 0"
         )
     return ranges
 
@@ -235,7 +261,54 @@ def _particles_of(previous: Posterior, prior: QrsPrior, library: SiteLibrary) ->
     return np.column_stack([previous.velocity_fibre, previous.velocity_cross, fast, sites, previous.site_times_ms])
 
 
-def _posterior(run: Run, prior: QrsPrior, model: QrsModel, complexes: np.ndarray, n_recordings: int) -> Posterior:
+def _share(weights: np.ndarray) -> np.ndarray:
+    return weights / weights.sum()
+
+
+def _convergence(runs: Sequence[Run], prior: QrsPrior, model: QrsModel) -> dict[str, float | str]:
+    """How far the populations are apart; refuses those that do not agree on a velocity."""
+    names = ("fibre", "cross-fibre", "endocardial")
+    velocity = {name: apart([run.particles[:, k] for run in runs]) for k, name in enumerate(names)}
+    worst = max(velocity, key=lambda name: velocity[name])
+    if velocity[worst] > MOST_APART:
+        means = " and ".join(f"{run.particles[:, names.index(worst)].mean():.2f}" for run in runs)
+        raise QualityGate(
+            f"calibration: not converged. Two independent populations found {means} m/s for the {worst} velocity, "
+            f"{velocity[worst]:.1f} standard deviations apart, expected at most {MOST_APART:g}; "
+            "raise `n_particles` or `n_moves` in [calibrate]"
+        )
+    return {
+        "populations apart, velocities": velocity[worst],
+        "populations apart, earliest site": apart([_earliest(run.particles, prior, model) for run in runs]),
+    }
+
+
+def _earliest(particles: np.ndarray, prior: QrsPrior, model: QrsModel) -> np.ndarray:
+    """(n, 3) mm."""
+    first = prior.times(particles).argmin(axis=1)
+    return model.library.positions[prior.sites(particles)[np.arange(len(particles)), first]]
+
+
+def _surprise(model: QrsModel, complexes: np.ndarray, weights: np.ndarray, known: int) -> dict[str, float | str]:
+    """Whether the earlier ensemble expected the new recordings."""
+    chance = model.chance(complexes, weights, known)
+    notes: dict[str, float | str] = {"chance of the new ECG": chance}
+    if chance < LEAST_CHANCE:
+        notes["drift"] = (
+            f"the new ECG contradicts what was known (a misfit as large has a chance of {chance:.2g}): the heart, the "
+            "electrodes or the patient may have changed; compare both versions before the new one is used"
+        )
+    return notes
+
+
+def _posterior(
+    run: Run,
+    prior: QrsPrior,
+    model: QrsModel,
+    complexes: np.ndarray,
+    n_recordings: int,
+    found: dict[str, float | str],
+) -> Posterior:
     particles, measured = run.particles, model.measured
     distinct = len(np.unique(particles, axis=0))
     if distinct < _LEAST_DISTINCT * len(particles):
@@ -260,6 +333,7 @@ def _posterior(run: Run, prior: QrsPrior, model: QrsModel, complexes: np.ndarray
         "measured QRS, ms": measured.duration_ms,
         "fitted QRS, ms": float(np.median(durations)),
     }
+    notes |= found
     notes |= {f"ECG {k + 1}": note for k, note in enumerate(measured.notes)}
     return Posterior(
         weights=np.full(len(particles), 1.0 / len(particles)),

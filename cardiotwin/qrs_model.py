@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+from scipy.stats import f as f_distribution
 
 from cardiotwin.ecg import Ecg, depolarisation, electrode_weights, lead_matrix
 from cardiotwin.eikonal import conducting_tets, prepare, solve
@@ -200,11 +201,36 @@ class QrsModel:
         leaves a Student likelihood in the mean squared residual. Several recordings of one heart share the model's
         error: they average the noise, and do not count the same evidence twice.
         """
-        residual = fitted[:, None] - self.measured.mv[None, :n_recordings]
-        mean_square = (residual**2).mean(axis=(1, 2, 3))
+        shape, rate = self._error_variance(fitted, slice(0, n_recordings))
+        return -shape * np.log(rate)
+
+    def _error_variance(self, fitted: np.ndarray, recordings: slice) -> tuple[float, np.ndarray]:
+        """Shape, and (n_members,) rate, of the inverse gamma distribution of σ² after these recordings."""
         half = 0.5 * self.measured.n_effective
         scale = self.measured.noise**2 + LEAST_DISCREPANCY**2
-        return -(1.0 + half) * np.log(scale + half * mean_square)
+        return 1.0 + half, scale + half * self._misfit(fitted, recordings)
+
+    def _misfit(self, fitted: np.ndarray, recordings: slice) -> np.ndarray:
+        """(n_members,) mean squared residual."""
+        residual = fitted[:, None] - self.measured.mv[None, recordings]
+        return np.asarray((residual**2).mean(axis=(1, 2, 3)))
+
+    def chance(self, fitted: np.ndarray, weights: np.ndarray, known: int) -> float:
+        """Of a misfit at least as large as that of the recordings after the first `known`, under those.
+
+        Posterior-predictive (Gelman, Meng & Stern 1996): with σ² from the inverse gamma of the known recordings, the
+        mean square of n independent new residuals over its scale has an F distribution.
+
+        Parameters
+        ----------
+        fitted : (n_members, n_leads, n_samples) float
+            Complexes of the ensemble that knew only the first.
+        weights : (n_members,) float
+            Of its members.
+        """
+        shape, rate = self._error_variance(fitted, slice(0, known))
+        ratio = self._misfit(fitted, slice(known, None)) * shape / rate
+        return float(weights @ f_distribution.sf(ratio, self.measured.n_effective, 2.0 * shape))
 
 
 def qrs_model(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cardiotwin.sequential_monte_carlo import Proposal, Propose
 
@@ -13,7 +14,9 @@ from cardiotwin.sequential_monte_carlo import Proposal, Propose
 class QrsPrior:
     """Uniform over velocities (cross not above fibre), endocardial nodes and times; also how moves are proposed.
 
-    A particle is one row: fibre, cross and endocardial velocity, the sites, then their times.
+    But for the fibre velocity, of which an ECG says little (Camps 2021, doi 10.1016/j.media.2021.102143): that has the
+    mean and standard deviation in `fibre`, mm/ms. A particle is one row: fibre, cross and endocardial velocity, the
+    sites, then their times.
     """
 
     low: np.ndarray
@@ -21,16 +24,14 @@ class QrsPrior:
     near: tuple[np.ndarray, ...]
     far: tuple[np.ndarray, ...]
     n_sites: int
+    fibre: tuple[float, float]
 
     def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """(count, 3 + 2 n_sites) particles."""
-        speeds = np.empty((0, 3))
-        while len(speeds) < count:
-            tried = rng.uniform(self.low[:3], self.high[:3], (count, 3))
-            speeds = np.concatenate([speeds, tried[tried[:, 1] <= tried[:, 0]]])
+        speeds = velocities_drawn(np.column_stack([self.low, self.high])[:3], self.fibre, count, rng)
         sites = rng.integers(len(self.near), size=(count, self.n_sites))
         times = rng.uniform(self.low[3], self.high[3], (count, self.n_sites))
-        return np.column_stack([speeds[:count], sites, times])
+        return np.column_stack([speeds, sites, times])
 
     def sites(self, particles: np.ndarray) -> np.ndarray:
         """(n, n_sites) int64 rows of the library."""
@@ -53,7 +54,8 @@ class QrsPrior:
         which = np.where(rng.random((len(particles), 1)) < 0.5, alone, 1.0)
         steps = scale * spread * which * rng.standard_normal((len(particles), 3))
         tried[:, :3] = _reflected(particles[:, :3] + steps, self.low[:3], self.high[:3])
-        return tried, np.where(tried[:, 1] <= tried[:, 0], 0.0, -np.inf)
+        rise = _log_normal_density(tried[:, 0], self.fibre) - _log_normal_density(particles[:, 0], self.fibre)
+        return tried, np.where(tried[:, 1] <= tried[:, 0], rise, -np.inf)
 
     def _step_near(self, particles: np.ndarray, scale: float, rng: np.random.Generator) -> Proposal:
         return self._step(particles, self.near, rng)
@@ -98,3 +100,20 @@ def _reflected(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndar
     width = np.where(high > low, high - low, 1.0)
     folded = np.mod(values - low, 2.0 * width)
     return np.where(high > low, low + np.minimum(folded, 2.0 * width - folded), low)
+
+
+def _log_normal_density(values: np.ndarray, mean_and_sd: tuple[float, float]) -> np.ndarray:
+    """But for a constant."""
+    mean, sd = mean_and_sd
+    return np.asarray(-0.5 * ((values - mean) / sd) ** 2)
+
+
+def velocities_drawn(ranges: ArrayLike, fibre: tuple[float, float], count: int, rng: np.random.Generator) -> np.ndarray:
+    """(count, 3) fibre, cross and endocardial velocities of the prior, mm/ms; `ranges` (3, 2) lowest and highest."""
+    low, high = np.asarray(ranges).T
+    speeds = np.empty((0, 3))
+    while len(speeds) < count:
+        tried = rng.uniform(low, high, (4 * count, 3))
+        likely = np.log(rng.random(len(tried))) < _log_normal_density(tried[:, 0], fibre)
+        speeds = np.concatenate([speeds, tried[likely & (tried[:, 1] <= tried[:, 0])]])
+    return speeds[:count]

@@ -49,6 +49,35 @@ class Run:
     ancestors: int
 
 
+def together(runs: Sequence[Run]) -> Run:
+    """Populations of one target as one, each with the same weight; exponents are the longest run's."""
+    return Run(
+        np.concatenate([run.particles for run in runs]),
+        max((run.exponents for run in runs), key=len),
+        float(np.mean([run.acceptance for run in runs])),
+        float(np.sum([run.effective for run in runs])),
+        int(np.sum([run.ancestors for run in runs])),
+    )
+
+
+def apart(populations: Sequence[np.ndarray]) -> float:
+    """How far the means of populations lie apart, in standard deviations within them.
+
+    0.3 where each is worth twenty independent draws of one distribution; infinite where they collapsed onto different
+    points. The idea of several chains from different starts (Gelman & Rubin 1992, doi 10.1214/ss/1177011136).
+
+    Parameters
+    ----------
+    populations : sequence of (n,) or (n, d) float
+        With d, the standard deviation is that of the distance.
+    """
+    rows = [np.reshape(one, (len(one), -1)) for one in populations]
+    means = np.array([one.mean(axis=0) for one in rows])
+    within = np.sqrt(np.mean([one.var(axis=0).sum() for one in rows]))
+    between = max(float(np.linalg.norm(a - b)) for a in means for b in means)
+    return between / float(within) if within > 0.0 else (np.inf if between > 0.0 else 0.0)
+
+
 def temper(
     particles: np.ndarray,
     weights: np.ndarray,

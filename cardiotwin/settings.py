@@ -174,6 +174,9 @@ class CalibrateSettings(Section):
     n_moves: int = Field(3, ge=1, le=50)
     fast_endocardium: bool = True
     velocity_fibre_m_per_s: tuple[float, float] = (0.3, 1.0)
+    velocity_fibre_prior_m_per_s: tuple[float, float] = Field(
+        (0.65, 0.10), description="mean and standard deviation before the ECG, which says little of it"
+    )
     velocity_cross_m_per_s: tuple[float, float] = (0.15, 0.6)
     velocity_endocardium_m_per_s: tuple[float, float] = (0.7, 2.0)
     latest_site_ms: float = Field(20.0, ge=0, le=100)

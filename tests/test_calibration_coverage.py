@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from ellipsoid_heart import ellipsoid_heart, endocardial_nodes_near
 
-from cardiotwin.calibration import calibrate
+from cardiotwin.calibration import calibrate, calibration_ranges
 from cardiotwin.ecg import LEADS, Ecg, eikonal_ecg, electrode_weights
 from cardiotwin.eikonal import activation_times
 from cardiotwin.electrodes import default_electrodes
 from cardiotwin.heart import LEFT, RIGHT
+from cardiotwin.qrs_prior import velocities_drawn
 from cardiotwin.settings import CalibrateSettings, TissueSettings
 from cardiotwin.tissue import Velocities
 
@@ -22,10 +23,8 @@ def drawn(heart, electrodes, rng) -> tuple[Velocities, Ecg]:
     From the prior, since intervals promise nine in ten only then; and truths from its middle alone lie in its own 90 %
     interval, whatever the ECG says.
     """
-    fibre, cross = rng.uniform(*PRIOR.velocity_fibre_m_per_s), rng.uniform(*PRIOR.velocity_cross_m_per_s)
-    while cross > fibre:
-        fibre, cross = rng.uniform(*PRIOR.velocity_fibre_m_per_s), rng.uniform(*PRIOR.velocity_cross_m_per_s)
-    truth = Velocities(fibre, cross)
+    speeds = velocities_drawn(calibration_ranges(PRIOR), PRIOR.velocity_fibre_prior_m_per_s, 1, rng)[0]
+    truth = Velocities(float(speeds[0]), float(speeds[1]))
     where = [
         (LEFT, rng.uniform(0.3, 0.7), rng.uniform(-60, 60)),
         (LEFT, rng.uniform(0.3, 0.7), rng.uniform(90, 200)),

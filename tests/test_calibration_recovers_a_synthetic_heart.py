@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from ellipsoid_heart import ellipsoid_heart, endocardial_nodes_near
 
+from cardiotwin import calibration
 from cardiotwin.calibration import Posterior, calibrate
 from cardiotwin.ecg import LEADS, Ecg, eikonal_ecg, electrode_weights
 from cardiotwin.eikonal import activation_times
 from cardiotwin.electrodes import default_electrodes
 from cardiotwin.errors import InputRejected, QualityGate
 from cardiotwin.heart import LEFT, RIGHT
+from cardiotwin.sequential_monte_carlo import Run
 from cardiotwin.settings import CalibrateSettings, TissueSettings
 from cardiotwin.tissue import Velocities
 
@@ -43,8 +45,9 @@ def electrodes(fine):
     return default_electrodes(fine)
 
 
-def recording(heart, electrodes, seed: int, beats: int = 6) -> Ecg:
-    times = activation_times(heart, TRUTH, endocardial_nodes_near(heart, SITES), ONSETS_MS, TISSUE)
+def recording(heart, electrodes, seed: int, beats: int = 6, sites=SITES) -> Ecg:
+    nodes = endocardial_nodes_near(heart, sites)
+    times = activation_times(heart, TRUTH, nodes, ONSETS_MS[: len(sites)], TISSUE)
     sigma = np.tile([TRUTH.fibre**2, TRUTH.cross**2, TRUTH.cross**2], (len(heart.mesh.tets), 1))
     weights = electrode_weights(heart, electrodes, sigma, np.ones(len(heart.mesh.tets), bool))
     beat = eikonal_ecg(electrodes.names, weights, times, duration_ms=500.0, repolarisation_ms=280.0 + 0.7 * times).mv
@@ -87,12 +90,40 @@ def test_a_second_ecg_updates_the_first_posterior_cheaply(fine, coarse, electrod
     assert not np.array_equal(updated.velocity_fibre, posterior.velocity_fibre)
     low, _, high = updated.interval(updated.velocity_cross, mass=0.95)
     assert low < TRUTH.cross < high
+    assert updated.notes["chance of the new ECG"] > 0.05
+    assert "drift" not in updated.notes
     with pytest.raises(InputRejected, match="expected fewer"):
         calibrate(coarse, both[:1], electrodes, SETTINGS, TISSUE, previous=posterior)
 
 
+def test_an_ecg_that_contradicts_the_first_is_told(fine, coarse, electrodes, posterior):
+    """Left bundle branch block: from the right ventricle alone."""
+    both = [recording(fine, electrodes, 0), recording(fine, electrodes, 1, sites=SITES[2:])]
+    quick = SETTINGS.model_copy(update={"n_moves": 1})
+    updated = calibrate(coarse, both, electrodes, quick, TISSUE, previous=posterior)
+    assert updated.notes["chance of the new ECG"] < 0.01
+    assert "contradicts what was known" in updated.notes["drift"]
+
+
+def test_populations_that_disagree_are_not_converged(fine, coarse, electrodes, monkeypatch):
+    """Whatever the reason: here two were not allowed to move from where they started."""
+    starts = iter((0.1, 0.9))
+
+    def stuck(particles, weights, evaluate, moves, *, size, **_):
+        at = next(starts)
+        low, high = particles[:, :3].min(axis=0), particles[:, :3].max(axis=0)
+        tight = np.random.default_rng(0).uniform(at - 0.05, at + 0.05, (size, 3))
+        kept = np.resize(particles, (size, particles.shape[1]))
+        kept[:, :3] = low + tight * (high - low)
+        return Run(kept, np.ones(1), 0.3, float(size), size)
+
+    monkeypatch.setattr(calibration, "temper", stuck)
+    with pytest.raises(QualityGate, match=r"not converged.*raise `n_particles`"):
+        calibrate(coarse, [recording(fine, electrodes, 0)], electrodes, SETTINGS, TISSUE)
+
+
 def test_the_number_of_workers_changes_no_bit(fine, coarse, electrodes):
-    quick = SETTINGS.model_copy(update={"n_particles": 8, "n_moves": 1, "n_candidates": 16})
+    quick = SETTINGS.model_copy(update={"n_particles": 24, "n_moves": 1, "n_candidates": 16})
     ecg = recording(fine, electrodes, 0)
     one, two = (calibrate(coarse, [ecg], electrodes, quick, TISSUE, workers=n) for n in (1, 2))
     for field in ("velocity_fibre", "site_positions", "fitted"):

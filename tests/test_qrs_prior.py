@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cardiotwin.qrs_prior import QrsPrior
+from cardiotwin.qrs_prior import QrsPrior, velocities_drawn
 from cardiotwin.sequential_monte_carlo import temper
 
 LOW, HIGH = np.array([0.4, 0.2, 0.5, 0.0]), np.array([0.9, 0.6, 3.0, 20.0])
@@ -17,7 +17,9 @@ def prior():
     trail = {5: {4, 5, 6}, 6: {5, 6, 7}, 7: {6, 7}}
     near = {**crowd, **trail, 4: crowd[4] | {5}}
     far = {i: set().union(*(near[j] for j in near[i])) for i in near}
-    return QrsPrior(LOW, HIGH, *(tuple(np.array(sorted(around[i])) for i in around) for around in (near, far)), N_SITES)
+    return QrsPrior(
+        LOW, HIGH, *(tuple(np.array(sorted(around[i])) for i in around) for around in (near, far)), N_SITES, (0.6, 0.1)
+    )
 
 
 def walked(prior, moves, seed=0):
@@ -42,8 +44,8 @@ def test_every_place_stays_equally_likely_however_many_neighbours_it_has(prior, 
     assert np.abs(share - 1 / 8).max() < 5 * np.sqrt(1 / 8 * 7 / 8 / sites.size), f"shares {share}"
 
 
-def test_a_whole_sweep_leaves_velocities_and_times_uniform(prior):
-    """Cross-fibre velocity not above the fibre's: the rest of the rectangle stays evenly filled."""
+def test_a_whole_sweep_leaves_velocities_and_times_as_the_prior_has_them(prior):
+    """Cross-fibre velocity not above the fibre's, which has a mean; the rest is evenly filled."""
     particles = walked(prior, prior.moves())
     fresh = prior.draw(400_000, np.random.default_rng(1))
     times = prior.times(particles)
@@ -53,3 +55,12 @@ def test_a_whole_sweep_leaves_velocities_and_times_uniform(prior):
         edges = np.quantile(fresh[:, column], np.linspace(0, 1, 9)[1:-1])
         share = np.bincount(np.searchsorted(edges, particles[:, column]), minlength=8) / SIZE
         assert np.abs(share - 1 / 8).max() < 5 * np.sqrt(1 / 8 * 7 / 8 / SIZE), f"column {column}: shares {share}"
+
+
+def test_the_fibre_velocity_has_its_mean_and_spread_and_the_others_none():
+    wide = np.array([[0.1, 1.4], [0.05, 0.06], [0.5, 3.0]])
+    fibre, cross, fast = velocities_drawn(wide, (0.65, 0.1), 40_000, np.random.default_rng(2)).T
+    assert fibre.mean() == pytest.approx(0.65, abs=0.003)
+    assert fibre.std() == pytest.approx(0.1, rel=0.03)
+    assert fast.mean() == pytest.approx(1.75, abs=0.02)
+    assert cross.std() == pytest.approx(0.01 / np.sqrt(12), rel=0.03)

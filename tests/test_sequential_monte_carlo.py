@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cardiotwin.sequential_monte_carlo import temper
+from cardiotwin.sequential_monte_carlo import apart, temper
 
 CENTRE, SD = np.array([0.3, -0.5]), np.array([0.2, 0.05])
 SIZE = 600
@@ -97,3 +97,14 @@ def test_a_walk_with_uneven_choices_is_corrected_by_its_ratio():
     ).particles[:, 0]
     share = np.bincount(end.astype(int), minlength=6) / len(end)
     np.testing.assert_allclose(share, 1 / 6, atol=0.025)
+
+
+def test_populations_are_as_far_apart_as_their_means_in_their_own_standard_deviations():
+    rng = np.random.default_rng(3)
+    one, other = rng.normal(0.0, 2.0, 4000), rng.normal(3.0, 2.0, 4000)
+    assert apart([one, other]) == pytest.approx(1.5, rel=0.05)
+    assert apart([one, one + 0.0]) == 0.0
+    places = rng.normal(0.0, 1.0, (2, 4000, 3)) + np.array([[[0.0, 0.0, 0.0]], [[3.0, 0.0, 4.0]]])
+    assert apart(list(places)) == pytest.approx(5.0 / np.sqrt(3.0), rel=0.05)
+    assert apart([np.full(5, 1.0), np.full(5, 2.0)]) == np.inf, "collapsed, each onto its own answer"
+    assert apart([np.ones(5), np.ones(5)]) == 0.0

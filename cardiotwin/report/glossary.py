@@ -77,6 +77,18 @@ CALIBRATION = {
         "first guesses from which all members descend",
         "20 or more: fewer, and the intervals rest on few guesses",
     ),
+    "populations apart, velocities": (
+        "how far two independent populations' means of the worst velocity lie apart, in standard deviations",
+        "below 1; above 2 is refused as not converged",
+    ),
+    "populations apart, earliest site": (
+        "the same of the place that fires first",
+        "below 1; more, and there are several answers, of which each population found some",
+    ),
+    "chance of the new ECG": (
+        "of a misfit as large as the new ECG's, under the ensemble that did not know it",
+        "0.05 or more; below 0.01 something has changed",
+    ),
     "tempering steps": (
         "steps in which the weight of the ECG was raised from none to full",
         "no scale: more where the ECG says more",
