@@ -115,8 +115,8 @@ def patient_rows(n_patients: int) -> Iterable[Row]:
         note = (
             f"endocardial {one.endocardium:+.0%}, cross {one.cross:+.0%}, fibre {one.fibre:+.0%} "
             f"(of what follows the true beat: endocardial {one.followed[0]:+.0%}, cross {one.followed[1]:+.0%}); "
-            f"inside {one.inside}; activation {one.activation:.1f} ms (ensemble's deviation {one.spread:.1f}); earliest site "
-            f"{one.earliest:.0f} mm; {one.wall_s:.0f} s, processor {one.processor_s:.0f} s"
+            f"inside {one.inside}; activation {one.activation:.1f} ms (ensemble's deviation {one.spread:.1f}); "
+            f"earliest site {one.earliest:.0f} mm; {one.wall_s:.0f} s, processor {one.processor_s:.0f} s"
         )
         yield row(f"patient {seed}: QRS correlation", one.correlation, "1", note=note)
     yield from patient_summary(scores, refused)

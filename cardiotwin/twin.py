@@ -423,13 +423,18 @@ class Twin:
         )
 
     def _doubtful(self, one: Planned) -> str:
-        """What an automatic segmentation says of its slices and right ventricle; the rest of it need not be read."""
-        if one.step.name != "segment":
+        """What a segmentation says of its slices and right ventricle, a mesh of its holes; the rest is not read."""
+        if one.step.name not in ("segment", "mesh"):
             return ""
         try:
-            told = json.loads((self.store.path(one.key) / artefact.VALUE).read_bytes())["confidence"]
+            value = json.loads((self.store.path(one.key) / artefact.VALUE).read_bytes())
+            told = value["notes"] if one.step.name == "mesh" else value["confidence"]
         except (OSError, ValueError, KeyError) as error:
-            raise IntegrityError(f"segment: its result cannot be read ({error}); remove stages/{one.key}") from error
+            raise IntegrityError(
+                f"{one.step.name}: its result cannot be read ({error}); remove stages/{one.key}"
+            ) from error
+        if one.step.name == "mesh":
+            return " ".join(note for note in told if note.startswith("The drawn heart has"))
         said = [told.get("doubtful", ""), told.get("right_ventricle_doubtful", "")]
         return "; ".join(one for one in said if one and one != "none") or str(said[0])
 

@@ -52,7 +52,9 @@ def as_heart(mesh: Mesh, edge_mm: float, fibre, tissue_class: np.ndarray | None 
     frame = np.linalg.qr(np.column_stack([fibre, np.eye(3)[:, [1, 2]] + 0.1]))[0].T
     fibres, sheets, normals = (np.tile(axis, (n_tets, 1)) for axis in frame)
     faces = mesh.boundary_faces()
-    endocardial = (mesh.points[faces][:, :, 0] < 1e-9).all(axis=1)
+    a, b, c = np.moveaxis(mesh.points[faces], 1, 0)
+    outward = np.cross(b - a, c - a)
+    endocardial = (a[:, 0] < 0.5 * edge_mm) & (outward[:, 0] < -0.7 * np.linalg.norm(outward, axis=1))
     depth = mesh.points[:, 0] / mesh.points[:, 0].max()
     return Heart(
         mesh=mesh,

@@ -231,5 +231,5 @@ def test_the_real_label_map_gives_a_heart():
 
     path = real_data("lge_cmr_nifti", "labels_with_scar4.nii.gz")
     heart = build_heart(from_label_map(*read_label_map(path)), MeshSettings(edge_mm=2.5))
-    assert volume_ml(heart, heart.ventricle == LEFT) == pytest.approx(163.3, rel=0.02)  # it covers the apex
+    assert volume_ml(heart, heart.ventricle == LEFT) == pytest.approx(163.3, rel=0.01)
     assert volume_ml(heart, heart.tissue_class == CORE) == pytest.approx(5.27, rel=0.02)

@@ -6,6 +6,7 @@ from medium_blocks import block, left_end
 
 from cardiotwin.kernels.diffusion import operator
 from cardiotwin.kernels.lanes import LANES
+from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.reference.slab import lattice_bar, slab
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus
 
@@ -46,6 +47,28 @@ def test_the_tiled_operator_is_the_assembled_one():
     n = len(points)
     tiled = operator(points, tets, sigma, np.arange(n), n, 1.4, np.float64)
     assert dense(tiled, n) == pytest.approx(naive_operator(points, tets, sigma, 1.4), abs=1e-9)
+
+
+def test_faces_conduct_besides_as_triangles_do():
+    """Against gradients from the triangle's own plane, one after the other."""
+    points, tets, sigma = jiggled()
+    rng, n = np.random.default_rng(4), len(points)
+    faces = tets[rng.integers(len(tets), size=25)][:, [0, 2, 3]]
+    conductance = rng.uniform(0.5, 4.0, len(faces))
+    stiffness = np.zeros((n, n))
+    for face, strength in zip(faces, conductance, strict=True):
+        origin, first, second = points[face]
+        gradients = np.linalg.pinv(np.array([first - origin, second - origin]))
+        gradients = np.column_stack([-gradients.sum(axis=1), gradients])
+        area = 0.5 * np.linalg.norm(np.cross(first - origin, second - origin))
+        stiffness[np.ix_(face, face)] += strength * area * gradients.T @ gradients
+    mass = np.zeros(n)
+    np.add.at(mass, tets.ravel(), np.repeat(Mesh(points, tets).volumes / 4.0, 4))
+    expected = naive_operator(points, tets, sigma, 1.4) - stiffness / (1.4 * np.abs(mass)[:, None])
+    tiled = operator(
+        points, tets, sigma, np.arange(n), n, 1.4, np.float64, faces=faces.astype(np.int32), conductance=conductance
+    )
+    assert dense(tiled, n) == pytest.approx(expected, abs=1e-9)
 
 
 def test_tiles_know_their_neighbours():

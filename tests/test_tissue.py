@@ -1,5 +1,8 @@
 """Scar does not conduct, the border zone is slow, remodelled cells recover late."""
 
+from dataclasses import replace
+from itertools import combinations
+
 import numpy as np
 import pytest
 from cube_heart import block_heart, oblique_block_heart
@@ -122,7 +125,7 @@ def test_remodelled_cells_recover_later_and_conduct_as_fast():
 @pytest.mark.parametrize(("fibre", "tilt_deg"), [((0.0, 0.0, 1.0), 10.0), ((0.0, 1.0, 0.0), 25.0)])
 def test_waves_spread_over_a_fast_endocardium_at_the_velocity_asked_for(fibre, tilt_deg):
     """Though the wall under it holds it back, whichever way its fibres run: tuned as bulk, it reached 0.9."""
-    heart = oblique_block_heart((6.0, 60.0, 8.0), 1.0, tilt_deg, fibre)
+    heart = oblique_block_heart((6.0, 72.0, 16.0), 1.0, tilt_deg, fibre)
     depth, y = heart.mesh.points[:, 0], heart.mesh.points[:, 1]
     tissue = make_tissue(heart, Velocities(0.6, 0.3, 1.2), SETTINGS, dt_ms=DT_MS)
     seen = simulate(tissue, Protocol((Stimulus(np.flatnonzero(y <= 2.0), 0.0),), 300.0), dt_ms=DT_MS).activation_ms[0]
@@ -137,6 +140,21 @@ def test_electrodes_see_the_wall_and_not_the_fast_endocardium():
     assert fast.conductance.min() > 5.0 * plain.sigma.max()
     np.testing.assert_array_equal(fast.sigma, plain.sigma)
     assert not len(plain.faces)
+
+
+def test_only_living_endocardium_is_fast_and_slower_in_the_border_zone():
+    heart = block_heart((3, 12, 3), EDGE_MM)
+    y = heart.mesh.centroids[:, 1] / EDGE_MM
+    heart = replace(heart, tissue_class=np.select([y < 4, y < 8], [CORE, BORDER_ZONE], HEALTHY).astype(np.uint8))
+    tissue = make_tissue(heart, Velocities(0.6, 0.3, 1.2), SETTINGS, dt_ms=DT_MS)
+    owner = {tuple(sorted(face)): k for k, tet in enumerate(heart.mesh.tets) for face in combinations(tet.tolist(), 3)}
+    endocardial = [tuple(sorted(face)) for face in heart.faces[heart.surface == 2].tolist()]
+    alive = {face for face in endocardial if heart.tissue_class[owner[face]] != CORE}
+    assert {tuple(sorted(face)) for face in tissue.faces.tolist()} == alive
+    kinds = heart.tissue_class[[owner[tuple(sorted(face))] for face in tissue.faces.tolist()]]
+    slow, fast = (np.unique(tissue.conductance[kinds == kind]) for kind in (BORDER_ZONE, HEALTHY))
+    assert slow.size == fast.size == 1
+    assert slow[0] < 0.7 * fast[0]
 
 
 def test_the_fast_endocardium_leaves_the_wall_its_thickness():

@@ -14,6 +14,7 @@ from cardiotwin.report.facts import report_facts
 from cardiotwin.segmentation import Segmentation, left_wall, left_wall_ml
 from cardiotwin.segmentation.coding import right_wall_by_name
 from cardiotwin.segmentation.label_map import Segment, layered
+from cardiotwin.segmentation.walls import right_wall_drawn
 from cardiotwin.segments import heart_segments
 from cardiotwin.settings import LabelSettings, MeshSettings
 from cardiotwin.study import ObservationRecord, Provenance, Study
@@ -41,6 +42,24 @@ def test_without_a_right_ventricle_all_muscle_is_left():
     segmentation = drawn(right_wall=True)
     alone = replace(segmentation, labels=np.where(segmentation.labels == 3, 0, segmentation.labels).astype(np.uint8))
     np.testing.assert_array_equal(left_wall(alone), alone.labels == 2)
+
+
+@pytest.mark.parametrize(("open_share", "is_drawn"), [(0.3, True), (0.5, False)])
+def test_a_right_wall_is_drawn_where_it_surrounds_most_of_the_pool(open_share, is_drawn):
+    rows, columns = np.mgrid[-30:31, -30:31]
+    away, angle = np.hypot(rows, columns), np.arctan2(rows, columns) % (2 * np.pi)
+    wall = (away < 16) & (angle > open_share * 2 * np.pi)
+    labels = np.where(away < 12, 3, np.where(wall, 2, 0)).astype(np.uint8)
+    assert right_wall_drawn(labels[None], np.ones(2)) == is_drawn
+
+
+def test_where_there_is_a_signal_it_is_that_of_the_left_wall():
+    """As the automatic segmentation has it: the right wall was not looked at."""
+    segmentation = drawn(right_wall=True)
+    signal = np.full(segmentation.labels.shape, np.nan, np.float32)
+    signal[drawn_ventricles().myocardium] = 0.5
+    expected = drawn_ventricles().myocardium & (segmentation.labels == 2)
+    np.testing.assert_array_equal(left_wall(replace(segmentation, signal=signal)), expected)
 
 
 def test_a_right_wall_that_has_a_name_is_believed_wherever_it_lies():
