@@ -122,6 +122,7 @@ def test_remodelled_cells_recover_later_and_conduct_as_fast():
     assert speeds[1] == pytest.approx(speeds[0], rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fibre", "tilt_deg"), [((0.0, 0.0, 1.0), 10.0), ((0.0, 1.0, 0.0), 25.0)])
 def test_waves_spread_over_a_fast_endocardium_at_the_velocity_asked_for(fibre, tilt_deg):
     """Though the wall under it holds it back, whichever way its fibres run: tuned as bulk, it reached 0.9."""
@@ -157,6 +158,7 @@ def test_only_living_endocardium_is_fast_and_slower_in_the_border_zone():
     assert slow[0] < 0.7 * fast[0]
 
 
+@pytest.mark.slow
 def test_the_fast_endocardium_leaves_the_wall_its_thickness():
     """As a layer of elements it carried waves through 0.74 mm of wall at once: 16.0 ms to 6 mm instead of 19.6."""
     heart = oblique_block_heart((8.0, 60.0, 4.0), 1.0, 25.0, (0.0, 0.0, 1.0))
