@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cardiotwin import __version__, artefact, durable, planning, stages, staleness, store
-from cardiotwin.errors import InputRejected, IntegrityError, PolicyRefusal, QualityGate, SettingsError, stopped
+from cardiotwin.errors import InputRejected, IntegrityError, QualityGate, SettingsError, stopped
 from cardiotwin.ledger import Ledger, Observation, Version, words
 from cardiotwin.lock import holder, locked
 from cardiotwin.planning import Planned
@@ -21,6 +21,7 @@ from cardiotwin.settings import read_settings
 from cardiotwin.stages import Layout
 from cardiotwin.status import Added, Run, Status, StepStatus
 from cardiotwin.store import Store, now
+from cardiotwin.whose import refuse_other_person, told_of_unnamed, unchecked
 from cardiotwin.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from cardiotwin.heart import Heart
     from cardiotwin.ingest import Wanted
     from cardiotwin.observations import Found
+    from cardiotwin.segmentation import Cavities
     from cardiotwin.study import Study
 
 
@@ -124,7 +126,7 @@ class Twin:
             check_told(found, wanted)
             people = [(identity, "this twin") for identity in self.ledger.identities()]
             for one in found:
-                _refuse_other_person(people, one)
+                refuse_other_person(people, one)
             found, repeats = without_repeats(found)
             notes = [*(note for one in found for note in one.notes), *repeats]
             before = self.ledger.observations()
@@ -134,7 +136,7 @@ class Twin:
                 left, known = without_known(new.values(), self._known_ecgs())
                 new = {observation: one for observation, one in new.items() if one in left}
                 notes += known
-            notes += _of_unnamed_patients(new, people, before)
+            notes += told_of_unnamed(new, people, before)
             told = self._checked_label_maps(new)
             notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
             notes += self._checked_plans(new)
@@ -386,22 +388,37 @@ class Twin:
     def status(self) -> Status:
         """What is current, stale, missing; how old the inputs are; who holds the twin. Changes nothing."""
         plan, versions, held = self.planned(), self.ledger.versions(), holder(self.folder / "lock")
-        workshop = self._workshop(plan)
+        workshop, observations = self._workshop(plan), self.ledger.observations()
         return Status(
             name=self.folder.resolve().name,
             version=self.ledger.current().number,
             steps=tuple(self._status_of(one, workshop.is_done(one), versions) for one in plan),
-            observations=self.ledger.observations(),
+            observations=observations,
             used_by=planning.uses(one.step for one in plan),
             versions=versions,
             held_by=str(held) if held else "",
-            notes={one.sha256: notes for one in self.ledger.observations() if (notes := self._notes(one))},
+            notes={one.sha256: notes for one in observations if (notes := self._notes(one, observations))},
+            cavities=self._cavities(plan, workshop),
         )
 
-    def _notes(self, observation: Observation) -> tuple[str, ...]:
-        """What was told of an input when it was put in; twins older than this kept nothing of it."""
+    def _cavities(self, plan: Iterable[Planned], workshop: Workshop) -> Cavities | None:
+        """Blood as segmented; what a mesh encloses is for the report, since meshes take seconds to read."""
+        one = next((one for one in plan if one.step.name == "segment"), None)
+        if one is None or not workshop.is_done(one) or any(each.kind == "mesh" for each in self.ledger.observations()):
+            return None
+        from cardiotwin.segmentation import cavities
+
+        segmentation = workshop.result(one)
+        image = None if segmentation.is_given else self._newest("image")
+        return cavities(segmentation, image.kind if image is not None else None)
+
+    def _notes(self, observation: Observation, beside: Iterable[Observation]) -> tuple[str, ...]:
+        """What was told of an input when it was put in, twins older than this kept nothing of it; and whose it may be.
+
+        The latter hangs on what has come to lie beside it, so it is not kept but said anew.
+        """
         manifest = store.read_manifest(self.folder / "observations" / observation.sha256) or {}
-        return tuple(manifest.get("notes", ()))
+        return (*manifest.get("notes", ()), *unchecked(observation, beside))
 
     def _status_of(self, one: Planned, is_done: bool, versions: tuple[Version, ...]) -> StepStatus:
         step = one.step
@@ -501,7 +518,7 @@ class Twin:
     def provenance(self) -> Provenance:
         """Observations, stage records and gaps of the twin as it is now."""
         plan = self.planned()
-        in_use = planning.uses(one.step for one in plan)
+        in_use, known = planning.uses(one.step for one in plan), self.ledger.observations()
         observations = (
             ObservationRecord(
                 one.sha256,
@@ -511,9 +528,9 @@ class Twin:
                 one.recorded,
                 one.arrived,
                 synthetic=bool((store.read_manifest(self.folder / "observations" / one.sha256) or {}).get("synthetic")),
-                notes=self._notes(one) if one.sha256 in in_use else (),
+                notes=self._notes(one, known) if one.sha256 in in_use else (),
             )
-            for one in self.ledger.observations()
+            for one in known
         )
         return Provenance(
             twin=self.folder.resolve().name,
@@ -580,40 +597,6 @@ def _instead_of_contours(
         yield f"{words(one)}: takes the place of the automatic segmentation of the {words(other)}"
     elif other.sha256 in used_before:
         yield f"{words(one)}: shown in the report but not segmented; the heart is made from the {words(other)}"
-
-
-def _refuse_other_person(people: list[tuple[str, str]], found: Found) -> None:
-    """Remember whose an input is, and which input says so; refuse one that says it is somebody else's."""
-    from cardiotwin.ingest import differences
-
-    for known, whose in people:
-        if differ := differences(known, found.identity):
-            raise PolicyRefusal(
-                f"{found.file or found.source}: belongs to another patient than {whose} "
-                f"({' and '.join(differ)} differ{'s' * (len(differ) == 1)}); "
-                "start a twin for each patient, or correct the export"
-            )
-    if found.identity:
-        people.append((found.identity, found.file or found.source))
-
-
-def _of_unnamed_patients(
-    new: dict[Observation, Found], people: list[tuple[str, str]], before: Iterable[Observation]
-) -> Iterator[str]:
-    """A line for each ECG that may be another patient's for all that its file says, once something lies beside it."""
-    told = "names no patient, so whether it is the same patient was not checked"
-    known = [one for one in before if one.kind in _OF_A_PATIENT]
-    arrived = [observation for observation in new if observation.kind in _OF_A_PATIENT]
-    if len(known) == 1 and arrived and known[0].kind == "ecg" and not known[0].identity:
-        yield f"{words(known[0])}: {told}"  # it was alone when it came
-    for observation in arrived:
-        one = new[observation]
-        if observation.kind == "ecg" and not one.identity and (people or len(known) + len(arrived) > 1):
-            yield f"{one.file or one.source}: {told}"
-
-
-_OF_A_PATIENT = ("image", "label_map", "mesh", "ecg")
-"""Kinds of input that show one."""
 
 
 def _is_synthetic(found: Found) -> bool:

@@ -11,9 +11,10 @@ from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, LEFT
 from cardiotwin.mesh_anatomy import heart_of, take_in
 from cardiotwin.meshes.mesh import Mesh
-from cardiotwin.pictures.content import angle, fibres_picture, substrate_picture
+from cardiotwin.pictures.content import angle, fibres_picture, pictures
 from cardiotwin.report.facts import report_facts
 from cardiotwin.report.uncertain import what_is_uncertain
+from cardiotwin.segmentation import MYOCARDIUM, Segmentation
 from cardiotwin.settings import MeshFileSettings, MeshSettings
 from cardiotwin.study import ObservationRecord, Provenance, Study
 
@@ -77,15 +78,29 @@ def test_a_mesh_that_names_no_scar_is_not_called_imaging(heart):
     assert not any("from this imaging" in one for one in said_of_it)
 
 
-def test_a_border_zone_that_nobody_gave_has_no_volume(heart):
-    core = np.full_like(heart.tissue_class, HEALTHY)
-    core[:500] = CORE
-    for border, given in ((0, False), (200, True)):
-        tissue = core.copy()
-        tissue[500 : 500 + border] = BORDER_ZONE
-        one = replace(heart, scar_assessable=True, tissue_class=tissue)
-        assert report_facts(Study(one))["substrate"]["border_zone_given"] == given
-        assert ("border zone: none" in substrate_picture(one).palette.names) != given
+@pytest.mark.parametrize(("codes", "bz_given", "core_given"), [
+    ((CORE,), False, True), ((BORDER_ZONE,), True, False), ((CORE, BORDER_ZONE), True, True),
+])  # fmt: skip
+def test_tissue_that_nobody_gave_has_no_volume_and_table_and_picture_say_so_alike(heart, codes, bz_given, core_given):
+    tissue = np.full_like(heart.tissue_class, HEALTHY)
+    for place, code in enumerate(codes):
+        tissue[500 * place : 500 * (place + 1)] = code
+    study = Study(replace(heart, scar_assessable=True, tissue_class=tissue))
+    facts = report_facts(study)["substrate"]
+    assert (facts["border_zone_given"], facts["core_given"]) == (bz_given, core_given)
+    _, border_zone, core = next(pictures(study)).palette.names
+    assert (border_zone == "border zone: not given") != bz_given
+    assert (core == "scar core: not given") != core_given
+
+
+def test_scar_that_was_looked_for_and_not_found_is_none(heart):
+    """Thresholds on a signal look for both."""
+    signal = np.zeros((2, 3, 4), np.float32)
+    segmentation = Segmentation(np.full((2, 3, 4), MYOCARDIUM, np.uint8), np.eye(4), signal, True, {})
+    healthy = replace(heart, scar_assessable=True, tissue_class=np.full_like(heart.tissue_class, HEALTHY))
+    study = Study(healthy, segmentation=segmentation)
+    assert next(pictures(study)).palette.names[1:] == ("border zone: none", "scar core: none")
+    assert study.was_looked_for(BORDER_ZONE)
 
 
 def test_what_allow_coarse_lets_pass_is_told_with_the_figure_of_the_refusal(heart, tmp_path):
