@@ -1,5 +1,6 @@
 """What a mesh of the user's keeps and what its settings let pass stands in the report, not only where it is made."""
 
+import re
 from dataclasses import replace
 
 import meshio
@@ -10,6 +11,7 @@ from ellipsoid_heart import ellipsoid_heart
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, LEFT
 from cardiotwin.mesh_anatomy import heart_of, take_in
+from cardiotwin.mesh_fineness import check_fineness, fineness
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.pictures.content import angle, fibres_picture, pictures
 from cardiotwin.report.facts import report_facts
@@ -112,6 +114,27 @@ def test_what_allow_coarse_lets_pass_is_told_with_the_figure_of_the_refusal(hear
     assert figure in note
     assert "Remesh" not in note
     assert made(given).notes == ()  # fine enough for the wider front
+
+
+def test_a_cell_model_that_would_do_is_named_with_its_setting_and_its_figure(heart, tmp_path):
+    """What the refusal says to type is enough; where the model is that one already, it is not said."""
+    given = written(tmp_path, heart)
+    with pytest.raises(
+        QualityGate, match=r'under \[tissue\], set cell_model = "(\w+)" .*; there (\d+) % off'
+    ) as refused:
+        made(given, MeshFileSettings(), "ten_tusscher_2006")
+    model, percent = re.search(r'cell_model = "(\w+)".*there (\d+) %', str(refused.value)).groups()
+    assert made(given, MeshFileSettings(), model).notes == ()
+    assert int(percent) == round(100 * abs(fineness(heart.mesh, model, 0.3).velocity_error)) <= 25
+
+
+def test_no_cell_model_is_named_that_would_not_do_either(heart):
+    """A mesh of which a twentieth has edges twelve times as long stops that model's wave too."""
+    points, tets = heart.mesh.points, heart.mesh.tets
+    uneven = Mesh(np.vstack([points, 12.0 * points]), np.vstack([tets, tets[: len(tets) // 20] + len(points)]))
+    with pytest.raises(QualityGate, match="allow_coarse") as refused:
+        check_fineness(uneven, "ten_tusscher_2006", 0.3)
+    assert "cell_model" not in str(refused.value)
 
 
 def test_flat_tetrahedra_are_counted_and_a_small_angle_is_not_zero(heart):
