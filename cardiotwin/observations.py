@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.imaging import gap_note
+from cardiotwin.ingest.damaged import together
 from cardiotwin.ingest.dicom_file import read_dataset, text
 from cardiotwin.ingest.dicomdir import is_dicomdir
 from cardiotwin.ingest.ecg_formats import WORDS as ECG_FORMATS
 from cardiotwin.ingest.recognise import NOT_READ
-from cardiotwin.ingest.wording import name_of, shown, with_option
+from cardiotwin.ingest.wording import name_of, shown
 from cardiotwin.meshes.formats import is_table_mesh
 from cardiotwin.progress import Progress, silent
 
@@ -159,9 +160,9 @@ def _in_folder(folder: Path, salt: str, at: str, wanted: Wanted | None, progress
         except (InputRejected, QualityGate) as refused:
             if kind not in ECGS or len(known) < 2:
                 raise
-            if not (wanted and wanted.skip_bad):
-                raise with_option(refused, len(known)) from None
             skipped.append(refused)
+    if skipped and not (wanted and wanted.skip_bad):
+        raise together(skipped, len(known))
     if skipped and not found:
         raise type(skipped[0])(f"{str(skipped[0]).rstrip('.')}. No other image or ECG of the folder can be read")
     if found:
