@@ -18,7 +18,7 @@ from cardiotwin.ingest.ecg_formats import WORDS as ECG_FORMATS
 from cardiotwin.ingest.recognise import NOT_READ
 from cardiotwin.ingest.wording import name_of, shown
 from cardiotwin.meshes.formats import is_table_mesh
-from cardiotwin.progress import Progress, silent
+from cardiotwin.progress import Progress, part, shares, silent
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -151,12 +151,12 @@ def age(effective: str) -> str:
 def _in_folder(folder: Path, salt: str, at: str, wanted: Wanted | None, progress: Progress) -> list[Found]:
     from cardiotwin.ingest import recognise_all
 
-    inputs = recognise_all(folder)
+    inputs = recognise_all(folder, part(progress, 0.0, 0.3))
     known = [one for one in inputs if one[0] in FROM_FOLDERS] or [one for one in inputs if one[0] == "surfaces"]
     found, skipped = [], []
-    for kind, files in known:
+    for (kind, files), share in zip(known, shares(part(progress, 0.3, 1.0), len(known)), strict=True):
         try:
-            found.append(_read(kind, folder, files, salt, at, wanted, progress))
+            found.append(_read(kind, folder, files, salt, at, wanted, share))
         except (InputRejected, QualityGate) as refused:
             if kind not in ECGS or len(known) < 2:
                 raise
@@ -229,6 +229,7 @@ def _read(
     kind: str, path: Path, files: tuple[Path, ...], salt: str, at: str, wanted: Wanted | None, progress: Progress
 ) -> Found:
     """Read one input of a known kind; `path` is what the user named, the input's one file but for an image series."""
+    progress(0.0, f"reading {kind.replace('_', ' ')}")
     found, file = _value(kind, path, files, salt, at, wanted, progress), name_of(files[0], path)
     notes = tuple(f"{file}: {note}" for note in found.notes) if found.kind == "ecg" else found.notes
     return replace(found, file=file, notes=notes)
@@ -240,7 +241,7 @@ def _value(
     if kind == "dicom_image":
         return _image(path, salt, wanted, progress)
     if kind == "surfaces":
-        return _surfaces(files, at)
+        return _surfaces(files, at, progress)
     if kind == "dicom_ecg":
         return _dicom_ecg(files[0], salt, at)
     if kind == "csv_ecg":
@@ -365,10 +366,10 @@ def _mesh(path: Path, at: str, progress: Progress) -> Found:
     return Found("mesh", mesh, source, effective=at, notes=notes, kept=mesh.notes)
 
 
-def _surfaces(files: tuple[Path, ...], at: str) -> Found:
+def _surfaces(files: tuple[Path, ...], at: str, progress: Progress) -> Found:
     from cardiotwin.ingest.shells import read_shells
 
-    label_map, notes = read_shells(files)
+    label_map, notes = read_shells(files, progress)
     slices, rows, columns = label_map.codes.shape
     source = f"{len(files)} surface file{'s' if len(files) > 1 else ''}, as {slices} slices of {rows} x {columns}"
     return Found("label_map", label_map, source, effective=at, notes=notes, kept=notes)

@@ -15,7 +15,7 @@ from cardiotwin.errors import InputRejected, IntegrityError, QualityGate, Settin
 from cardiotwin.ledger import Ledger, Observation, Version, words
 from cardiotwin.lock import holder, locked
 from cardiotwin.planning import Planned
-from cardiotwin.progress import PLAN, Progress, part, silent
+from cardiotwin.progress import PLAN, Progress, part, shares, silent
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
 from cardiotwin.settings import read_settings
 from cardiotwin.stages import Layout
@@ -121,8 +121,13 @@ class Twin:
         with self._locked(), ExitStack() as archives:
             salt = self.ledger.salt()
             places = [archives.enter_context(opened(Path(path), self.folder, progress)) for path in paths]
-            options: dict[str, Any] = {"salt": salt, "at": at, "wanted": wanted, "progress": part(progress, 0.0, 0.6)}
-            found = [one for place in places for one in find(place, **options)]
+            options: dict[str, Any] = {"salt": salt, "at": at, "wanted": wanted}
+            reading = shares(part(progress, 0.0, 0.6), len(places))
+            found = [
+                one
+                for place, share in zip(places, reading, strict=True)
+                for one in find(place, **options, progress=share)
+            ]
             check_told(found, wanted)
             people = [(identity, "this twin") for identity in self.ledger.identities()]
             for one in found:
@@ -137,10 +142,12 @@ class Twin:
                 new = {observation: one for observation, one in new.items() if one in left}
                 notes += known
             notes += told_of_unnamed(new, people, before)
+            progress(0.6, "holding labels and plans against anatomy")
             told = self._checked_label_maps(new)
             notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
             notes += self._checked_plans(new)
-            notes += self._checked_meshes(new, part(progress, 0.6, 0.95))
+            notes += self._checked_meshes(new, part(progress, 0.7, 0.95))
+            progress(0.95, "storing")
             for observation, one in new.items():
                 about: dict[str, Any] = {
                     "kind": observation.kind,

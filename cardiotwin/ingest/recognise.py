@@ -20,6 +20,7 @@ from cardiotwin.ingest.study import DICOM_ENDINGS
 from cardiotwin.ingest.surface_files import ENDINGS as SURFACE_ENDINGS
 from cardiotwin.ingest.wording import name_of, shown
 from cardiotwin.meshes.formats import is_field_table, is_mesh
+from cardiotwin.progress import Progress, silent
 
 KINDS = (
     "dicom_image",
@@ -62,7 +63,7 @@ def explain(path: str | Path) -> tuple[str, str]:
     return "unknown", f"a folder with {', '.join(found)}" if found else "a folder with nothing that is known"
 
 
-def recognise_all(path: str | Path) -> list[tuple[str, tuple[Path, ...]]]:
+def recognise_all(path: str | Path, progress: Progress = silent) -> list[tuple[str, tuple[Path, ...]]]:
     """Everything in a file or folder: all image files together, all surfaces too, each other input by itself.
 
     All unknown files come last.
@@ -75,7 +76,10 @@ def recognise_all(path: str | Path) -> list[tuple[str, tuple[Path, ...]]]:
         Nothing there, or more than 10,000 files.
     """
     files, _ = regular_files(path)
-    kinds = {file: _kind(file)[0] for file in files}
+    kinds = {}
+    for count, file in enumerate(files):
+        progress(count / len(files), f"looking at file {count + 1} of {len(files)}")
+        kinds[file] = _kind(file)[0]
     belonging = {one for file, kind in kinds.items() if kind == "wfdb_ecg" for one in signal_files(file)}
     images = tuple(file for file in files if kinds[file] == "dicom_image")
     surfaces = tuple(file for file in files if kinds[file] == "surfaces")

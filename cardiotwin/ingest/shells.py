@@ -23,6 +23,7 @@ from cardiotwin.ingest.anatomy import standing
 from cardiotwin.ingest.surface_files import Surface, read_surfaces
 from cardiotwin.ingest.wording import refusal, shown
 from cardiotwin.meshes.scan import capped, filled, merged, rims
+from cardiotwin.progress import Progress, part, shares, silent
 from cardiotwin.segmentation.label_map import LabelMap, Segment, layered
 
 VOXEL_MM, MARGIN_MM = 1.0, 4.0
@@ -46,7 +47,7 @@ _ROLES = (
 )
 
 
-def read_shells(paths: Sequence[Path]) -> tuple[LabelMap, tuple[str, ...]]:
+def read_shells(paths: Sequence[Path], progress: Progress = silent) -> tuple[LabelMap, tuple[str, ...]]:
     """The heart that these surface files bound, and a line for each thing that was assumed.
 
     Raises
@@ -55,6 +56,7 @@ def read_shells(paths: Sequence[Path]) -> tuple[LabelMap, tuple[str, ...]]:
         A damaged file, a name that says nothing, a surface missing, a size that is no heart's in mm.
     """
     _check_one_folder(sorted(paths))
+    progress(0.0, f"reading {len(paths)} surfaces")
     surfaces = read_surfaces(sorted(paths))
     parts = _parts(surfaces)
     _check_one_heart(surfaces)
@@ -67,7 +69,10 @@ def read_shells(paths: Sequence[Path]) -> tuple[LabelMap, tuple[str, ...]]:
             )
     _check_extent(parts[EPICARDIUM])
     notes: list[str] = []
-    label_map = _scanned(parts, [one for one in surfaces if _role(one.name) == LAYER and one.data], notes)
+    label_map = _scanned(
+        parts, [one for one in surfaces if _role(one.name) == LAYER and one.data], notes, part(progress, 0.4, 0.9)
+    )
+    progress(0.9, "finding how the heart lies")
     return _in_patient(label_map, notes), tuple(notes)
 
 
@@ -162,7 +167,7 @@ def _check_extent(epicardium: Surface) -> None:
         )
 
 
-def _scanned(parts: dict[str, Surface], layers: Sequence[Surface], notes: list[str]) -> LabelMap:
+def _scanned(parts: dict[str, Surface], layers: Sequence[Surface], notes: list[str], progress: Progress) -> LabelMap:
     """Voxels of each region; slices across the long axis."""
     closed, lids = {}, {}
     for role in (EPICARDIUM, LEFT, RIGHT):
@@ -177,10 +182,10 @@ def _scanned(parts: dict[str, Surface], layers: Sequence[Surface], notes: list[s
     everything = np.vstack([points[np.unique(triangles)] for points, triangles in closed.values()])
     affine, shape = _grid(_axes(parts), everything)
     inverse = np.linalg.inv(affine)
-    masks = {
-        role: filled(apply_affine(inverse, points)[:, ::-1][triangles], shape)
-        for role, (points, triangles) in closed.items()
-    }
+    masks = {}
+    for (role, (points, triangles)), share in zip(closed.items(), shares(progress, len(closed)), strict=True):
+        share(0.0, f"filling the {role}")
+        masks[role] = filled(apply_affine(inverse, points)[:, ::-1][triangles], shape)
     for role in (LEFT, RIGHT):
         lid = apply_affine(inverse, lids[role].reshape(-1, 3))[:, ::-1].reshape(-1, 3, 3)
         masks[role] |= _above_lid(masks[role], lid, masks[EPICARDIUM] & ~masks[LEFT] & ~masks[RIGHT])
