@@ -14,6 +14,7 @@ from cardiotwin import __version__, artefact, durable, planning, stages, stalene
 from cardiotwin.errors import InputRejected, IntegrityError, QualityGate, SettingsError, stopped
 from cardiotwin.ledger import Ledger, Observation, Version, words
 from cardiotwin.lock import holder, locked
+from cardiotwin.notes import DRAWN_HOLES
 from cardiotwin.planning import Planned
 from cardiotwin.progress import PLAN, Progress, part, shares, silent
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
@@ -458,7 +459,7 @@ class Twin:
                 f"{one.step.name}: its result cannot be read ({error}); remove stages/{one.key}"
             ) from error
         if one.step.name == "mesh":
-            return " ".join(note for note in told if note.startswith("The drawn heart has"))
+            return " ".join(note for note in told if note.startswith(DRAWN_HOLES))
         said = [told.get("doubtful", ""), told.get("right_ventricle_doubtful", "")]
         return "; ".join(one for one in said if one and one != "none") or str(said[0])
 
