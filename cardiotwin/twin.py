@@ -6,13 +6,20 @@ import json
 import re
 from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cardiotwin import __version__, artefact, durable, planning, stages, staleness, store
-from cardiotwin.errors import InputRejected, IntegrityError, QualityGate, SettingsError, stopped
-from cardiotwin.ledger import Ledger, Observation, Version, words
+from cardiotwin.arrivals import (
+    changes_of_use,
+    checked_label_maps,
+    checked_meshes,
+    checked_plans,
+    keep,
+    new_observations,
+)
+from cardiotwin.errors import IntegrityError, QualityGate, SettingsError, stopped
+from cardiotwin.ledger import Ledger, Observation, Version
 from cardiotwin.lock import holder, locked
 from cardiotwin.notes import DRAWN_HOLES
 from cardiotwin.planning import Planned
@@ -21,7 +28,7 @@ from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
 from cardiotwin.settings import read_settings
 from cardiotwin.stages import Layout
 from cardiotwin.status import Added, Run, Status, StepStatus
-from cardiotwin.store import Store, now
+from cardiotwin.store import Store
 from cardiotwin.whose import refuse_other_person, told_of_unnamed, unchecked
 from cardiotwin.workshop import Workshop
 
@@ -29,7 +36,6 @@ if TYPE_CHECKING:
     from cardiotwin.ecg import Ecg
     from cardiotwin.heart import Heart
     from cardiotwin.ingest import Wanted
-    from cardiotwin.observations import Found
     from cardiotwin.segmentation import Cavities
     from cardiotwin.study import Study
 
@@ -114,8 +120,7 @@ class Twin:
         PolicyRefusal
             Two patients.
         """
-        from cardiotwin.ingest import opened, write_deidentified
-        from cardiotwin.ingest.deidentify import METHOD
+        from cardiotwin.ingest import opened
         from cardiotwin.observations import check_told, find
         from cardiotwin.repeats import under_other_times, without_known, without_repeats
 
@@ -136,7 +141,7 @@ class Twin:
             found, repeats = without_repeats(found)
             notes = [*(note for one in found for note in one.notes), *repeats]
             before = self.ledger.observations()
-            new = self._new_observations(found)
+            new = new_observations(found, before)
             notes += under_other_times(found, self._known_ecgs() if any(one.kind == "ecg" for one in found) else ())
             if any(one.kind == "ecg" for one in new):
                 left, known = without_known(new.values(), self._known_ecgs())
@@ -144,64 +149,19 @@ class Twin:
                 notes += known
             notes += told_of_unnamed(new, people, before)
             progress(0.6, "holding labels and plans against anatomy")
-            told = self._checked_label_maps(new)
+            told = checked_label_maps(new, self._newest, self.settings.labels)
             notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
-            notes += self._checked_plans(new)
-            notes += self._checked_meshes(new, part(progress, 0.7, 0.95))
+            notes += checked_plans(new, before, self._current_heart)
+            notes += checked_meshes(new, self.settings, part(progress, 0.7, 0.95))
             progress(0.95, "storing")
             for observation, one in new.items():
-                about: dict[str, Any] = {
-                    "kind": observation.kind,
-                    "source": observation.source,
-                    "effective": observation.effective,
-                }
-                if kept := [*one.kept, *told.get(observation, ())]:
-                    about["notes"] = kept
-                if _is_synthetic(one):
-                    about["synthetic"] = True
-                if one.dicom:
-                    about["deidentified"] = METHOD
-                copies = partial(write_deidentified, one.dicom, salt=salt.encode()) if one.dicom else None
-                store.save(self.folder / "observations" / observation.sha256, one.value, copies, **about)
+                keep(self.folder / "observations", observation, one, told.get(observation, ()), salt)
             if new:
                 self.ledger.add(list(new))
-            notes += self._changes_of_use(before, {artefact.digest(one.value) for one in found})
+            given = {artefact.digest(one.value) for one in found}
+            notes += changes_of_use(self.layout, before, self.ledger.observations(), given)
         progress(1.0, "done")
         return Added(tuple(new), tuple(notes))
-
-    def _checked_label_maps(self, new: dict[Observation, Found]) -> dict[Observation, tuple[str, ...]]:
-        """Refuse what the segmentation would refuse later; for each map what was guessed of it, and what it lacks."""
-        from cardiotwin.given_labels import as_segmentation, check_within
-
-        maps = {observation: one for observation, one in new.items() if one.kind == "label_map"}
-        images = [one.value for one in new.values() if one.kind == "image"]
-        image = images[-1] if images else self._newest("image") if maps else None
-        told = {}
-        for observation, one in maps.items():
-            segmentation, lines = as_segmentation(one.value, self.settings.labels, one.file)
-            if image is not None:
-                check_within(segmentation, image, one.file)
-            told[observation] = tuple(line.removeprefix(f"{one.file or 'label map'}: ") for line in lines)
-        if images and not maps and (label_map := self._newest("label_map")) is not None:
-            segmentation, _ = as_segmentation(label_map, self.settings.labels, "label map of this twin")
-            check_within(segmentation, images[-1], "label map of this twin")
-        return told
-
-    def _checked_meshes(self, new: dict[Observation, Found], progress: Progress) -> list[str]:
-        """Refuse what `run` would refuse later; a line for all that the settings let pass."""
-        meshes = [one for one in new.values() if one.kind == "mesh"]
-        if not meshes:
-            return []
-        from cardiotwin.mesh_anatomy import judged
-
-        about, asked, told = self.settings.mesh_file, self.settings.tissue, []
-        for one in meshes:
-            fit = judged(
-                one.value, about, cell_model=asked.cell_model, velocity_cross=asked.velocity_cross_m_per_s,
-                progress=progress,
-            )  # fmt: skip
-            told += [f"{one.file}: {note}" for note in fit.notes]
-        return told
 
     def _newest(self, kind: str) -> Any:
         """The image or label map that is in use; None where there is none."""
@@ -209,28 +169,6 @@ class Twin:
         if not kept:
             return None
         return store.load(self.folder / "observations" / kept[-1], stages.kind_of(stages.OBSERVED[kind]))
-
-    def _checked_plans(self, new: dict[Observation, Found]) -> list[str]:
-        """Refuse what the comparison would refuse hours later; a line for each plan that cannot be checked yet."""
-        plans = {observation: one.value for observation, one in new.items() if observation.kind == "plan"}
-        names = {one.name: one for one in self.ledger.observations() if one.kind == "plan"}
-        for observation in plans:
-            if observation.name in names:
-                raise InputRejected(
-                    f"{observation.source}: found the name of another {words(names[observation.name])}; expected each "
-                    "plan under its own. Rename it, or take the other out of use with `cardiotwin remove`"
-                )
-            names[observation.name] = observation
-        if not plans:
-            return []
-        heart = None if any(one.kind in ("image", "label_map", "mesh") for one in new) else self._current_heart()
-        if heart is None:
-            return [f"{one.source}: will be checked against the heart once there is one" for one in plans]
-        from cardiotwin.ablation import lesion_elements
-
-        for plan in plans.values():
-            lesion_elements(heart, plan)
-        return []
 
     def _current_heart(self) -> Heart | None:
         plan = self.planned()
@@ -265,35 +203,6 @@ class Twin:
                 raise SettingsError(f"{where}: {which}, expected one; `cardiotwin status` lists them")
             self.ledger.remove(found[0])
         return found[0]
-
-    def _changes_of_use(self, before: tuple[Observation, ...], given: set[str]) -> Iterator[str]:
-        """One line for each given input that takes another's place, or that is in use nowhere."""
-        after = self.ledger.observations()
-        used_before, used = (planning.uses(self.layout(observations)) for observations in (before, after))
-        for one in after:
-            alike = [other for other in after if other.kind == one.kind and other is not one]
-            if one.sha256 not in given:
-                continue
-            if one.sha256 in used:
-                yield from _instead_of_contours(one, after, used_before, used)
-                gone = (other for other in alike if other.sha256 in used_before and other.sha256 not in used)
-                yield from (f"{words(one)}: replaces the {words(other)}" for other in gone)
-            else:
-                hint = "`cardiotwin remove` takes that one out of use"
-                instead = (other for other in alike if other.sha256 in used)
-                yield from (f"{words(one)}: not used, in favour of the {words(other)}; {hint}" for other in instead)
-
-    def _new_observations(self, found: Iterable[Found]) -> dict[Observation, Found]:
-        known = self.ledger.observations()
-        seen = {observation.sha256 for observation in known}
-        new = {}
-        for one in found:
-            sha256 = artefact.digest(one.value)
-            if sha256 not in seen:
-                seen.add(sha256)
-                row = (one.kind, one.name, one.source, one.identity, one.effective, one.recorded, now())
-                new[Observation(sha256, *row)] = one
-        return new
 
     def planned(self) -> tuple[Planned, ...]:
         """Every step with the key its result has, or would have, for today's observations, settings and code."""
@@ -591,28 +500,6 @@ class Twin:
             if dead is not None:
                 self.ledger.note("stale lock taken over", {"held by": str(dead)})
             yield
-
-
-def _instead_of_contours(
-    one: Observation, known: Iterable[Observation], used_before: Container[str], used: Container[str]
-) -> Iterator[str]:
-    """A line where a label map and an image have come together: the one that is drawn counts."""
-    pair = {"label_map", "image"}
-    other = next((each for each in known if {each.kind, one.kind} == pair and each.sha256 in used), None)
-    if other is None or one.sha256 in used_before:
-        return
-    if one.kind == "label_map":
-        yield f"{words(one)}: takes the place of the automatic segmentation of the {words(other)}"
-    elif other.sha256 in used_before:
-        yield f"{words(one)}: shown in the report but not segmented; the heart is made from the {words(other)}"
-
-
-def _is_synthetic(found: Found) -> bool:
-    """Whether an input says that a computer made it: DICOM has an attribute for it, and our phantoms set it."""
-    from cardiotwin.ingest.dicom_file import read_dataset, text
-
-    first = found.dicom[:1]
-    return any(text(read_dataset(path, found.source, pixels=False), "SyntheticData") == "YES" for path in first)
 
 
 @contextmanager
