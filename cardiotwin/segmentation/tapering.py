@@ -23,8 +23,8 @@ FORMS, USUAL_FORM, FORM_SPREAD = (1.0, 2.0), 2.0, 0.5
 16 mm where it had 23: no spheroid of a usual taper has its radii."""
 TILT_SPREAD = 0.1
 """Of the axis, mm per mm; drawn contours of two real stacks run at 0.03 and 0.16."""
-MISSED_SPREAD_MM = 8.0
-"""Of the apex, beyond the last slice but one: stacks are planned to end beyond it."""
+MISSED_SPREAD_MM, SHORT_SPREAD_MM = 8.0, 16.0
+"""Of the apex, beyond the last slice but one and before it: stacks are planned to end beyond the apex, but soon."""
 UNUSUAL = 0.05
 """Cost in merit of what is as far as its spread from the usual."""
 WORST = -1.0
@@ -98,9 +98,10 @@ def tapering_cavity(merit: np.ndarray, radii_mm: np.ndarray, grid_mm: float, dep
 def _unusual(shapes: np.ndarray, length_mm: float, covered_mm: float) -> np.ndarray:
     """Squares of how far each of (8, n) shapes (`_cut`) is from the usual one, in spreads: (n,)."""
     tilt = np.hypot(*(shapes[2:4] - shapes[:2])) / length_mm
-    missed = np.maximum(shapes[5] * length_mm + shapes[4] * shapes[6] - covered_mm, 0)
+    beyond = shapes[5] * length_mm + shapes[4] * shapes[6] - covered_mm
+    missed = beyond / np.where(beyond > 0, MISSED_SPREAD_MM, SHORT_SPREAD_MM)
     off = ((shapes[6] - USUAL_TAPER) / TAPER_SPREAD, (shapes[7] - USUAL_FORM) / FORM_SPREAD)
-    return np.sum(np.square([*off, tilt / TILT_SPREAD, missed / MISSED_SPREAD_MM]), axis=0)
+    return np.sum(np.square([*off, tilt / TILT_SPREAD, missed]), axis=0)
 
 
 def _cut(shapes: np.ndarray, share: np.ndarray, length_mm: float) -> tuple[np.ndarray, np.ndarray]:
