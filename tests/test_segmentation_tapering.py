@@ -45,6 +45,13 @@ def test_two_rims_do_not_tilt_the_cavity_nor_leave_it_without_an_apex():
     assert found.radii_mm[-1] < 14.0
 
 
+def test_two_rims_do_not_end_the_cavity_in_the_middle_of_the_stack():
+    """Faint rims of 20 and 18 mm, 8 mm apart: a cavity that tapers on as fast ends before the fifth slice of eight."""
+    radii = np.where(np.arange(8) == 0, 20.0, 18.0)
+    merit = merit_of(np.full((8, 2), 14.0), radii, np.where(np.arange(8) < 2, 0.3, 0.0))
+    assert tapering_cavity(merit, CIRCLES_MM, GRID_MM, DEPTHS_MM).radii_mm[4] > 3.0
+
+
 @pytest.mark.parametrize(("share", "led"), [(1.0, True), (0.1, False)])
 def test_a_cavity_leads_only_where_enough_of_its_rim_is_seen(share, led):
     """Four slices of a cavity of 15 mm in a wall of 9 mm; but for a share of the ring nothing bounds it."""
