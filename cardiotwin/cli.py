@@ -13,6 +13,7 @@ from cardiotwin import __version__, terminal
 from cardiotwin.errors import QualityGate, SettingsError
 
 if TYPE_CHECKING:
+    from cardiotwin.segmentation import Cavities
     from cardiotwin.status import Run, Status
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="one JSON object for machines")]
@@ -435,6 +436,8 @@ def _print_status(now: Status) -> None:
     for step in now.steps:
         if step.doubtful:
             terminal.say(f"doubtful in {step.name}: {step.doubtful}")
+    if now.cavities is not None:
+        _print_cavities(now.cavities)
     for missing in dict.fromkeys(step.note for step in now.steps if step.note):
         terminal.say(f"missing: {missing}")
     mesh_given = any(one.kind == "mesh" and one.sha256 in now.used_by for one in now.observations)
@@ -456,6 +459,12 @@ def _print_status(now: Status) -> None:
             terminal.say(terminal.one_line(f"told of {one.kind.replace('_', ' ')} {one.sha256[:12]}: {note}"))
     versions = [(f"v{one.number}", one.created, ", ".join(one.computed)) for one in now.versions]
     terminal.table(("version", "made (UTC)", "what is new in it"), versions)
+
+
+def _print_cavities(found: Cavities) -> None:
+    sides = {"left": found.left_ml, "right": found.right_ml}
+    volumes = (f"{side} {'not drawn' if ml != ml else f'{ml:.1f} mL'}" for side, ml in sides.items())
+    terminal.say(f"cavities: {', '.join(volumes)} ({found.cut}); phase: {found.phase}")
 
 
 def _use(kind: str, steps: tuple[str, ...], mesh_given: bool) -> str:

@@ -176,16 +176,15 @@ def _description(package: Any, number: int, code: int, segmentation: Segmentatio
     scheme = "SCT" if value.isdecimal() else "99CARDIOTWIN"
     anatomy = package.sr.CodedConcept("91723000", "SCT", "Anatomical structure")
     morphology = package.sr.CodedConcept("49755003", "SCT", "Morphologically abnormal structure")
-    is_given = str(segmentation.confidence.get("source", "")).startswith("label map given")
-    family = package.sr.CodedConcept("123109", "DCM", "Manual Processing" if is_given else "Automated")
+    family = package.sr.CodedConcept("123109", "DCM", "Manual Processing" if segmentation.is_given else "Automated")
     identification = package.AlgorithmIdentificationSequence("CardioTwin", family, __version__)
     return package.seg.SegmentDescription(
         segment_number=number,
         segment_label=label,
         segmented_property_category=morphology if code in (labels.CORE, labels.BORDER_ZONE) else anatomy,
         segmented_property_type=package.sr.CodedConcept(value, scheme, meaning),
-        algorithm_type="MANUAL" if is_given else "AUTOMATIC",
-        algorithm_identification=None if is_given else identification,
+        algorithm_type="MANUAL" if segmentation.is_given else "AUTOMATIC",
+        algorithm_identification=None if segmentation.is_given else identification,
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from cardiotwin.errors import MeshError, QualityGate, SettingsError
 from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart, heart_from_mesh
 from cardiotwin.ingest.anatomy import check_mesh_not_mirrored
-from cardiotwin.mesh_fineness import ADVICE, check_fineness
+from cardiotwin.mesh_fineness import check_fineness, too_coarse
 from cardiotwin.mesh_holes import check_holes
 from cardiotwin.meshes.fibres import frames_from, per_tetrahedron
 from cardiotwin.meshes.formats import MM_PER, MeshFile, checked, read_raw, shown
@@ -239,14 +239,11 @@ def _may_be_blood(given: UserMesh, about: MeshFileSettings) -> str:
 
 def _allowed(mesh: Mesh, about: MeshFileSettings, cell_model: str, velocity_cross: float) -> tuple[str, ...]:
     """How coarse the mesh is, where that is allowed and would be refused otherwise."""
-    try:
+    if not about.allow_coarse:
         check_fineness(mesh, cell_model, velocity_cross)
-    except QualityGate as refused:
-        if not about.allow_coarse:
-            raise
-        why = str(refused).removeprefix("mesh: ").removesuffix(f" {ADVICE}").split("; expected at most")[0].rstrip(".")
-        return (f"The mesh is too coarse for the velocity asked for (`mesh_file.allow_coarse`): {why}.",)
-    return ()
+        return ()
+    why = too_coarse(mesh, cell_model, velocity_cross)
+    return (f"The mesh is too coarse for the velocity asked for (`mesh_file.allow_coarse`): {why}.",) if why else ()
 
 
 def _turned(given: UserMesh) -> UserMesh:

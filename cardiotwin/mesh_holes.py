@@ -15,6 +15,7 @@ from cardiotwin.errors import MeshError
 from cardiotwin.heart import BASE, EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.imaging import apply_affine
 from cardiotwin.meshes.holes import Holes, holes
+from cardiotwin.notes import DRAWN_HOLES
 from cardiotwin.segmentation import LV_BLOOD, Segmentation
 from cardiotwin.segmentation.labels import MUSCLE
 
@@ -68,7 +69,7 @@ def told_of_drawn(heart: Heart, segmentation: Segmentation) -> Heart:
     told = [words for words in (_voids(found, sum(void.volume_mm3 for void in found.voids)), _tunnels(found)) if words]
     places = [one.centre for one in found.voids[:1]] + [one.centre for one in found.tunnels[:1]]
     notes = [
-        f"The drawn heart has {words}: {_cause(segmentation, place, heart.edge_mm)}."
+        f"{DRAWN_HOLES} {words}: {_cause(segmentation, place, heart.edge_mm)}."
         for words, place in zip(told, places, strict=True)
     ]
     return replace(heart, notes=(*heart.notes, *notes)) if notes else heart

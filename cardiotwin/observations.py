@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.imaging import gap_note
+from cardiotwin.ingest.damaged import together
 from cardiotwin.ingest.dicom_file import read_dataset, text
 from cardiotwin.ingest.dicomdir import is_dicomdir
 from cardiotwin.ingest.ecg_formats import WORDS as ECG_FORMATS
-from cardiotwin.ingest.wording import name_of, shown, with_option
+from cardiotwin.ingest.recognise import NOT_READ
+from cardiotwin.ingest.wording import name_of, shown
 from cardiotwin.meshes.formats import is_table_mesh
-from cardiotwin.progress import Progress, silent
+from cardiotwin.progress import Progress, part, shares, silent
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
 ECGS = ("dicom_ecg", "wfdb_ecg", *ECG_FORMATS)
 FROM_FOLDERS = ("dicom_image", *ECGS)
 """Kinds that are taken from a folder without being named themselves."""
+WORDS_OF_KIND = {"image_volume": "image volume, not read (images are read from DICOM)"}
+LEFT_OUT = {
+    "surfaces": ("images and ECGs go before them", "name their own folder to take them"),
+    "image_volume": ("images are read from DICOM", "give the series"),
+}
+"""Why a folder's files of a kind are left out, and what to do; of other kinds: see `_left_out`."""
 _EFFECTIVE = ("AcquisitionDateTime", "AcquisitionDate+AcquisitionTime", "SeriesDate+SeriesTime", "StudyDate+StudyTime")
 _RECORDED = ("InstanceCreationDate+InstanceCreationTime", "ContentDate+ContentTime")
 
@@ -143,18 +151,18 @@ def age(effective: str) -> str:
 def _in_folder(folder: Path, salt: str, at: str, wanted: Wanted | None, progress: Progress) -> list[Found]:
     from cardiotwin.ingest import recognise_all
 
-    inputs = recognise_all(folder)
+    inputs = recognise_all(folder, part(progress, 0.0, 0.3))
     known = [one for one in inputs if one[0] in FROM_FOLDERS] or [one for one in inputs if one[0] == "surfaces"]
     found, skipped = [], []
-    for kind, files in known:
+    for (kind, files), share in zip(known, shares(part(progress, 0.3, 1.0), len(known)), strict=True):
         try:
-            found.append(_read(kind, folder, files, salt, at, wanted, progress))
+            found.append(_read(kind, folder, files, salt, at, wanted, share))
         except (InputRejected, QualityGate) as refused:
             if kind not in ECGS or len(known) < 2:
                 raise
-            if not (wanted and wanted.skip_bad):
-                raise with_option(refused, len(known)) from None
             skipped.append(refused)
+    if skipped and not (wanted and wanted.skip_bad):
+        raise together(skipped, len(known))
     if skipped and not found:
         raise type(skipped[0])(f"{str(skipped[0]).rstrip('.')}. No other image or ECG of the folder can be read")
     if found:
@@ -168,16 +176,22 @@ def _in_folder(folder: Path, salt: str, at: str, wanted: Wanted | None, progress
 
 def _nothing_taken(folder: Path, inputs: list[tuple[str, tuple[Path, ...]]]) -> str:
     count = sum(len(files) for _, files in inputs)
+    if not count:
+        return f"{shown(folder.name)}: an empty folder; expected an exported series, ECGs or surfaces. Check the path"
     found = f"{shown(folder.name)}: found no DICOM image, ECG or surface among {count} files; "
-    named = any(True for _ in _to_name(folder, inputs))
-    return found + ("name one of these itself:" if named else "name label maps, CSV files and plans themselves")
+    if any(kind not in NOT_READ for kind, _ in inputs):
+        return found + "name one of these itself:"
+    return found + "name label maps, CSV files and plans themselves" + ":" * any(True for _ in _to_name(folder, inputs))
 
 
 def _to_name(folder: Path, inputs: list[tuple[str, tuple[Path, ...]]]) -> Iterator[str]:
-    """A line for each mesh, label map, CSV file and plan of a folder; a mesh in tables is its folder."""
-    for kind, files in inputs:
+    """A line for each mesh, label map, CSV file and plan of a folder; a mesh in tables is its folder.
+
+    Image volumes, which nobody reads, come last, so that they are not taken for label maps.
+    """
+    for kind, files in sorted(inputs, key=lambda one: one[0] == "image_volume"):
         for file in files if kind != "unknown" else ():
-            place, what = file, kind.replace("_", " ")
+            place, what = file, WORDS_OF_KIND.get(kind, kind.replace("_", " "))
             if kind == "mesh" and is_table_mesh(file):
                 has_cells = file.with_name(file.name.replace("_xyz.csv", "_tetra.csv")).is_file()
                 place = file.parent if has_cells else file
@@ -190,8 +204,9 @@ def _left_out(inputs: list[tuple[str, tuple[Path, ...]]], folder: Path) -> Itera
     for kind in dict.fromkeys(kind for kind, _ in inputs):
         files = [file for other, some in inputs if other == kind for file in some]
         words = f"{len(files)} {kind.replace('_', ' ').removesuffix('s')} file{'s' * (len(files) > 1)}"
-        advice = "name their own folder to take them" if kind == "surfaces" else "name what is to be taken itself"
-        reason = "images and ECGs go before them" if kind == "surfaces" else "a folder stands for images and ECGs only"
+        reason, advice = LEFT_OUT.get(
+            kind, ("a folder stands for images and ECGs only", "name what is to be taken itself")
+        )
         yield f"left out {words} ({name_of(files[0], folder)}{' ...' * (len(files) > 1)}): {reason}; {advice}"
 
 
@@ -199,6 +214,8 @@ def _one_file(path: Path, salt: str, at: str, wanted: Wanted | None, progress: P
     from cardiotwin.ingest import explain
 
     kind, why = explain(path)
+    if kind == "image_volume":
+        raise InputRejected(f"{shown(path.name)}: {why}")
     if kind == "unknown":
         raise InputRejected(
             f"{shown(path.name)}: {why}; expected DICOM, a label map (.nii, .nii.gz, .nrrd, .mha, .mhd), surfaces "
@@ -212,6 +229,7 @@ def _read(
     kind: str, path: Path, files: tuple[Path, ...], salt: str, at: str, wanted: Wanted | None, progress: Progress
 ) -> Found:
     """Read one input of a known kind; `path` is what the user named, the input's one file but for an image series."""
+    progress(0.0, f"reading {kind.replace('_', ' ')}")
     found, file = _value(kind, path, files, salt, at, wanted, progress), name_of(files[0], path)
     notes = tuple(f"{file}: {note}" for note in found.notes) if found.kind == "ecg" else found.notes
     return replace(found, file=file, notes=notes)
@@ -223,7 +241,7 @@ def _value(
     if kind == "dicom_image":
         return _image(path, salt, wanted, progress)
     if kind == "surfaces":
-        return _surfaces(files, at)
+        return _surfaces(files, at, progress)
     if kind == "dicom_ecg":
         return _dicom_ecg(files[0], salt, at)
     if kind == "csv_ecg":
@@ -348,10 +366,10 @@ def _mesh(path: Path, at: str, progress: Progress) -> Found:
     return Found("mesh", mesh, source, effective=at, notes=notes, kept=mesh.notes)
 
 
-def _surfaces(files: tuple[Path, ...], at: str) -> Found:
+def _surfaces(files: tuple[Path, ...], at: str, progress: Progress) -> Found:
     from cardiotwin.ingest.shells import read_shells
 
-    label_map, notes = read_shells(files)
+    label_map, notes = read_shells(files, progress)
     slices, rows, columns = label_map.codes.shape
     source = f"{len(files)} surface file{'s' if len(files) > 1 else ''}, as {slices} slices of {rows} x {columns}"
     return Found("label_map", label_map, source, effective=at, notes=notes, kept=notes)

@@ -36,6 +36,11 @@ def part(progress: Progress, start: float, stop: float) -> Progress:
     return report
 
 
+def shares(progress: Progress, count: int) -> Iterator[Progress]:
+    """The same listener, for each of so many equal shares of the work."""
+    return (part(progress, k / count, (k + 1) / count) for k in range(count))
+
+
 def named(stage: str, progress: Progress) -> Progress:
     """The same listener, told the name of the stage too."""
 

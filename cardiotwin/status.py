@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from cardiotwin.ledger import Observation, Version
+
+if TYPE_CHECKING:
+    from cardiotwin.segmentation import Cavities
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class Status:
         Who is writing to it now; "" for nobody.
     notes : dict of str to tuple of str
         SHA-256 of an observation to what was told when it was put in; those of which nothing was are missing.
+    cavities : Cavities or None
+        Of both ventricles, as segmented from today's inputs; None before that, and where the heart is a mesh.
     """
 
     name: str
@@ -71,6 +77,7 @@ class Status:
     versions: tuple[Version, ...]
     held_by: str
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    cavities: Cavities | None = None
 
 
 @dataclass(frozen=True)

@@ -97,3 +97,13 @@ class Study:
     def heart_was_given(self) -> bool:
         """As a mesh; a segmentation beside it then is not what the heart was made from."""
         return any(one.kind == "mesh" for one in self.provenance.observations)
+
+    def was_looked_for(self, tissue_class: int) -> bool:
+        """Whether border zone or core (of `heart`) would be known if there were any; so 0 mL means none.
+
+        Labels and meshes without a code for it say nothing about it. What a signal was thresholded for was looked for.
+        """
+        made_from = None if self.heart_was_given else self.segmentation
+        return bool((self.heart.tissue_class == tissue_class).any()) or (
+            made_from is not None and made_from.signal is not None
+        )

@@ -6,28 +6,37 @@ import json
 import re
 from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cardiotwin import __version__, artefact, durable, planning, stages, staleness, store
-from cardiotwin.errors import InputRejected, IntegrityError, PolicyRefusal, QualityGate, SettingsError, stopped
-from cardiotwin.ledger import Ledger, Observation, Version, words
+from cardiotwin.arrivals import (
+    changes_of_use,
+    checked_label_maps,
+    checked_meshes,
+    checked_plans,
+    keep,
+    new_observations,
+)
+from cardiotwin.errors import IntegrityError, QualityGate, SettingsError, stopped
+from cardiotwin.ledger import Ledger, Observation, Version
 from cardiotwin.lock import holder, locked
+from cardiotwin.notes import DRAWN_HOLES
 from cardiotwin.planning import Planned
-from cardiotwin.progress import PLAN, Progress, part, silent
+from cardiotwin.progress import PLAN, Progress, part, shares, silent
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
 from cardiotwin.settings import read_settings
 from cardiotwin.stages import Layout
 from cardiotwin.status import Added, Run, Status, StepStatus
-from cardiotwin.store import Store, now
+from cardiotwin.store import Store
+from cardiotwin.whose import refuse_other_person, told_of_unnamed, unchecked
 from cardiotwin.workshop import Workshop
 
 if TYPE_CHECKING:
     from cardiotwin.ecg import Ecg
     from cardiotwin.heart import Heart
     from cardiotwin.ingest import Wanted
-    from cardiotwin.observations import Found
+    from cardiotwin.segmentation import Cavities
     from cardiotwin.study import Study
 
 
@@ -111,87 +120,48 @@ class Twin:
         PolicyRefusal
             Two patients.
         """
-        from cardiotwin.ingest import opened, write_deidentified
-        from cardiotwin.ingest.deidentify import METHOD
+        from cardiotwin.ingest import opened
         from cardiotwin.observations import check_told, find
         from cardiotwin.repeats import under_other_times, without_known, without_repeats
 
         with self._locked(), ExitStack() as archives:
             salt = self.ledger.salt()
             places = [archives.enter_context(opened(Path(path), self.folder, progress)) for path in paths]
-            options: dict[str, Any] = {"salt": salt, "at": at, "wanted": wanted, "progress": part(progress, 0.0, 0.6)}
-            found = [one for place in places for one in find(place, **options)]
+            options: dict[str, Any] = {"salt": salt, "at": at, "wanted": wanted}
+            reading = shares(part(progress, 0.0, 0.6), len(places))
+            found = [
+                one
+                for place, share in zip(places, reading, strict=True)
+                for one in find(place, **options, progress=share)
+            ]
             check_told(found, wanted)
             people = [(identity, "this twin") for identity in self.ledger.identities()]
             for one in found:
-                _refuse_other_person(people, one)
+                refuse_other_person(people, one)
             found, repeats = without_repeats(found)
             notes = [*(note for one in found for note in one.notes), *repeats]
             before = self.ledger.observations()
-            new = self._new_observations(found)
+            new = new_observations(found, before)
             notes += under_other_times(found, self._known_ecgs() if any(one.kind == "ecg" for one in found) else ())
             if any(one.kind == "ecg" for one in new):
                 left, known = without_known(new.values(), self._known_ecgs())
                 new = {observation: one for observation, one in new.items() if one in left}
                 notes += known
-            notes += _of_unnamed_patients(new, people, before)
-            told = self._checked_label_maps(new)
+            notes += told_of_unnamed(new, people, before)
+            progress(0.6, "holding labels and plans against anatomy")
+            told = checked_label_maps(new, self._newest, self.settings.labels)
             notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
-            notes += self._checked_plans(new)
-            notes += self._checked_meshes(new, part(progress, 0.6, 0.95))
+            notes += checked_plans(new, before, self._current_heart)
+            notes += checked_meshes(new, self.settings, part(progress, 0.7, 0.95))
+            progress(0.95, "storing")
             for observation, one in new.items():
-                about: dict[str, Any] = {
-                    "kind": observation.kind,
-                    "source": observation.source,
-                    "effective": observation.effective,
-                }
-                if kept := [*one.kept, *told.get(observation, ())]:
-                    about["notes"] = kept
-                if _is_synthetic(one):
-                    about["synthetic"] = True
-                if one.dicom:
-                    about["deidentified"] = METHOD
-                copies = partial(write_deidentified, one.dicom, salt=salt.encode()) if one.dicom else None
-                store.save(self.folder / "observations" / observation.sha256, one.value, copies, **about)
+                keep(self.folder / "observations", observation, one, told.get(observation, ()), salt)
             if new:
                 self.ledger.add(list(new))
-            notes += self._changes_of_use(before, {artefact.digest(one.value) for one in found})
+            given = {artefact.digest(one.value) for one in found}
+            notes += changes_of_use(self.layout, before, self.ledger.observations(), given)
         progress(1.0, "done")
         return Added(tuple(new), tuple(notes))
-
-    def _checked_label_maps(self, new: dict[Observation, Found]) -> dict[Observation, tuple[str, ...]]:
-        """Refuse what the segmentation would refuse later; for each map what was guessed of it, and what it lacks."""
-        from cardiotwin.given_labels import as_segmentation, check_within
-
-        maps = {observation: one for observation, one in new.items() if one.kind == "label_map"}
-        images = [one.value for one in new.values() if one.kind == "image"]
-        image = images[-1] if images else self._newest("image") if maps else None
-        told = {}
-        for observation, one in maps.items():
-            segmentation, lines = as_segmentation(one.value, self.settings.labels, one.file)
-            if image is not None:
-                check_within(segmentation, image, one.file)
-            told[observation] = tuple(line.removeprefix(f"{one.file or 'label map'}: ") for line in lines)
-        if images and not maps and (label_map := self._newest("label_map")) is not None:
-            segmentation, _ = as_segmentation(label_map, self.settings.labels, "label map of this twin")
-            check_within(segmentation, images[-1], "label map of this twin")
-        return told
-
-    def _checked_meshes(self, new: dict[Observation, Found], progress: Progress) -> list[str]:
-        """Refuse what `run` would refuse later; a line for all that the settings let pass."""
-        meshes = [one for one in new.values() if one.kind == "mesh"]
-        if not meshes:
-            return []
-        from cardiotwin.mesh_anatomy import judged
-
-        about, asked, told = self.settings.mesh_file, self.settings.tissue, []
-        for one in meshes:
-            fit = judged(
-                one.value, about, cell_model=asked.cell_model, velocity_cross=asked.velocity_cross_m_per_s,
-                progress=progress,
-            )  # fmt: skip
-            told += [f"{one.file}: {note}" for note in fit.notes]
-        return told
 
     def _newest(self, kind: str) -> Any:
         """The image or label map that is in use; None where there is none."""
@@ -199,28 +169,6 @@ class Twin:
         if not kept:
             return None
         return store.load(self.folder / "observations" / kept[-1], stages.kind_of(stages.OBSERVED[kind]))
-
-    def _checked_plans(self, new: dict[Observation, Found]) -> list[str]:
-        """Refuse what the comparison would refuse hours later; a line for each plan that cannot be checked yet."""
-        plans = {observation: one.value for observation, one in new.items() if observation.kind == "plan"}
-        names = {one.name: one for one in self.ledger.observations() if one.kind == "plan"}
-        for observation in plans:
-            if observation.name in names:
-                raise InputRejected(
-                    f"{observation.source}: found the name of another {words(names[observation.name])}; expected each "
-                    "plan under its own. Rename it, or take the other out of use with `cardiotwin remove`"
-                )
-            names[observation.name] = observation
-        if not plans:
-            return []
-        heart = None if any(one.kind in ("image", "label_map", "mesh") for one in new) else self._current_heart()
-        if heart is None:
-            return [f"{one.source}: will be checked against the heart once there is one" for one in plans]
-        from cardiotwin.ablation import lesion_elements
-
-        for plan in plans.values():
-            lesion_elements(heart, plan)
-        return []
 
     def _current_heart(self) -> Heart | None:
         plan = self.planned()
@@ -255,35 +203,6 @@ class Twin:
                 raise SettingsError(f"{where}: {which}, expected one; `cardiotwin status` lists them")
             self.ledger.remove(found[0])
         return found[0]
-
-    def _changes_of_use(self, before: tuple[Observation, ...], given: set[str]) -> Iterator[str]:
-        """One line for each given input that takes another's place, or that is in use nowhere."""
-        after = self.ledger.observations()
-        used_before, used = (planning.uses(self.layout(observations)) for observations in (before, after))
-        for one in after:
-            alike = [other for other in after if other.kind == one.kind and other is not one]
-            if one.sha256 not in given:
-                continue
-            if one.sha256 in used:
-                yield from _instead_of_contours(one, after, used_before, used)
-                gone = (other for other in alike if other.sha256 in used_before and other.sha256 not in used)
-                yield from (f"{words(one)}: replaces the {words(other)}" for other in gone)
-            else:
-                hint = "`cardiotwin remove` takes that one out of use"
-                instead = (other for other in alike if other.sha256 in used)
-                yield from (f"{words(one)}: not used, in favour of the {words(other)}; {hint}" for other in instead)
-
-    def _new_observations(self, found: Iterable[Found]) -> dict[Observation, Found]:
-        known = self.ledger.observations()
-        seen = {observation.sha256 for observation in known}
-        new = {}
-        for one in found:
-            sha256 = artefact.digest(one.value)
-            if sha256 not in seen:
-                seen.add(sha256)
-                row = (one.kind, one.name, one.source, one.identity, one.effective, one.recorded, now())
-                new[Observation(sha256, *row)] = one
-        return new
 
     def planned(self) -> tuple[Planned, ...]:
         """Every step with the key its result has, or would have, for today's observations, settings and code."""
@@ -386,22 +305,37 @@ class Twin:
     def status(self) -> Status:
         """What is current, stale, missing; how old the inputs are; who holds the twin. Changes nothing."""
         plan, versions, held = self.planned(), self.ledger.versions(), holder(self.folder / "lock")
-        workshop = self._workshop(plan)
+        workshop, observations = self._workshop(plan), self.ledger.observations()
         return Status(
             name=self.folder.resolve().name,
             version=self.ledger.current().number,
             steps=tuple(self._status_of(one, workshop.is_done(one), versions) for one in plan),
-            observations=self.ledger.observations(),
+            observations=observations,
             used_by=planning.uses(one.step for one in plan),
             versions=versions,
             held_by=str(held) if held else "",
-            notes={one.sha256: notes for one in self.ledger.observations() if (notes := self._notes(one))},
+            notes={one.sha256: notes for one in observations if (notes := self._notes(one, observations))},
+            cavities=self._cavities(plan, workshop),
         )
 
-    def _notes(self, observation: Observation) -> tuple[str, ...]:
-        """What was told of an input when it was put in; twins older than this kept nothing of it."""
+    def _cavities(self, plan: Iterable[Planned], workshop: Workshop) -> Cavities | None:
+        """Blood as segmented; what a mesh encloses is for the report, since meshes take seconds to read."""
+        one = next((one for one in plan if one.step.name == "segment"), None)
+        if one is None or not workshop.is_done(one) or any(each.kind == "mesh" for each in self.ledger.observations()):
+            return None
+        from cardiotwin.segmentation import cavities
+
+        segmentation = workshop.result(one)
+        image = None if segmentation.is_given else self._newest("image")
+        return cavities(segmentation, image.kind if image is not None else None)
+
+    def _notes(self, observation: Observation, beside: Iterable[Observation]) -> tuple[str, ...]:
+        """What was told of an input when it was put in, twins older than this kept nothing of it; and whose it may be.
+
+        The latter hangs on what has come to lie beside it, so it is not kept but said anew.
+        """
         manifest = store.read_manifest(self.folder / "observations" / observation.sha256) or {}
-        return tuple(manifest.get("notes", ()))
+        return (*manifest.get("notes", ()), *unchecked(observation, beside))
 
     def _status_of(self, one: Planned, is_done: bool, versions: tuple[Version, ...]) -> StepStatus:
         step = one.step
@@ -434,7 +368,7 @@ class Twin:
                 f"{one.step.name}: its result cannot be read ({error}); remove stages/{one.key}"
             ) from error
         if one.step.name == "mesh":
-            return " ".join(note for note in told if note.startswith("The drawn heart has"))
+            return " ".join(note for note in told if note.startswith(DRAWN_HOLES))
         said = [told.get("doubtful", ""), told.get("right_ventricle_doubtful", "")]
         return "; ".join(one for one in said if one and one != "none") or str(said[0])
 
@@ -501,7 +435,7 @@ class Twin:
     def provenance(self) -> Provenance:
         """Observations, stage records and gaps of the twin as it is now."""
         plan = self.planned()
-        in_use = planning.uses(one.step for one in plan)
+        in_use, known = planning.uses(one.step for one in plan), self.ledger.observations()
         observations = (
             ObservationRecord(
                 one.sha256,
@@ -511,9 +445,9 @@ class Twin:
                 one.recorded,
                 one.arrived,
                 synthetic=bool((store.read_manifest(self.folder / "observations" / one.sha256) or {}).get("synthetic")),
-                notes=self._notes(one) if one.sha256 in in_use else (),
+                notes=self._notes(one, known) if one.sha256 in in_use else (),
             )
-            for one in self.ledger.observations()
+            for one in known
         )
         return Provenance(
             twin=self.folder.resolve().name,
@@ -566,62 +500,6 @@ class Twin:
             if dead is not None:
                 self.ledger.note("stale lock taken over", {"held by": str(dead)})
             yield
-
-
-def _instead_of_contours(
-    one: Observation, known: Iterable[Observation], used_before: Container[str], used: Container[str]
-) -> Iterator[str]:
-    """A line where a label map and an image have come together: the one that is drawn counts."""
-    pair = {"label_map", "image"}
-    other = next((each for each in known if {each.kind, one.kind} == pair and each.sha256 in used), None)
-    if other is None or one.sha256 in used_before:
-        return
-    if one.kind == "label_map":
-        yield f"{words(one)}: takes the place of the automatic segmentation of the {words(other)}"
-    elif other.sha256 in used_before:
-        yield f"{words(one)}: shown in the report but not segmented; the heart is made from the {words(other)}"
-
-
-def _refuse_other_person(people: list[tuple[str, str]], found: Found) -> None:
-    """Remember whose an input is, and which input says so; refuse one that says it is somebody else's."""
-    from cardiotwin.ingest import differences
-
-    for known, whose in people:
-        if differ := differences(known, found.identity):
-            raise PolicyRefusal(
-                f"{found.file or found.source}: belongs to another patient than {whose} "
-                f"({' and '.join(differ)} differ{'s' * (len(differ) == 1)}); "
-                "start a twin for each patient, or correct the export"
-            )
-    if found.identity:
-        people.append((found.identity, found.file or found.source))
-
-
-def _of_unnamed_patients(
-    new: dict[Observation, Found], people: list[tuple[str, str]], before: Iterable[Observation]
-) -> Iterator[str]:
-    """A line for each ECG that may be another patient's for all that its file says, once something lies beside it."""
-    told = "names no patient, so whether it is the same patient was not checked"
-    known = [one for one in before if one.kind in _OF_A_PATIENT]
-    arrived = [observation for observation in new if observation.kind in _OF_A_PATIENT]
-    if len(known) == 1 and arrived and known[0].kind == "ecg" and not known[0].identity:
-        yield f"{words(known[0])}: {told}"  # it was alone when it came
-    for observation in arrived:
-        one = new[observation]
-        if observation.kind == "ecg" and not one.identity and (people or len(known) + len(arrived) > 1):
-            yield f"{one.file or one.source}: {told}"
-
-
-_OF_A_PATIENT = ("image", "label_map", "mesh", "ecg")
-"""Kinds of input that show one."""
-
-
-def _is_synthetic(found: Found) -> bool:
-    """Whether an input says that a computer made it: DICOM has an attribute for it, and our phantoms set it."""
-    from cardiotwin.ingest.dicom_file import read_dataset, text
-
-    first = found.dicom[:1]
-    return any(text(read_dataset(path, found.source, pixels=False), "SyntheticData") == "YES" for path in first)
 
 
 @contextmanager

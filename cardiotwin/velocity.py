@@ -228,8 +228,8 @@ def _why(lattice: _Lattice, known: Mapping[float, float]) -> str:
     moved = [v for v in known.values() if v > 0]
     if moved:
         return (
-            f"on a lattice of {lattice.edge_mm:g} mm: waves slower than {min(moved):.3g} m/s stop between nodes. Use a "
-            "smaller `edge_mm`, or a cell model with a wider front."
+            f"on a lattice of {lattice.edge_mm:g} mm: waves slower than {min(moved):.3g} m/s stop between nodes. "
+            'Use a smaller `mesh.edge_mm`, or `tissue.cell_model = "modified_mitchell_schaeffer"` (a wider front).'
         )
     changed = ", ".join(f"{name} {value:g}" for name, value in lattice.parameters) or "as published"
     return (

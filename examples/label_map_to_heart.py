@@ -25,7 +25,6 @@ from cardiotwin.phantom.lge import LgeScan, scan
 from cardiotwin.pictures import write_pictures
 from cardiotwin.pictures.bullseye import bullseye
 from cardiotwin.progress import Progress, named, part, silent
-from cardiotwin.report.figures import slices
 from cardiotwin.segmentation import Segmentation, from_label_map
 from cardiotwin.settings import MeshSettings, TissueSettings
 from cardiotwin.study import Study
@@ -72,8 +71,7 @@ def draw_all(
     folder: Path, image: Image | None, segmentation: Segmentation, heart: Heart, activation: Activation
 ) -> None:
     """Contours on the slices, substrate, mesh, fibres, and the beat as a bull's eye."""
-    write_pictures(folder, Study(heart=heart))
-    write_file(folder / "slices.png", slices(image, segmentation))
+    write_pictures(folder, Study(heart=heart, image=image, segmentation=segmentation))
     write_file(folder / "activation.png", bullseye(heart, activation.activation_ms[0], "activation, ms"))
 
 

@@ -22,7 +22,8 @@ def merged(points: np.ndarray, triangles: np.ndarray, *, within_mm: float = 1e-3
 def capped(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """An open surface closed: every rim gets a fan of triangles to its centre.
 
-    An edge that an odd number of triangles share belongs to a rim; rims that touch are one.
+    An edge that an odd number of triangles share belongs to a rim; rims that touch are one. A fan is turned as the
+    triangles at its rim are: where all normals of a surface point inwards or all outwards, so do those of its fans.
 
     Returns
     -------
@@ -31,16 +32,16 @@ def capped(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.nd
     n_rims : int
         How many were closed.
     """
-    edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    edges, counts = np.unique(edges, axis=0, return_counts=True)
-    rim = edges[counts % 2 == 1]
+    edges = triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+    _, first, counts = np.unique(np.sort(edges, axis=1), axis=0, return_index=True, return_counts=True)
+    rim = edges[first[counts % 2 == 1]]
     if not len(rim):
         return points, triangles, 0
     graph = coo_matrix((np.ones(len(rim), np.int8), tuple(rim.T)), shape=(len(points), len(points)))
     part = connected_components(graph, directed=False)[1]
     _, which = np.unique(part[rim[:, 0]], return_inverse=True)
     centres = np.stack([points[np.unique(rim[which == k])].mean(axis=0) for k in range(which.max() + 1)])
-    fans = np.column_stack([rim, len(points) + which])
+    fans = np.column_stack([rim[:, ::-1], len(points) + which])
     return np.vstack([points, centres]), np.vstack([triangles, fans]), len(centres)
 
 

@@ -1,6 +1,8 @@
 """A folder that holds more than one kind of input: what is taken is said, and what is not, with the reason."""
 
+import numpy as np
 import pytest
+import SimpleITK
 from bad_input import new_case, refused, taken
 from data_folder import real_data
 from made_dicom import cine_slice, lge_series, write
@@ -69,7 +71,25 @@ def test_what_can_be_named_in_a_folder_without_images_is_listed_with_its_path(tm
     ]
     refused(capsys, case, 3, words, tmp_path / "export")
     (tmp_path / "empty").mkdir()
-    refused(capsys, case, 3, ["name label maps, CSV files and plans themselves"], tmp_path / "empty")
+    refused(capsys, case, 3, ["empty: an empty folder; expected an exported series"], tmp_path / "empty")
+
+
+def test_an_image_volume_is_named_as_such_and_not_offered(tmp_path, capsys):
+    """Beside a label map the map is offered; beside DICOM both are said to be left out, each as what it is."""
+    folder = tmp_path / "export"
+    folder.mkdir()
+    signal = np.random.default_rng(1).normal(300.0, 80.0, (5, 6, 7)).astype(np.float32)
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(signal), str(folder / "lge.nii.gz"))
+    case = new_case(capsys, tmp_path)
+    words = ["themselves:\n  image volume, not read (images are read from DICOM): lge.nii.gz"]
+    refused(capsys, case, 3, words, folder)
+    refused(capsys, case, 3, ["lge.nii.gz: found an image volume (", "not labels", "series"], folder / "lge.nii.gz")
+    (folder / "labels.nrrd").write_bytes((LABELS + GEOMETRY).encode() + bytes([0, 1, 2, 3, 0, 1, 2, 3]))
+    words = ["name one of these itself:\n  label map: labels.nrrd\n  image volume, not read"]
+    refused(capsys, case, 3, words, folder)
+    write(folder, lge_series())
+    said = taken(capsys, case, ["left out 1 label map file (labels.nrrd)"], folder)
+    assert "left out 1 image volume file (lge.nii.gz): images are read from DICOM; give the series" in said
 
 
 def test_two_surfaces_without_a_role_are_to_be_named_one_by_one(tmp_path, capsys):

@@ -9,7 +9,13 @@ from cardiotwin import mesh_fineness, mesh_holes
 from cardiotwin.ingest import anatomy
 from cardiotwin.settings import Settings
 
-GIVEN = [mesh_fineness.ADVICE, mesh_holes.ADVICE, anatomy.ADVICE["mesh"], anatomy.ADVICE["image"]]
+GIVEN = [
+    mesh_fineness.ALLOW,
+    mesh_fineness.OTHER_MODEL,
+    mesh_holes.ADVICE,
+    anatomy.ADVICE["mesh"],
+    anatomy.ADVICE["image"],
+]
 
 
 @pytest.mark.parametrize("advice", GIVEN)

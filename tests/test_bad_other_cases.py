@@ -194,7 +194,7 @@ VOLUMES = [
     ("TN04 empty", values(np.zeros_like), 4, ["0 (all voxels)"]),
     ("TN04 one voxel", values(lambda found: found[:1, :1, :1]), 3, ["(1, 1, 1)", "at least 2"]),
     ("TN04 unknown value", values(lambda found: np.where(found == 3, 255, found).astype(np.uint8)), 3, ["255 ("]),
-    ("TN04 fractions", values(lambda found: found + np.float32(0.25)), 3, ["not labels"]),
+    ("TN04 fractions", values(lambda found: found + np.float32(0.25)), 3, ["not whole numbers"]),
     ("TN04 no myocardium", values(lambda found: np.where(found == 2, 0, found).astype(np.uint8)), 4, ["no myocardium"]),
     ("TN05 too small", values(lambda found: found, scaled(0.4)), 4, ["mL of myocardium", "20 to 500 mL"]),
     ("TN05 too large", values(lambda found: found, scaled(2.0)), 4, ["mL of myocardium", "20 to 500 mL"]),

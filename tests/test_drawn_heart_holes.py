@@ -1,8 +1,12 @@
 """A heart that was drawn with a hole in its wall says so; one drawn whole says nothing."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
+from ellipsoid_heart import ellipsoid_heart
 
+from cardiotwin import presets
 from cardiotwin.heart import build_heart
 from cardiotwin.mesh_holes import drawn_wall_mm, told_of_drawn
 from cardiotwin.meshes.holes import Holes, Tunnel
@@ -11,6 +15,8 @@ from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import rasterised
 from cardiotwin.segmentation import Segmentation
 from cardiotwin.settings import MeshSettings
+from cardiotwin.stages import Step, Work
+from cardiotwin.twin import Twin
 
 
 @pytest.mark.parametrize("hole_mm", [0.0, 8.0])
@@ -64,3 +70,27 @@ def test_a_hole_is_the_meshs_where_the_contours_are_closed(is_open, monkeypatch)
     (note,) = told_of_drawn(heart, ring(is_open)).notes
     assert ("look at the contours" in note) == is_open
     assert ("Set mesh.edge_mm = 1.5" in note) == (not is_open)
+
+
+@dataclass(frozen=True, eq=False)
+class Noted:
+    notes: tuple[str, ...]
+
+
+def mesh(work: Work) -> Noted:
+    """What the true step keeps of a heart's notes, beside one of another kind."""
+    heart = told_of_drawn(replace(ellipsoid_heart(4.0), notes=("Fibres are a rule's.",)), ring())
+    return Noted(heart.notes)
+
+
+@pytest.mark.parametrize("tunnels", [(), (Tunnel((LV_ENDOCARDIUM, EPICARDIUM), TOP, 7.1),)], ids=["whole", "torn"])
+def test_status_says_the_holes_of_a_mesh_and_nothing_else_of_its_notes(tmp_path, monkeypatch, tunnels):
+    monkeypatch.setattr("cardiotwin.mesh_holes.holes", lambda *_: Holes((), tunnels, {}))
+    settings = presets.settings_text(presets.preset("default"), "")
+    twin = Twin.create(tmp_path / "case", settings, lambda observations: (Step("mesh", "mesh", mesh),))
+    (before,) = twin.status().steps
+    twin.run()
+    (after,) = twin.status().steps
+    assert before.doubtful == ""
+    assert ("a hole through a wall, 7.1 mm wide" in after.doubtful) == bool(tunnels)
+    assert "Fibres" not in after.doubtful

@@ -82,6 +82,30 @@ def test_values_that_are_no_heart_are_refused(tmp_path, values, error, words):
     assert "map.nrrd" in str(caught.value)
 
 
+def interpolated():
+    """Labels resampled linearly: fractions at their edges."""
+    labels = np.repeat(np.repeat(labelled(np.float32), 6, axis=1), 6, axis=2)
+    for axis in (1, 2):
+        labels = 0.5 * (labels + np.roll(labels, 1, axis=axis))
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.random.default_rng(1).normal(300.0, 80.0, (6, 10, 12)).astype(np.float32), "an image volume"),
+        (np.arange(720, dtype=np.int16).reshape(6, 10, 12), "an image volume (720 different values from 0 to 719)"),
+        (interpolated(), "values that are not whole numbers"),
+    ],
+    ids=["signal", "whole signal", "interpolated labels"],
+)
+def test_an_image_is_told_from_labels_that_were_interpolated(tmp_path, values, words):
+    with pytest.raises(InputRejected) as caught:
+        read_label_map(saved(tmp_path / "map.nrrd", values))
+    assert words in str(caught.value)
+    assert ("DICOM" in str(caught.value)) == ("image" in words)
+
+
 def patched(path, offset, layout, *numbers):
     """Change fields of a NIfTI header in place."""
     content = bytearray(path.read_bytes())

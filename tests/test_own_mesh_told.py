@@ -1,5 +1,6 @@
 """What a mesh of the user's keeps and what its settings let pass stands in the report, not only where it is made."""
 
+import re
 from dataclasses import replace
 
 import meshio
@@ -10,10 +11,12 @@ from ellipsoid_heart import ellipsoid_heart
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, LEFT
 from cardiotwin.mesh_anatomy import heart_of, take_in
+from cardiotwin.mesh_fineness import check_fineness, fineness
 from cardiotwin.meshes.mesh import Mesh
-from cardiotwin.pictures.content import angle, fibres_picture, substrate_picture
+from cardiotwin.pictures.content import angle, fibres_picture, pictures
 from cardiotwin.report.facts import report_facts
 from cardiotwin.report.uncertain import what_is_uncertain
+from cardiotwin.segmentation import MYOCARDIUM, Segmentation
 from cardiotwin.settings import MeshFileSettings, MeshSettings
 from cardiotwin.study import ObservationRecord, Provenance, Study
 
@@ -77,15 +80,29 @@ def test_a_mesh_that_names_no_scar_is_not_called_imaging(heart):
     assert not any("from this imaging" in one for one in said_of_it)
 
 
-def test_a_border_zone_that_nobody_gave_has_no_volume(heart):
-    core = np.full_like(heart.tissue_class, HEALTHY)
-    core[:500] = CORE
-    for border, given in ((0, False), (200, True)):
-        tissue = core.copy()
-        tissue[500 : 500 + border] = BORDER_ZONE
-        one = replace(heart, scar_assessable=True, tissue_class=tissue)
-        assert report_facts(Study(one))["substrate"]["border_zone_given"] == given
-        assert ("border zone: none" in substrate_picture(one).palette.names) != given
+@pytest.mark.parametrize(("codes", "bz_given", "core_given"), [
+    ((CORE,), False, True), ((BORDER_ZONE,), True, False), ((CORE, BORDER_ZONE), True, True),
+])  # fmt: skip
+def test_tissue_that_nobody_gave_has_no_volume_and_table_and_picture_say_so_alike(heart, codes, bz_given, core_given):
+    tissue = np.full_like(heart.tissue_class, HEALTHY)
+    for place, code in enumerate(codes):
+        tissue[500 * place : 500 * (place + 1)] = code
+    study = Study(replace(heart, scar_assessable=True, tissue_class=tissue))
+    facts = report_facts(study)["substrate"]
+    assert (facts["border_zone_given"], facts["core_given"]) == (bz_given, core_given)
+    _, border_zone, core = next(pictures(study)).palette.names
+    assert (border_zone == "border zone: not given") != bz_given
+    assert (core == "scar core: not given") != core_given
+
+
+def test_scar_that_was_looked_for_and_not_found_is_none(heart):
+    """Thresholds on a signal look for both."""
+    signal = np.zeros((2, 3, 4), np.float32)
+    segmentation = Segmentation(np.full((2, 3, 4), MYOCARDIUM, np.uint8), np.eye(4), signal, True, {})
+    healthy = replace(heart, scar_assessable=True, tissue_class=np.full_like(heart.tissue_class, HEALTHY))
+    study = Study(healthy, segmentation=segmentation)
+    assert next(pictures(study)).palette.names[1:] == ("border zone: none", "scar core: none")
+    assert study.was_looked_for(BORDER_ZONE)
 
 
 def test_what_allow_coarse_lets_pass_is_told_with_the_figure_of_the_refusal(heart, tmp_path):
@@ -97,6 +114,27 @@ def test_what_allow_coarse_lets_pass_is_told_with_the_figure_of_the_refusal(hear
     assert figure in note
     assert "Remesh" not in note
     assert made(given).notes == ()  # fine enough for the wider front
+
+
+def test_a_cell_model_that_would_do_is_named_with_its_setting_and_its_figure(heart, tmp_path):
+    """What the refusal says to type is enough; where the model is that one already, it is not said."""
+    given = written(tmp_path, heart)
+    with pytest.raises(
+        QualityGate, match=r'under \[tissue\], set cell_model = "(\w+)" .*; there (\d+) % off'
+    ) as refused:
+        made(given, MeshFileSettings(), "ten_tusscher_2006")
+    model, percent = re.search(r'cell_model = "(\w+)".*there (\d+) %', str(refused.value)).groups()
+    assert made(given, MeshFileSettings(), model).notes == ()
+    assert int(percent) == round(100 * abs(fineness(heart.mesh, model, 0.3).velocity_error)) <= 25
+
+
+def test_no_cell_model_is_named_that_would_not_do_either(heart):
+    """A mesh of which a twentieth has edges twelve times as long stops that model's wave too."""
+    points, tets = heart.mesh.points, heart.mesh.tets
+    uneven = Mesh(np.vstack([points, 12.0 * points]), np.vstack([tets, tets[: len(tets) // 20] + len(points)]))
+    with pytest.raises(QualityGate, match="allow_coarse") as refused:
+        check_fineness(uneven, "ten_tusscher_2006", 0.3)
+    assert "cell_model" not in str(refused.value)
 
 
 def test_flat_tetrahedra_are_counted_and_a_small_angle_is_not_zero(heart):

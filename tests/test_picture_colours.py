@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from cardiotwin.pictures.content import ABLATED_COLOUR, TISSUE_COLOURS
-from cardiotwin.report.figures import _CONTOURS
+from cardiotwin.pictures.short_axis import CONTOURS
 
 # Machado, Oliveira & Fernandes 2009, doi 10.1109/TVCG.2009.113, severity 1, linear RGB.
 SEEN_BY = {
@@ -41,7 +41,7 @@ def test_substrate_and_lesions_are_told_apart(seen_by):
 
 @pytest.mark.parametrize("seen_by", ["everyone", "without red", "without green"])
 def test_contours_are_told_apart(seen_by):
-    assert closest([colour for _, _, colour, *_ in _CONTOURS], seen_by) >= 30
+    assert closest([colour for _, _, colour, *_ in CONTOURS], seen_by) >= 30
 
 
 def test_the_measure_knows_the_pair_it_is_about():

@@ -12,8 +12,8 @@ from cardiotwin.electrodes import offset_electrodes
 from cardiotwin.heart import CORE as CORE_TISSUE
 from cardiotwin.heart import HEALTHY, LEFT
 from cardiotwin.pictures import bullseye, in_torso
+from cardiotwin.pictures import short_axis as pages
 from cardiotwin.pictures.palette import bands, round_width
-from cardiotwin.report import figures
 from cardiotwin.report.heart3d import heart_scene, thinned
 from cardiotwin.segmentation import BORDER_ZONE, CORE, MYOCARDIUM
 
@@ -29,8 +29,8 @@ def heart():
 
 
 def key_of(segmentation):
-    figure = figures._figure(4, 4)
-    figures._contour_key(figure, segmentation)
+    figure = pages.new_figure(4, 4)
+    pages.contour_key(figure, segmentation)
     return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
 
 
@@ -53,11 +53,11 @@ def test_the_key_of_the_slices_names_the_lines_that_are_drawn(study, instead, th
 
 def test_slices_that_are_left_out_are_counted(study, monkeypatch):
     made = []
-    figure_of = figures._figure
-    monkeypatch.setattr(figures, "_figure", lambda *size: made.append(figure_of(*size)) or made[-1])
+    figure_of = pages.new_figure
+    monkeypatch.setattr(pages, "new_figure", lambda *size: made.append(figure_of(*size)) or made[-1])
     muscle = np.isin(study.segmentation.labels, (MYOCARDIUM, BORDER_ZONE, CORE)).any(axis=(1, 2)).sum()
     for at_most in (4, 12):
-        figures.slices(study.image, study.segmentation, at_most)
+        pages.slices(study.image, study.segmentation, at_most)
     told = [[text.get_text() for text in figure.texts] for figure in made]
     assert told == [[f"4 of {muscle} slices with muscle shown, evenly spread"], []]
 

@@ -39,6 +39,7 @@ def test_an_export_folder_is_sorted_by_kind(export):
         ("csv_ecg", "second.csv"),
         ("dicom_ecg", "ecg000.dcm"),
         ("electrodes", "electrodes.csv"),
+        ("image_volume", "image.nrrd"),
         ("label_map", "labels.nii.gz"),
         ("plan", "plan.toml"),
         ("wfdb_ecg", "rec.hea"),
@@ -47,7 +48,6 @@ def test_an_export_folder_is_sorted_by_kind(export):
     assert len(kinds["dicom_image"]) == 5
     assert {path.name for path in kinds["unknown"]} == {
         "empty.csv",
-        "image.nrrd",
         "named.csv",
         "numbers.csv",
         "positions.csv",
@@ -68,7 +68,7 @@ def test_an_export_folder_is_sorted_by_kind(export):
 )
 def test_what_is_unknown_says_why(export, name, why):
     kind, reason = explain(export / name)
-    assert kind == "unknown"
+    assert kind == ("image_volume" if name == "image.nrrd" else "unknown")
     assert why in reason
 
 
@@ -90,6 +90,6 @@ def test_the_real_data_are_recognised():
     assert with_fitted_surfaces[0] == "dicom_image"
     assert "surfaces" in with_fitted_surfaces
     assert recognise(real_data("lge_cmr_nifti", "labels_with_scar4.nii.gz")) == "label_map"
-    assert recognise(real_data("lge_cmr_nifti", "lge_sax.nii.gz")) == "unknown"
+    assert recognise(real_data("lge_cmr_nifti", "lge_sax.nii.gz")) == "image_volume"
     assert recognise(real_data("ecg", "dicom_waveform_pydicom", "waveform_ecg.dcm")) == "dicom_ecg"
     assert recognise(real_data("ecg", "wfdb_ptb_s0010")) == "wfdb_ecg"

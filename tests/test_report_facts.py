@@ -261,13 +261,13 @@ def test_every_number_of_segmentation_and_calibration_is_explained():
 
 
 def test_slices_are_counted_alike_in_the_table_and_above_the_pictures(monkeypatch):
-    from cardiotwin.report import figures
+    from cardiotwin.pictures import short_axis as pages
     from cardiotwin.segmentation import segment
 
-    drawn, figure = [], figures._figure
-    monkeypatch.setattr(figures, "_figure", lambda *size: drawn.append(figure(*size)) or drawn[-1])
+    drawn, figure = [], pages.new_figure
+    monkeypatch.setattr(pages, "new_figure", lambda *size: drawn.append(figure(*size)) or drawn[-1])
     found = segment(image(scar=scar_mask(70, range(2, 5))))
-    figures.slices(None, found)
+    pages.slices(None, found)
     shown = zip(_with_wall(found), drawn[0].axes, strict=False)
     named = [axes.get_title().removeprefix("slice ") for k, axes in shown if (found.labels[k] == 1).any()]
     assert found.confidence["slices"] == f"{named[0].split()[0]} to {named[-1]}"

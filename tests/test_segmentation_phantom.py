@@ -73,9 +73,18 @@ def test_the_inscribed_circle_leaves_scar_as_bright_as_blood_outside(centre):
     apart, angle = np.hypot(rows, columns), np.abs(np.arctan2(rows, columns))
     plane = ((apart < 15) | ((apart > 24) & (apart < 26)) | ((apart < 24) & (angle < np.pi / 3))).astype(float)
     signal = ndimage.gaussian_filter(np.stack([plane] * 4), (0, 0.7, 0.7))
-    centres, radii_mm = inscribed(signal, np.tile(centre, (4, 1)), np.array([1.0, 1.0, 8.0]))
-    assert np.abs(centres - 40.0).max() <= 2.0
-    assert np.abs(radii_mm - 15.0).max() <= 2.0
+    found = inscribed(signal, np.tile(centre, (4, 1)), np.array([1.0, 1.0, 8.0]))
+    assert np.abs(found.centres - 40.0).max() <= 2.0
+    assert np.abs(found.radii_mm - 15.0).max() <= 2.0
+
+
+def test_lateral_scar_60_mm_wide_and_as_bright_as_blood_stays_in_the_wall():
+    """Half of the ring in four slices: left blood had a Dice of 0.75, and the core one of 0.38."""
+    scarred = replace(make_anatomy(7), core_angle_deg=200.0, core_width_mm=60.0)
+    picture, truth = scan(scarred, LgeScan(seed=7, blood=1.0))
+    found = segment(picture).labels
+    assert dice(found == 1, truth.labels == 1) > 0.95
+    assert dice(found == 4, truth.labels == 4) > 0.75
 
 
 def test_septal_scar_as_bright_as_both_bloods_stays_in_the_wall():

@@ -1,5 +1,7 @@
 """A heart from its surfaces: the statistical mean in one closed surface, a patient in four open ones."""
 
+import re
+
 import numpy as np
 import pytest
 from data_folder import real_data
@@ -140,3 +142,30 @@ def test_real_surfaces_give_mesh_fibres_and_coordinates_without_help(parts, volu
     np.testing.assert_allclose(np.linalg.norm(heart.fibres, axis=1), 1.0, atol=1e-9)
     assert set(np.unique(heart.surface)) == {1, 2, 3, 4}
     assert (heart.apicobasal.min(), heart.apicobasal.max()) == pytest.approx((0, 1), abs=0.01)
+
+
+def test_hearts_in_two_folders_are_not_made_into_one(tmp_path):
+    """Also where one of them is a whole heart in one file; but layers may lie apart from what they are layers of."""
+    first, second = heart_files(tmp_path / "one"), heart_files(tmp_path / "two")
+    with pytest.raises(InputRejected, match=r"2 folders, one \(3\) and two \(3\); expected those of one heart"):
+        read_shells([*first, *second])
+    whole = second[0].rename(second[0].with_name("heart.stl"))
+    with pytest.raises(InputRejected, match=r"one \(3\) and two \(1\)"):
+        read_shells([*first, whole])
+    (tmp_path / "layers").mkdir()
+    layer = first[0].with_name("apart.stl")
+    layer.write_bytes(first[0].read_bytes())
+    layer = layer.rename(tmp_path / "layers" / "layer_1.stl")
+    assert read_shells([*first, layer])[1] == read_shells(first)[1]
+
+
+@pytest.mark.parametrize(("away_mm", "doubted"), [(0.0, False), (25.0, True)])
+def test_a_base_that_is_not_used_is_told_with_its_distance_and_doubted_far_off(tmp_path, away_mm, doubted):
+    """A disc in the plane of the rims, and one beyond them along the long axis."""
+    files = heart_files(tmp_path / "shells")
+    disc = pv.Disc(inner=0.0, outer=30.0, r_res=8, c_res=40).triangulate()
+    points = np.asarray(disc.points, float) + np.array([0.0, 0.0, 0.05 - away_mm])
+    pv.PolyData.from_regular_faces(points @ FRAME.T, disc.regular_faces).save(tmp_path / "shells" / "heart_base.stl")
+    (told,) = (note for note in read_shells([*files, tmp_path / "shells" / "heart_base.stl"])[1] if "base" in note)
+    assert float(re.search(r"within (\S+) mm", told)[1]) == pytest.approx(away_mm, abs=1.0)
+    assert ("is it of this heart?" in told) == doubted

@@ -12,8 +12,7 @@ from cardiotwin.ecg import LEADS
 from cardiotwin.errors import PolicyRefusal
 from cardiotwin.ingest.ecg_files import read_recording
 from cardiotwin.twin import Twin
-
-UNCHECKED = "names no patient, so whether it is the same patient was not checked"
+from cardiotwin.whose import UNCHECKED
 
 
 @pytest.fixture
@@ -71,6 +70,24 @@ def test_a_nameless_ecg_is_told_of_when_something_comes_to_lie_beside_it(twin, t
     named = write(tmp_path / "export", [ecg(twelve_leads(), LEADS)])
     (note,) = twin.add([named]).notes
     assert note == f"ecg that arrived {kept.arrived} ({kept.sha256[:12]}): {UNCHECKED}"
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_that_it_was_not_checked_stays_in_status_and_report_as_long_as_it_is_true(tmp_path, together):
+    """Two put in at once, or one after the other, in either order; told of the nameless one alone."""
+    twin = Twin.create(tmp_path / "case", presets.settings_text(presets.preset("default"), ""))
+    nameless = saved_csv(tmp_path / "a.csv", heard(twelve_leads(), 1.1))
+    named = write(tmp_path / "export", [ecg(twelve_leads(), LEADS)])
+    for paths in [[named, nameless]] if together else [[nameless], [named]]:
+        twin.add(paths)
+    (whose,) = (one.sha256 for one in twin.ledger.observations() if not one.identity)
+    assert {sha256: notes for sha256, notes in twin.status().notes.items() if UNCHECKED in notes} == {
+        whose: twin.status().notes[whose]
+    }
+    assert [one.sha256 for one in twin.provenance().observations if UNCHECKED in one.notes] == [whose]
+    (other,) = (one.sha256 for one in twin.ledger.observations() if one.identity)
+    twin.remove(other)
+    assert UNCHECKED not in twin.status().notes.get(whose, ())
 
 
 def two_exports(folder, change):

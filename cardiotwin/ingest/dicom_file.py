@@ -37,6 +37,7 @@ UNDEFINED = 0xFFFFFFFF
 PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 DEFLATED = "1.2.840.10008.1.2.1.99"
 EXPORT_AGAIN = "Export the file again"
+TRUNCATED = "The file is truncated: export it again"
 
 
 def begins_as_program(path: Path) -> bool:
@@ -109,9 +110,16 @@ def parse(path: Path, name: str, *, pixels: bool) -> Dataset:
     with refusing(name, "the header cannot be read"):
         deflated = _check_inflation(path, name)
         with path.open("rb") as file:
-            dataset = read_partial(file, _Stop(name, pixels, None if deflated else file))
+            stop = _Stop(name, pixels, None if deflated else file)
+            dataset = read_partial(file, stop)
         _check_size(dataset, name)
+        dataset._ends_early = not stop.at_pixels and "WaveformSequence" not in dataset
     return dataset
+
+
+def ends_early(dataset: Dataset) -> bool:
+    """Whether the file that a data set was read from ended before any pixels or waveform."""
+    return bool(getattr(dataset, "_ends_early", False))
 
 
 class _Stop:
@@ -122,16 +130,18 @@ class _Stop:
 
     def __init__(self, name: str, pixels: bool, file: BinaryIO | None) -> None:
         self._name, self._pixels, self._count, self._file = name, pixels, 0, file
+        self.at_pixels = False
 
     def __call__(self, tag: int, vr: str | None, length: int) -> bool:
         self._count += 1
         if self._count > MOST_ELEMENTS:
             raise refusal(self._name, f"more than {MOST_ELEMENTS} elements", "fewer", EXPORT_AGAIN)
+        self.at_pixels = self.at_pixels or tag in PIXEL_DATA
         if tag in PIXEL_DATA and length != UNDEFINED and self._file is not None:
             left = os.fstat(self._file.fileno()).st_size - self._file.tell()
             if length > left:
                 where = f"{self._name}: {tagged('PixelData')}"
-                raise refusal(where, f"{left} bytes", f"{length} as it declares", EXPORT_AGAIN)
+                raise refusal(where, f"{left} bytes", f"{length} as it declares", TRUNCATED)
         return not self._pixels and tag in PIXEL_DATA
 
 
@@ -164,6 +174,8 @@ def refusing(name: str, what: str) -> Iterator[None]:
         raise refusal(name, "more bytes to hold than there is memory for", "fewer", "Export fewer frames") from None
     except RecursionError:
         raise refusal(name, "sequences nested without end", f"at most {MOST_DEPTH} levels", EXPORT_AGAIN) from None
+    except EOFError:
+        raise refusal(name, "an end within an element", "all of the file", TRUNCATED) from None
     except Exception as error:  # seven types were seen in 5,000 random mutations; none of them is a bug of ours
         raise InputRejected(f"{name}: {what} ({type(error).__name__}); the file is damaged. {EXPORT_AGAIN}.") from None
 

@@ -14,6 +14,7 @@ import numpy as np
 from cardiotwin.errors import CardioTwinError, InputRejected, QualityGate, ResourceLimit
 from cardiotwin.imaging import Image
 from cardiotwin.ingest.archives import opened
+from cardiotwin.ingest.damaged import together
 from cardiotwin.ingest.dicom_file import quiet
 from cardiotwin.ingest.guard import check_unchanged
 from cardiotwin.ingest.pixels import PixelSource
@@ -213,9 +214,12 @@ def choose(
     """
     wanted = _selected(study.series, series)
     usable = [one for one in wanted if series is not None or one.kind != "other"]
-    for one in usable:
-        if one.problem is not None:
-            raise one.problem if len(study.series) == 1 else _with_advice(one.problem)
+    first = next((one for one in usable if one.problem is not None), None)
+    if first is not None and first.problem is not None:
+        n_files = sum(len(one.instances) for one in study.series)
+        damaged = [file for one in usable for file in one.damaged]
+        problem = together(damaged, n_files) if first.damaged else first.problem
+        raise problem if len(study.series) == 1 or problem.listed else _with_advice(problem)
     stacks = _stacks(usable)
     candidates = [one for one in stacks if one.n_positions >= FEWEST_POSITIONS]
     if not candidates:
@@ -228,8 +232,13 @@ def choose(
     used = set(map(id, stack.series))
     others = [one for one in study.series if id(one) not in used]
     chosen = set(map(id, wanted))
-    lines = [f"took {stack}: {stack.series[0].because}{'; named by the user' if series is not None else ''}"]
+    lines = [f"took {stack}: {_because(stack)}{'; named by the user' if series is not None else ''}"]
     return stack, lines + [f"left out {one}: {_why_left_out(one, stack, id(one) in chosen)}" for one in others]
+
+
+def _because(stack: Stack) -> str:
+    """What decided the kind of the series with the most frames: one may have lost some."""
+    return max(stack.series, key=lambda one: one.n_frames).because
 
 
 def _why_left_out(one: Series, stack: Stack, asked_for: bool) -> str:
@@ -354,12 +363,22 @@ def _remarks(stack: Stack, grid: Grid, gathered: bool) -> list[str]:
     if max(counts) > 1:
         remarks.append(_phase(grid, max(counts)))
     if len(counts) > 1:
-        remarks.append(f"frames per slice differ ({min(counts)} to {max(counts)})")
+        remarks.append(_lacking(grid, max(counts)))
     if any(np.isnan(one.time_ms) for group in grid.frames if len(group) > 1 for one in group):
         told = not any(np.isnan(one.turn) for group in grid.frames for one in group)
         order = "by temporal position or instance number" if told else "in file order"
         remarks.append(f"no TriggerTime (0018,1060): frames taken {order}, the first as end-diastole")
     return remarks
+
+
+def _lacking(grid: Grid, count: int) -> str:
+    """Which slices of a cine have fewer frames than others, and where they lie."""
+    places = (
+        f"slice {k} at ({', '.join(f'{mm:.1f}' for mm in group[0].position_mm)}) mm has {len(group)}"
+        for k, group in enumerate(grid.frames, start=1)
+        if len(group) < count
+    )
+    return f"frames per slice differ: {'; '.join(places)}; the others of {len(grid.frames)} have {count}"
 
 
 def _phase(grid: Grid, count: int) -> str:

@@ -27,6 +27,11 @@ LABELS = "0 background, 1 LV blood, 2 myocardium, 3 RV blood, 4 scar core, 5 bor
 META_ENDINGS = (".mha", ".mhd")
 LABEL_ENDINGS = (".nii", ".nii.gz", ".nrrd", *META_ENDINGS)
 FEWEST_MYOCARDIUM_VOXELS = 100
+MOST_LABELS = 64
+"""Different values that a label map may have."""
+MOST_FRACTIONS = 0.5
+"""Share of the voxels other than 0 that are no whole numbers, up to which they may be labels that were interpolated."""
+IMAGE_ADVICE = "Images are read from DICOM: give its series, or the label map that was drawn on it"
 MITK_GROUPS = "org.mitk.multilabel.segmentation.labelgroups"
 
 
@@ -91,6 +96,8 @@ def read_segments(path: str | Path) -> LabelMap:
 
         return read_dicom_seg(path, name)
     values, affine, remarks = read_volume(path, name)
+    if why := as_image(values):
+        raise refusal(name, why, f"labels ({LABELS})", IMAGE_ADVICE)
     if min(values.shape[:3]) < 2:
         raise refusal(name, f"{values.shape[:3]} voxels", "at least 2 along each axis", "Save the whole stack")
     values, affine = right_handed(_whole(values, name), affine)
@@ -99,6 +106,20 @@ def read_segments(path: str | Path) -> LabelMap:
         return _layered(values, affine, segments, form, name)
     names = {segment.value: segment.name for _, segment in segments}
     return plain(values, affine, names, form)
+
+
+def as_image(values: np.ndarray) -> str:
+    """What values are where they are too many to be labels, and so an image's; "" else.
+
+    Labels that were interpolated are fractions at their edges alone.
+    """
+    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        return ""
+    different = np.unique(values)
+    fractions, coloured = (int(np.count_nonzero(each)) for each in (values != np.rint(values), values))
+    if len(different) <= MOST_LABELS or 0 < fractions <= MOST_FRACTIONS * coloured:
+        return ""
+    return f"an image volume ({len(different)} different values from {different[0]:.4g} to {different[-1]:.4g})"
 
 
 def right_handed(values: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-import numpy as np
-
 from cardiotwin.errors import CardioTwinError
 from cardiotwin.ingest.dicom_file import is_dicom, read_dataset, text
 from cardiotwin.ingest.dicom_seg import SEGMENTATION_CLASSES
@@ -17,11 +15,12 @@ from cardiotwin.ingest.ecg_formats import READERS, WORDS, ecg_format
 from cardiotwin.ingest.ecg_wfdb import signal_files
 from cardiotwin.ingest.electrode_csv import holds_electrodes
 from cardiotwin.ingest.folders import regular_files
-from cardiotwin.ingest.labels import LABEL_ENDINGS, read_volume
+from cardiotwin.ingest.labels import IMAGE_ADVICE, LABEL_ENDINGS, as_image, read_volume
 from cardiotwin.ingest.study import DICOM_ENDINGS
 from cardiotwin.ingest.surface_files import ENDINGS as SURFACE_ENDINGS
 from cardiotwin.ingest.wording import name_of, shown
 from cardiotwin.meshes.formats import is_field_table, is_mesh
+from cardiotwin.progress import Progress, silent
 
 KINDS = (
     "dicom_image",
@@ -31,12 +30,13 @@ KINDS = (
     *READERS,
     "electrodes",
     "label_map",
+    "image_volume",
     "surfaces",
     "mesh",
     "plan",
     "unknown",
 )
-MOST_LABELS = 64
+NOT_READ = ("image_volume", "unknown")
 MOST_TOML_BYTES = 10 << 20
 
 
@@ -57,13 +57,13 @@ def explain(path: str | Path) -> tuple[str, str]:
     if not path.is_dir() and not is_dicomdir(path):
         files, _ = regular_files(path)
         return _kind(files[0]) if files else ("unknown", "not a regular file")
-    found = [kind for kind, _ in recognise_all(path) if kind != "unknown"]
+    found = [kind for kind, _ in recognise_all(path) if kind not in NOT_READ]
     if len(found) == 1:
         return found[0], f"a folder with one {found[0]}"
     return "unknown", f"a folder with {', '.join(found)}" if found else "a folder with nothing that is known"
 
 
-def recognise_all(path: str | Path) -> list[tuple[str, tuple[Path, ...]]]:
+def recognise_all(path: str | Path, progress: Progress = silent) -> list[tuple[str, tuple[Path, ...]]]:
     """Everything in a file or folder: all image files together, all surfaces too, each other input by itself.
 
     All unknown files come last.
@@ -76,7 +76,10 @@ def recognise_all(path: str | Path) -> list[tuple[str, tuple[Path, ...]]]:
         Nothing there, or more than 10,000 files.
     """
     files, _ = regular_files(path)
-    kinds = {file: _kind(file)[0] for file in files}
+    kinds = {}
+    for count, file in enumerate(files):
+        progress(count / len(files), f"looking at file {count + 1} of {len(files)}")
+        kinds[file] = _kind(file)[0]
     belonging = {one for file, kind in kinds.items() if kind == "wfdb_ecg" for one in signal_files(file)}
     images = tuple(file for file in files if kinds[file] == "dicom_image")
     surfaces = tuple(file for file in files if kinds[file] == "surfaces")
@@ -173,11 +176,9 @@ def _surface(file: Path) -> tuple[str, str]:
 
 def _volume(file: Path) -> tuple[str, str]:
     values = read_volume(file, name_of(file))[0]
-    if values.dtype.kind == "f" and (values != np.rint(values)).any():
-        return "unknown", "an image volume, not labels; images are read from DICOM"
-    if len(np.unique(values)) > MOST_LABELS:
-        return "unknown", f"more than {MOST_LABELS} different values: an image volume, not labels"
-    return "label_map", "whole labels"
+    if why := as_image(values):
+        return "image_volume", f"found {why}, not labels. {IMAGE_ADVICE}"
+    return "label_map", "labels"
 
 
 def _toml(file: Path) -> tuple[str, str]:

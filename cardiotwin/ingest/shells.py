@@ -23,6 +23,7 @@ from cardiotwin.ingest.anatomy import standing
 from cardiotwin.ingest.surface_files import Surface, read_surfaces
 from cardiotwin.ingest.wording import refusal, shown
 from cardiotwin.meshes.scan import capped, filled, merged, rims
+from cardiotwin.progress import Progress, part, shares, silent
 from cardiotwin.segmentation.label_map import LabelMap, Segment, layered
 
 VOXEL_MM, MARGIN_MM = 1.0, 4.0
@@ -35,6 +36,8 @@ LAYER_REACH_MM = 4.0
 """A voxel further than this from every layer has no signal; layers lie a millimetre or two apart."""
 LID_REACH, LID_SAMPLES = 1.5, 60
 """Voxels from the lid to the last of the cavity below it; points along each side of its triangles."""
+FARTHEST_BASE_MM = 8.0
+"""Of a surface of the base from the lid over the epicardium's rim: a real one 2.0 and a mean one 1.8 mm."""
 _ROLES = (
     (LAYER, r"\blayers?\b"),
     (BASE, r"\bbase\b|\bbasal\b|\bvalve"),
@@ -44,7 +47,7 @@ _ROLES = (
 )
 
 
-def read_shells(paths: Sequence[Path]) -> tuple[LabelMap, tuple[str, ...]]:
+def read_shells(paths: Sequence[Path], progress: Progress = silent) -> tuple[LabelMap, tuple[str, ...]]:
     """The heart that these surface files bound, and a line for each thing that was assumed.
 
     Raises
@@ -52,6 +55,8 @@ def read_shells(paths: Sequence[Path]) -> tuple[LabelMap, tuple[str, ...]]:
     InputRejected
         A damaged file, a name that says nothing, a surface missing, a size that is no heart's in mm.
     """
+    _check_one_folder(sorted(paths))
+    progress(0.0, f"reading {len(paths)} surfaces")
     surfaces = read_surfaces(sorted(paths))
     parts = _parts(surfaces)
     _check_one_heart(surfaces)
@@ -64,7 +69,10 @@ def read_shells(paths: Sequence[Path]) -> tuple[LabelMap, tuple[str, ...]]:
             )
     _check_extent(parts[EPICARDIUM])
     notes: list[str] = []
-    label_map = _scanned(parts, [one for one in surfaces if _role(one.name) == LAYER and one.data], notes)
+    label_map = _scanned(
+        parts, [one for one in surfaces if _role(one.name) == LAYER and one.data], notes, part(progress, 0.4, 0.9)
+    )
+    progress(0.9, "finding how the heart lies")
     return _in_patient(label_map, notes), tuple(notes)
 
 
@@ -81,6 +89,24 @@ def _parts(surfaces: Sequence[Surface]) -> dict[str, Surface]:
             "base or layer. Rename the files, or name one of them itself if it holds a whole heart"
         )
     return {role: _joined(several) for role, several in found.items()}
+
+
+def _check_one_folder(paths: Sequence[Path]) -> None:
+    """Refuse surfaces out of several folders that cannot be of one heart: of the same role, or of none that is known.
+
+    Layers of the wall may lie in a folder of their own.
+    """
+    folders: dict[Path, list[str]] = {}
+    for path in paths:
+        if (role := _role(path.stem)) != LAYER:
+            folders.setdefault(path.parent, []).append(role)
+    every = [role for roles in folders.values() for role in set(roles)]
+    if len(folders) > 1 and ("" in every or len(set(every)) < len(every)):
+        held = " and ".join(f"{shown(one.name, 40)} ({len(roles)})" for one, roles in folders.items())
+        raise InputRejected(
+            f"surfaces: found files in {len(folders)} folders, {held}; expected those of one heart. Name the folder of "
+            "one of them, or the file that holds a whole heart"
+        )
 
 
 def _check_one_heart(surfaces: Sequence[Surface]) -> None:
@@ -141,7 +167,7 @@ def _check_extent(epicardium: Surface) -> None:
         )
 
 
-def _scanned(parts: dict[str, Surface], layers: Sequence[Surface], notes: list[str]) -> LabelMap:
+def _scanned(parts: dict[str, Surface], layers: Sequence[Surface], notes: list[str], progress: Progress) -> LabelMap:
     """Voxels of each region; slices across the long axis."""
     closed, lids = {}, {}
     for role in (EPICARDIUM, LEFT, RIGHT):
@@ -152,16 +178,14 @@ def _scanned(parts: dict[str, Surface], layers: Sequence[Surface], notes: list[s
         if n_rims:
             notes.append(f"surfaces: {role} is open; {n_rims} rim{'s' if n_rims > 1 else ''} closed by a fan")
     if BASE in parts:
-        notes.append(
-            "surfaces: the base's own is not used; the heart ends at the first slice with a whole ring of muscle"
-        )
+        notes.append(_of_base(parts[BASE], lids[EPICARDIUM]))
     everything = np.vstack([points[np.unique(triangles)] for points, triangles in closed.values()])
     affine, shape = _grid(_axes(parts), everything)
     inverse = np.linalg.inv(affine)
-    masks = {
-        role: filled(apply_affine(inverse, points)[:, ::-1][triangles], shape)
-        for role, (points, triangles) in closed.items()
-    }
+    masks = {}
+    for (role, (points, triangles)), share in zip(closed.items(), shares(progress, len(closed)), strict=True):
+        share(0.0, f"filling the {role}")
+        masks[role] = filled(apply_affine(inverse, points)[:, ::-1][triangles], shape)
     for role in (LEFT, RIGHT):
         lid = apply_affine(inverse, lids[role].reshape(-1, 3))[:, ::-1].reshape(-1, 3, 3)
         masks[role] |= _above_lid(masks[role], lid, masks[EPICARDIUM] & ~masks[LEFT] & ~masks[RIGHT])
@@ -177,6 +201,24 @@ def _scanned(parts: dict[str, Surface], layers: Sequence[Surface], notes: list[s
     )  # fmt: skip
     segments = [Segment(number, name) for number, (_, name) in enumerate(named, start=1)]
     return layered([mask for mask, _ in named], segments, affine, "surfaces")
+
+
+def _of_base(base: Surface, lid: np.ndarray) -> str:
+    """That a surface of the base is not used, and how far it lies from the (m, 3, 3) lid that stands for it, mm."""
+    told = "surfaces: the base's own is not used; the heart ends at the first slice with a whole ring of muscle"
+    if not len(lid):
+        return told
+    away, _ = cKDTree(_samples(lid)).query(base.points[np.unique(base.triangles)])
+    far_mm = float(np.percentile(away, 95.0))
+    doubt = f", expected at most {FARTHEST_BASE_MM:g}: is it of this heart?" if far_mm > FARTHEST_BASE_MM else ""
+    return f"{told}. It lies within {far_mm:.1f} mm of the epicardium's lid (95 % of its points){doubt}"
+
+
+def _samples(lid: np.ndarray) -> np.ndarray:
+    """Points on the triangles of a lid, (m, 3, 3), along lines from its rim to its middle."""
+    first, second, centre = (lid[:, corner] for corner in range(3))
+    share = np.linspace(0.0, 1.0, LID_SAMPLES)[:, None, None]
+    return np.vstack([share * side + (1 - share) * centre for side in (first, 0.5 * (first + second))]).reshape(-1, 3)
 
 
 def _above_lid(cavity: np.ndarray, lid: np.ndarray, wall: np.ndarray) -> np.ndarray:
@@ -196,12 +238,7 @@ def _above_lid(cavity: np.ndarray, lid: np.ndarray, wall: np.ndarray) -> np.ndar
     rows, columns = np.nonzero(cavity.any(axis=0))
     tops = cavity[:, rows, columns].argmax(axis=0)
     heights = tops if towards_apex else len(cavity) - 1 - tops
-    first, second, centre = (lid[:, corner] for corner in range(3))
-    share = np.linspace(0.0, 1.0, LID_SAMPLES)[:, None, None]
-    samples = np.vstack([share * side + (1 - share) * centre for side in (first, 0.5 * (first + second))]).reshape(
-        -1, 3
-    )
-    away, _ = cKDTree(samples).query(np.column_stack([heights, rows, columns]), distance_upper_bound=LID_REACH)
+    away, _ = cKDTree(_samples(lid)).query(np.column_stack([heights, rows, columns]), distance_upper_bound=LID_REACH)
     above = np.zeros_like(cavity)
     for top, row, column in zip(tops, rows, columns, strict=True):
         above[:top, row, column] = True

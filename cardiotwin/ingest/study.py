@@ -12,13 +12,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cardiotwin.errors import CardioTwinError, InputRejected, PolicyRefusal
-from cardiotwin.ingest.dicom_file import begins_as_program, is_dicom, quiet, read_dataset, text, undecoded
+from cardiotwin.ingest.damaged import together, worded
+from cardiotwin.ingest.dicom_file import (
+    EXPORT_AGAIN,
+    TRUNCATED,
+    begins_as_program,
+    ends_early,
+    is_dicom,
+    quiet,
+    read_dataset,
+    text,
+    undecoded,
+)
 from cardiotwin.ingest.dicomdir import DICOMDIR, named_files
 from cardiotwin.ingest.folders import common_root, regular_files
 from cardiotwin.ingest.guard import Stamp, stamp
 from cardiotwin.ingest.slices import Slice, slices_of
 from cardiotwin.ingest.stacks import positions_of
-from cardiotwin.ingest.wording import name_of, refusal, shown, tagged, with_option
+from cardiotwin.ingest.wording import name_of, refusal, shown, tagged
 from cardiotwin.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -91,6 +102,8 @@ class Series:
     frame_of_reference : str
     problem : CardioTwinError or None
         Why it cannot be read.
+    damaged : tuple of InputRejected
+        One for each file without a geometry.
     """
 
     uid: str
@@ -104,6 +117,7 @@ class Series:
     because: str
     frame_of_reference: str
     problem: CardioTwinError | None
+    damaged: tuple[InputRejected, ...] = ()
 
     @property
     def modality(self) -> str:
@@ -170,7 +184,7 @@ def survey(
     asked = {Path(path)} if root is None and isinstance(path, str | Path) else set()
     instances: list[Instance] = []
     others: list[str] = []
-    skipped: list[str] = []
+    bad: list[InputRejected] = []
     for count, file in enumerate(files):
         progress(count / len(files), f"reading header {count + 1} of {len(files)}")
         name = name_of(file, root)
@@ -180,14 +194,16 @@ def survey(
         try:
             one = _instance(file, name)
         except InputRejected as refused:
-            if not skip_bad:
-                raise with_option(refused, len(files)) from None
-            skipped.append(f"skipped {refused}")
+            bad.append(refused)
             continue
         if one.media_class == DICOMDIR:
             notes += [f"{name} names {shown(missing)}, which is not there" for missing in named_files(file)[1]]
         else:
             instances.append(one)
+    if bad and not skip_bad:
+        bad += [refused for group in _by_series(filter(_is_image, instances)) for refused in _without_bad(group)[1]]
+        raise together(bad, len(files)) from None
+    skipped = [f"skipped {refused}" for refused in bad]
     if not instances:
         where = files[0].parent.name if files else " ".join(name_of(Path(one)) for one in asked) or "input"
         raise InputRejected(f"{where}: no readable DICOM file among {len(files)}; expected an exported series")
@@ -202,28 +218,28 @@ def survey(
     notes += [f"{one.name}: DICOM, but no image, left out" for one in instances if not _is_image(one)]
     groups = _by_series(images)
     if skip_bad:
-        groups = [sound for group in groups if (sound := _without_bad(group, skipped))]
+        parted = [_without_bad(group) for group in groups]
+        skipped += [f"skipped {refused}" for _, cut in parted for refused in cut]
+        groups = [sound for sound, _ in parted if sound]
     if skipped and not groups:
         raise InputRejected(f"{skipped[0].removeprefix('skipped ')}; no other image is left to read")
     series = tuple(_series(group, accept_burned_in, len(files)) for group in groups)
     return Study(series, tuple(notes), tuple(skipped))
 
 
-def _without_bad(instances: list[Instance], skipped: list[str]) -> list[Instance]:
-    """Without the files whose header was cut behind what tells their series; each gives a line to `skipped`.
+def _without_bad(instances: list[Instance]) -> tuple[list[Instance], list[InputRejected]]:
+    """Without the files whose header was cut behind what tells their series, and why each of these is left out.
 
     What is neither LGE nor cine is left out anyway, and may well have no geometry.
     """
     if _kind_by_words(instances[0].header)[0] == "other":
-        return instances
-    sound = []
+        return instances, []
+    sound, cut = [], []
     for one in instances:
-        try:
-            slices_of(one.header, one.path, one.name)
-            sound.append(one)
-        except InputRejected as refused:
-            skipped.append(f"skipped {refused}")
-    return sound
+        damaged = _slices_of_all([one])[1]
+        cut += damaged
+        sound += [] if damaged else [one]
+    return sound, cut
 
 
 def _oddities(instances: Sequence[Instance]) -> list[str]:
@@ -293,7 +309,10 @@ def _check_essentials(one: Instance) -> None:
     for keyword in ESSENTIALS:
         if not text(one.header, keyword):
             raise refusal(
-                f"{one.name}: {tagged(keyword)}", "nothing", "a value", "The file is cut short; export it again"
+                f"{one.name}: {tagged(keyword)}",
+                "nothing",
+                "a value",
+                TRUNCATED if ends_early(one.header) else EXPORT_AGAIN,
             )
     announced = one.media_class
     if announced and announced != one.sop_class:
@@ -330,7 +349,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _by_series(instances: list[Instance]) -> list[list[Instance]]:
+def _by_series(instances: Iterable[Instance]) -> list[list[Instance]]:
     groups: dict[str, list[Instance]] = {}
     for one in instances:
         groups.setdefault(text(one.header, "SeriesInstanceUID"), []).append(one)
@@ -341,13 +360,14 @@ def _series(instances: list[Instance], accept_burned_in: bool, n_files: int) -> 
     header = instances[0].header
     slices: tuple[Slice, ...] = ()
     problem: CardioTwinError | None = None
+    damaged: list[InputRejected] = []
     try:
         if not accept_burned_in:
             _check_policy(instances)
-        try:
-            slices = tuple(one for file in instances for one in slices_of(file.header, file.path, file.name))
-        except InputRejected as refused:
-            raise with_option(refused, n_files) from None
+        found, damaged = _slices_of_all(instances)
+        if damaged:
+            raise together(damaged, n_files)
+        slices = tuple(found)
         _check_one_frame_of_reference(instances)
     except CardioTwinError as refused:
         problem = refused
@@ -368,7 +388,20 @@ def _series(instances: list[Instance], accept_burned_in: bool, n_files: int) -> 
         because=because,
         frame_of_reference=text(header, "FrameOfReferenceUID"),
         problem=problem,
+        damaged=tuple(damaged),
     )
+
+
+def _slices_of_all(instances: Sequence[Instance]) -> tuple[list[Slice], list[InputRejected]]:
+    """The slices of the files that have a geometry, and the refusal of each of the others."""
+    slices: list[Slice] = []
+    damaged: list[InputRejected] = []
+    for one in instances:
+        try:
+            slices += slices_of(one.header, one.path, one.name)
+        except InputRejected as refused:
+            damaged.append(worded(refused, one.header))
+    return slices, damaged
 
 
 def words_of(header: Dataset) -> set[str]:

@@ -8,17 +8,19 @@ from cardiotwin.durable import write_file
 from cardiotwin.pictures.content import Picture, pictures
 from cardiotwin.pictures.drawing import SIZE_PX, draw
 from cardiotwin.pictures.ecg_paper import ECG_NAME, ecg_page, write_ecgs
+from cardiotwin.pictures.short_axis import SLICES, slices
 from cardiotwin.pictures.skin import outside
 from cardiotwin.progress import Progress, silent
 from cardiotwin.study import Study
 
-__all__ = ["SIZE_PX", "Picture", "draw", "ecg_page", "pictures", "write_ecgs", "write_pictures"]
+__all__ = ["SIZE_PX", "SLICES", "Picture", "draw", "ecg_page", "pictures", "write_ecgs", "write_pictures"]
 
 
 def write_pictures(folder: Path | str, study: Study, progress: Progress = silent) -> tuple[tuple[Picture, Path], ...]:
     """Draw every picture into a folder of its own as PNG; other PNG files there are removed.
 
     Those of the heart are `SIZE_PX` wide and high. Each measured ECG is a page of its own, ``ecg_1.png`` the first.
+    Slices with their contours, where there is a segmentation, are ``slices.png``. Only those of the heart are returned.
 
     Raises
     ------
@@ -29,6 +31,7 @@ def write_pictures(folder: Path | str, study: Study, progress: Progress = silent
     folder.mkdir(parents=True, exist_ok=True)
     wanted = list(pictures(study))
     names = {f"{picture.name}.png" for picture in wanted} | {f"{ECG_NAME}_{k + 1}.png" for k in range(len(study.ecgs))}
+    names |= {SLICES} if study.segmentation is not None else set()
     for stale in {path.name for path in folder.glob("*.png")} - names:
         (folder / stale).unlink()
     skin = outside(study.heart)
@@ -39,5 +42,7 @@ def write_pictures(folder: Path | str, study: Study, progress: Progress = silent
         write_file(path, draw(study.heart, skin, picture))
         written.append((picture, path))
     write_ecgs(folder, [(ecg, f"Measured ECG {k}") for k, ecg in enumerate(study.ecgs, start=1)])
+    if study.segmentation is not None:
+        write_file(folder / SLICES, slices(study.image, study.segmentation))
     progress(1.0, "pictures")
     return tuple(written)

@@ -87,7 +87,7 @@ class Picture:
 def pictures(study: Study) -> Iterator[Picture]:
     """Everything there is to see of a study, in the order of the path."""
     heart = study.heart
-    yield substrate_picture(heart)
+    yield substrate_picture(heart, looked_for=study.was_looked_for)
     yield mesh_picture(heart)
     yield fibres_picture(heart)
     time = first_activation_ms(study)
@@ -124,10 +124,17 @@ def infarct_centre(heart: Heart) -> np.ndarray:
     return ventricle.centre + 20.0 * ventricle.anterior
 
 
-def substrate_picture(heart: Heart) -> Picture:
-    """Healthy muscle, border zone and core, each with its volume; no zeros where scar was not assessed."""
+def substrate_picture(heart: Heart, looked_for: Callable[[int], bool] = lambda _: False) -> Picture:
+    """Healthy muscle, border zone and core, each with its volume; no zeros where scar was not assessed.
+
+    What a heart has none of is called none only where it was looked for, by tissue class (`Study.was_looked_for`).
+    """
     millilitres = [1e-3 * heart.mesh.volumes[heart.tissue_class == k].sum() for k in range(HEALTHY, CORE + 1)]
-    names = [f"{name}: {ml:.1f} mL" if ml else f"{name}: none" for name, ml in zip(TISSUE, millilitres, strict=True)]
+    absent = ["none" if k == HEALTHY or looked_for(k) else "not given" for k in range(HEALTHY, CORE + 1)]
+    names = [
+        f"{name}: {f'{ml:.1f} mL' if ml else instead}"
+        for name, ml, instead in zip(TISSUE, millilitres, absent, strict=True)
+    ]
     if not heart.scar_assessable:
         names = [f"muscle: {sum(millilitres):.1f} mL", *(f"{name}: not assessed" for name in TISSUE[1:])]
     palette = categories("tissue, both ventricles", names, TISSUE_COLOURS)

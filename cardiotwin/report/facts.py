@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from cardiotwin.calibration import Posterior
-from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, LEFT, RIGHT, Heart
+from cardiotwin.heart import Heart
 from cardiotwin.induction import Arrhythmias
 from cardiotwin.locations import wall
 from cardiotwin.meshes.quality import quality
@@ -18,10 +18,10 @@ from cardiotwin.pictures.content import first_activation_ms
 from cardiotwin.plan_results import REFERENCE, against_reference, in_order, verdict
 from cardiotwin.provenance import Provenance
 from cardiotwin.report.agreement import Span, activation_span, aligned, fitted_correlation
-from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
+from cardiotwin.report.glossary import CALIBRATION, explained
 from cardiotwin.report.missing import what_is_missing
+from cardiotwin.report.substrate import substrate
 from cardiotwin.report.uncertain import caveats, independent_members, told_of_inputs, what_is_uncertain
-from cardiotwin.segmentation import Segmentation, find_corridors, left_wall_ml, scar_of_left_ml, sweep, volumes_ml
 from cardiotwin.study import Study
 from cardiotwin.units import cubic_mm_to_ml
 
@@ -49,7 +49,7 @@ def report_facts(study: Study) -> dict[str, Any]:
         "plans": _plans(study),
         "circuits": _circuits(study.heart, study.arrhythmias) if study.arrhythmias else [],
         "induction": _induction(study.arrhythmias) if study.arrhythmias else None,
-        "substrate": _substrate(study),
+        "substrate": substrate(study),
         "mesh": asdict(quality(study.heart.mesh)) | {"lattice_mm": study.heart.edge_mm},
         "confirmation": _confirmation(study),
         "posterior": _posterior(study.heart, study.posterior) if study.posterior else None,
@@ -171,58 +171,6 @@ def _settings(provenance: Provenance) -> list[dict[str, Any]]:
             row = rows.setdefault((name, value), {"name": name, "value": value, "stages": []})
             row["stages"].append(one.stage)
     return list(rows.values())
-
-
-def _substrate(study: Study) -> dict[str, Any]:
-    heart, volumes = study.heart, study.heart.mesh.volumes
-    left = heart.ventricle == LEFT
-    in_mesh = {
-        "left_ml": volumes[left].sum(),
-        "right_ml": volumes[heart.ventricle == RIGHT].sum(),
-        "healthy_ml": volumes[heart.tissue_class == HEALTHY].sum(),
-        "border_zone_ml": volumes[heart.tissue_class == BORDER_ZONE].sum(),
-        "core_ml": volumes[heart.tissue_class == CORE].sum(),
-    }
-    segmentation = study.segmentation
-    rows = sweep(segmentation, study.settings.segment) if segmentation is not None else ()
-    made_from = None if study.heart_was_given else segmentation
-    wall_ml = left_wall_ml(segmentation) if segmentation is not None else math.nan
-    return {
-        "scar_assessable": heart.scar_assessable,
-        "imaging": study.image.kind if study.image is not None and not study.heart_was_given else None,
-        # Without a code for it there is no border zone, which is not the same as one that was looked for and is empty.
-        "border_zone_given": in_mesh["border_zone_ml"] > 0 or (made_from is not None and made_from.signal is not None),
-        "in_mesh": {name: cubic_mm_to_ml(float(value)) for name, value in in_mesh.items()},
-        "scar_share_of_left": _scar_share_of_left(heart, made_from),
-        "share_counted_in": "mesh" if made_from is None else "image",
-        "in_image_ml": volumes_ml(segmentation) if segmentation is not None else None,
-        "confidence": explained(segmentation.confidence, CONFIDENCE) if segmentation is not None else [],
-        "corridors": [
-            {
-                "length_mm": one.length_mm,
-                "narrowest_mm": one.narrowest_mm,
-                "location": wall(heart, one.narrowest_at_mm),
-                "depth": one.depth,
-                "depth_from": one.depth_from,
-                "depth_to": one.depth_to,
-                "border_zone_share": one.border_zone_share,
-                "narrowest_at_mm": one.narrowest_at_mm,
-            }
-            for one in (find_corridors(segmentation) if segmentation is not None else ())
-        ],
-        "sweep": [
-            asdict(row) | {"used": number == 0, "of_left": (row.core_ml + row.border_zone_ml) / wall_ml}
-            for number, row in enumerate(rows)
-        ],
-    }
-
-
-def _scar_share_of_left(heart: Heart, segmentation: Segmentation | None) -> float:
-    """Of the left wall as labelled: that of the mesh is rounded off at base and apex. In the mesh where it is all."""
-    if segmentation is not None:
-        return scar_of_left_ml(segmentation) / (left_wall_ml(segmentation) or math.nan)
-    left, volumes = heart.ventricle == LEFT, heart.mesh.volumes
-    return float(volumes[left & (heart.tissue_class != HEALTHY)].sum()) / (float(volumes[left].sum()) or math.nan)
 
 
 def _confirmation(study: Study) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from cardiotwin import plan_results
 from cardiotwin.durable import write_file
-from cardiotwin.pictures import ecg_page, write_pictures
+from cardiotwin.pictures import SLICES, ecg_page, write_pictures
 from cardiotwin.pictures.content import angle
 from cardiotwin.pictures.in_torso import torso_picture
 from cardiotwin.progress import Progress, part, silent
@@ -59,7 +59,7 @@ def write_report(folder: Path | str, study: Study, progress: Progress = silent) 
         {"name": p.name, "title": p.title, "caption": p.caption, "image": _photograph(path.read_bytes())}
         for p, path in drawn
     ]
-    page = _page(facts, pictures, _charts(study), heart_scene(study))
+    page = _page(facts, pictures, _charts(study, folder / "pictures"), heart_scene(study))
     write_file(folder / "report.html", page.encode())
     progress(1.0, "report")
     return folder / "report.html"
@@ -86,6 +86,7 @@ def _page(
         "percent": percent,
         "interval": interval,
         "volume": volume,
+        "cavity": cavity,
         "words": words,
         "plain": plain,
         "angle": angle,
@@ -132,11 +133,11 @@ def _in_script(value: Any) -> str:
 # ---------------------------------------------------------------------------------------------------------- charts
 
 
-def _charts(study: Study) -> dict[str, str]:
-    """Every chart the study allows, as a data address."""
+def _charts(study: Study, drawn: Path) -> dict[str, str]:
+    """Every chart the study allows, as a data address; `drawn`: the folder of `write_pictures`."""
     made: dict[str, str] = {}
     if study.segmentation is not None:
-        made["slices"] = _photograph(figures.slices(study.image, study.segmentation))
+        made["slices"] = _photograph((drawn / SLICES).read_bytes())
         bright = scar_map(study.segmentation)
         if bright is not None:
             made["scar_map"] = _photograph(bright)
@@ -197,6 +198,11 @@ def interval(bounds: dict[str, float], digits: int = 2) -> str:
 
 def volume(millilitres: float | None) -> str:
     return "–" if millilitres is None else plan_results.volume(millilitres)
+
+
+def cavity(millilitres: float | None) -> str:
+    """Of blood that may not have been drawn."""
+    return "not drawn" if millilitres is None else f"{plan_results.volume(millilitres)} mL"
 
 
 def plain(value: float | str | Sequence[float] | None) -> str:

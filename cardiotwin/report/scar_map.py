@@ -9,7 +9,7 @@ import numpy as np
 
 from cardiotwin.pictures.content import INK
 from cardiotwin.pictures.convention import as_seen
-from cardiotwin.report.figures import _CONTOURS, _contour_key, _crop, _directions, _figure
+from cardiotwin.pictures.short_axis import CONTOURS, contour_key, cropped, directions, new_figure
 from cardiotwin.segmentation import BORDER_ZONE, CORE, MYOCARDIUM, Segmentation
 
 
@@ -26,10 +26,10 @@ def scar_map(segmentation: Segmentation, at_most: int = 12) -> bytes | None:
     held = np.flatnonzero(muscle.any(axis=(1, 2)))
     shown = held[np.unique(np.linspace(0, len(held) - 1, min(at_most, len(held))).round().astype(int))]
     rows = int(np.ceil(len(shown) / 4))
-    figure = _figure(12, 3.0 * rows + 0.5)
+    figure = new_figure(12, 3.0 * rows + 0.5)
     grid = figure.subplots(rows, 4, squeeze=False)
     figure.subplots_adjust(left=0.005, right=0.9, top=1 - 0.12 / rows, bottom=0.16 / rows, wspace=0.03, hspace=0.14)
-    window, affine = _crop(muscle, margin=8), segmentation.affine
+    window, affine = cropped(muscle, margin=8), segmentation.affine
     gram = 1.05e-3 * abs(np.linalg.det(affine[:3, :3]))
     for axes in grid.flat:
         axes.set_axis_off()
@@ -38,7 +38,7 @@ def scar_map(segmentation: Segmentation, at_most: int = 12) -> bytes | None:
         drawn = _slice(axes, np.where(muscle[number], 100 * signal[number], np.nan)[window], here[window], affine)
         grams = f"core {gram * (here == CORE).sum():.1f} g, border zone {gram * (here == BORDER_ZONE).sum():.1f} g"
         axes.set_title(f"slice {number + 1}: {grams}", fontsize=10, color=INK, pad=3)
-    _contour_key(figure, segmentation, _CONTOURS[-2:])
+    contour_key(figure, segmentation, CONTOURS[-2:])
     bar = figure.colorbar(drawn, cax=figure.add_axes((0.92, 0.12, 0.012, 0.76)), ticks=np.arange(0, 101, 20))
     bar.set_label("signal, % of the brightest muscle", fontsize=11, color=INK)
     buffer = io.BytesIO()
@@ -54,10 +54,10 @@ def _slice(axes: Any, percent: np.ndarray, labels: np.ndarray, affine: np.ndarra
     tenths = ListedColormap(colormaps["cividis"](np.linspace(0, 1, 10)))
     aspect = np.linalg.norm(affine[:3, 1]) / np.linalg.norm(affine[:3, 0])
     drawn = axes.imshow(percent, cmap=tenths, vmin=0, vmax=100, interpolation="nearest", aspect=aspect)
-    for _, codes, colour, width in _CONTOURS[-2:]:
+    for _, codes, colour, width in CONTOURS[-2:]:
         inside = np.isin(labels, codes)
         if inside.any():
             lines = axes.contour(inside, levels=[0.5], colors=[colour], linewidths=width + 0.4)
             lines.set_path_effects([withStroke(linewidth=3.2, foreground="#101010")])
-    _directions(axes, percent.shape, affine, on_paper=True)
+    directions(axes, percent.shape, affine, on_paper=True)
     return drawn

@@ -2,6 +2,7 @@
 
 from cardiotwin.segmentation.alignment import Alignment, aligned_slices
 from cardiotwin.segmentation.automatic import segment
+from cardiotwin.segmentation.cavities import Cavities, cavities
 from cardiotwin.segmentation.corridors import Corridor, find_corridors
 from cardiotwin.segmentation.labels import (
     BACKGROUND,
@@ -38,6 +39,7 @@ __all__ = [
     "MYOCARDIUM",
     "RV_BLOOD",
     "Alignment",
+    "Cavities",
     "Corridor",
     "FullWidthHalfMaximum",
     "OtsuDeviations",
@@ -48,6 +50,7 @@ __all__ = [
     "StandardDeviations",
     "SweepRow",
     "aligned_slices",
+    "cavities",
     "delineated",
     "find_corridors",
     "from_label_map",

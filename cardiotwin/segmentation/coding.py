@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from cardiotwin.segmentation.label_map import LabelMap
 from cardiotwin.segmentation.labels import BACKGROUND, BORDER_ZONE, CORE, LV_BLOOD, MYOCARDIUM, NAMES, RV_BLOOD
 from cardiotwin.segmentation.plausible import contradiction
 from cardiotwin.settings import LabelSettings
+from cardiotwin.units import cubic_mm_to_ml
 
 MOST_STRAY = 0.05
 """Share of the labelled voxels that may be of unknown labels in a heart that is otherwise in a known coding."""
@@ -135,10 +137,22 @@ def _guessed(label_map: LabelMap, left_out: set[str]) -> Coding:
     Segments that `left_out` names are background in every coding.
     """
     gone = [k for k, one in enumerate(label_map.segments) if {_key(one.name), _key(one.value)} & left_out]
+    if len(label_map.segments) - len(gone) == 1:
+        _refuse_one(label_map, next(k for k in range(len(label_map.segments)) if k not in gone))
     by_name = [BACKGROUND if k in gone else _by_name(one.name) for k, one in enumerate(label_map.segments)]
     if any(region not in (None, BACKGROUND) for region in by_name):
         return _by_names(label_map, by_name)
     return _by_codes(label_map, gone)
+
+
+def _refuse_one(label_map: LabelMap, index: int) -> NoReturn:
+    """A region drawn alone, such as the scar: whatever it is, it is no heart, and no setting makes it one."""
+    voxel_ml = cubic_mm_to_ml(abs(float(np.linalg.det(label_map.affine[:3, :3]))))
+    raise QualityGate(
+        f"label map: found a single label, {label_map.listed([index])}, {label_map.counts()[index] * voxel_ml:.3g} mL; "
+        "expected a label each for left ventricular blood and myocardium at least. Scar alone is no heart: write it "
+        "as label 4 (border zone: 5) into the map that holds cavity and wall, and add that one"
+    )
 
 
 def _by_names(label_map: LabelMap, regions: list[int | None]) -> Coding:
@@ -209,14 +223,14 @@ _OVERRULE = "[labels] in twin.toml overrules it"
 
 
 def _advice(label_map: LabelMap) -> str:
-    """What to write, with the labels found: which of them is which, only their author knows."""
+    """Where to say it. Not which label is which: only their author knows, and a guess may make scar of blood."""
     labels = [f'"{one.name}"' if one.name else str(one.value) for one in label_map.segments]
     if not labels:
         return "Draw the heart, or save the right file"
-    regions = [NAMES[region] for region in (LV_BLOOD, MYOCARDIUM, RV_BLOOD, CORE, BORDER_ZONE)]
-    lines = [f"{region} = [{label}]" for region, label in zip(regions, labels, strict=False)]
-    rest = [f"background = [{', '.join(labels[len(regions) :])}]"] if len(labels) > len(regions) else []
-    return f"Say under [labels] in twin.toml which is which, such as {', '.join(lines + rest)}"
+    return (
+        f"Say under [labels] in twin.toml which of {', '.join(labels)} is lv_blood = [...], myocardium = [...] "
+        "and, where drawn, rv_blood, core (scar), border_zone or background"
+    )
 
 
 def _told(label_map: LabelMap, regions: tuple[int, ...]) -> str:

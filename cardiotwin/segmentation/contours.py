@@ -19,8 +19,8 @@ from scipy.sparse.linalg import spsolve
 
 from cardiotwin.imaging import Image
 from cardiotwin.segmentation.edges import blur_mm, placed
-from cardiotwin.segmentation.inscribed import inscribed
-from cardiotwin.segmentation.locate import Axis
+from cardiotwin.segmentation.inscribed import Circles, inscribed
+from cardiotwin.segmentation.locate import TOWARDS_APEX, Axis
 
 N_RAYS = 64
 ANGLES = 2 * np.pi * np.arange(N_RAYS) / N_RAYS
@@ -40,6 +40,10 @@ SMOOTHING_MM = 0.7
 """Gaussian over each slice before anything is looked for."""
 STEEPEST = 1.5
 """Slant of the wall against the slice's normal, mm per mm, that is still believed."""
+BULGE_MM, GUIDED = 2.5, 0.3
+"""Beyond the smooth cavity by this much a ray has run into scar as bright as blood; trust then in the cavity."""
+MOST_BULGING = 2 / 3
+"""Of a ring: where more of it lies beyond the cavity, it is the cavity that is wrong."""
 HARMONICS = 3
 """Of the smooth ventricle: circle, offset, ellipse and a trace of a triangle."""
 
@@ -90,28 +94,36 @@ def find_wall(image: Image, axis: Axis, rounds: int = 6, *, circled: bool = True
     """
     endocardium = np.repeat(axis.radii_mm[:, None], N_RAYS, axis=1)
     thickness = np.full_like(endocardium, USUAL_WALL_MM)
-    wall = _sampled(image, axis.centres, endocardium, thickness)
+    wall, circles = _sampled(image, axis.centres, endocardium, thickness), None
     circled &= wall.may_be_scarred
     if circled:
-        # Twice: the first time the search may begin half a wall beside the ventricle, where the bulge drew it.
-        wall = _circled(image, _circled(image, wall))
+        # Twice: the first time the search may begin half a wall beside the ventricle, where the bulge drew it, and a
+        # smooth cavity found from there may be one that ends in the middle of the stack.
+        wall, circles = _circled(image, _circled(image, wall, None)[0], _depths_mm(image))
     for turn in range(rounds):
         # Let go of the circles, the rays of a bulge of scar would run to the epicardium and take the fit with them.
         wall = _optimal(wall, (0.2 if circled else 0.0, 0.2, 0.5, 1.0)[min(turn, 3)])
         evidence = ring_evidence(wall)
         seen = longest_run(evidence, 0.45)
         weights = np.where(seen, evidence, 0.3 * evidence) ** 4 + 0.01
-        smooth_endo, smooth_wall = _smooth_ventricle(wall, weights, image.spacing_mm)
+        smooth_endo, smooth_wall = _smooth_ventricle(wall, weights, image.spacing_mm, circles)
         wall = _led_on(image, _recentred(image, wall, smooth_endo, smooth_wall), seen)
     return _sharpened(_optimal(wall, 1.0), image)
 
 
-def _circled(image: Image, wall: Wall) -> Wall:
-    """Started again from the circles that blood fills and dark wall bounds."""
+def _circled(image: Image, wall: Wall, depths_mm: np.ndarray | None) -> tuple[Wall, Circles]:
+    """Started again from the circles that blood fills and dark wall bounds (`inscribed`)."""
     contrast = np.maximum(wall.blood - wall.myocardium, 1e-12)[:, None, None]
     signal = (smoothed(image) - wall.myocardium[:, None, None]) / contrast
-    centres, radii = inscribed(signal, wall.centres, image.spacing_mm)
-    return _sampled(image, centres, np.repeat(radii[:, None], N_RAYS, axis=1), wall.thickness)
+    circles = inscribed(signal, wall.centres, image.spacing_mm, depths_mm)
+    radii = np.repeat(circles.radii_mm[:, None], N_RAYS, axis=1)
+    return _sampled(image, circles.centres, radii, wall.thickness), circles
+
+
+def _depths_mm(image: Image) -> np.ndarray:
+    """(n_slices,) place of each slice along the stack, towards the apex."""
+    forward = image.affine[:3, 2] @ TOWARDS_APEX > 0
+    return image.spacing_mm[2] * np.arange(len(image.values)) * (1 if forward else -1)
 
 
 def smoothed(image: Image) -> np.ndarray:
@@ -328,17 +340,32 @@ def _traced(total: np.ndarray, steps: list[np.ndarray]) -> tuple[np.ndarray, np.
     return np.array(radii[::-1]).T, np.array(thicks[::-1]).T
 
 
-def _smooth_ventricle(wall: Wall, weights: np.ndarray, spacing_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _smooth_ventricle(
+    wall: Wall, weights: np.ndarray, spacing_mm: np.ndarray, circles: Circles | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Endocardium and thickness of one smooth ventricle through all slices, mm."""
     # (n_slices, 2), mm: the first harmonic of a contour moves its centre, so it is the sum that must run straight.
     places = wall.centres[:, ::-1] * spacing_mm[:2]
-    endocardium = _robust_fit(
-        wall.endocardium, weights, HARMONICS, on_a_circle(wall.endocardium), places, spacing_mm[2]
-    )
+    contour, trust = _without_bulges(wall, spacing_mm, circles)
+    endocardium = _robust_fit(contour, weights, HARMONICS, trust, places, spacing_mm[2])
     thickness = _robust_fit(
         wall.thickness, weights, 2, np.where(wall.bright, 0.0, 1.0), np.zeros_like(places), spacing_mm[2]
     )
     return endocardium, np.clip(thickness, WALLS_MM[0], WALLS_MM[-1])
+
+
+def _without_bulges(wall: Wall, spacing_mm: np.ndarray, circles: Circles | None) -> tuple[np.ndarray, np.ndarray]:
+    """Endocardium, mm, and trust in each ray; rays that have run into scar are led by a smooth cavity, if there is one.
+
+    Without one, what lies off the circle most rays agree on is not trusted (`on_a_circle`).
+    """
+    contour, trust = wall.endocardium, on_a_circle(wall.endocardium)
+    if circles is None or not circles.smooth:
+        return contour, trust
+    led = circles.seen_from(wall.centres, ANGLES, spacing_mm)
+    bulging = contour > led + BULGE_MM
+    bulging &= bulging.mean(axis=1, keepdims=True) < MOST_BULGING
+    return np.where(bulging, led, contour), np.where(bulging, GUIDED, trust)
 
 
 def on_a_circle(radii: np.ndarray, within_mm: float = 2.0) -> np.ndarray:

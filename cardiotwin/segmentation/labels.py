@@ -25,6 +25,8 @@ BACKGROUND, LV_BLOOD, MYOCARDIUM, RV_BLOOD, CORE, BORDER_ZONE = range(6)
 """Labels of a segmentation; the last two are myocardium too."""
 NAMES = ("background", "lv_blood", "myocardium", "rv_blood", "core", "border_zone")
 MUSCLE = (MYOCARDIUM, CORE, BORDER_ZONE)
+GIVEN = "label map given; not judged"
+"""Source of labels that somebody has drawn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +64,11 @@ class Segmentation:
     measured: np.ndarray | None = None
     faintest: float = 0.0
     right_wall: np.ndarray | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether somebody drew the labels, and no method of ours or a plug-in's found them."""
+        return self.confidence.get("source") == GIVEN
 
     def __repr__(self) -> str:
         slices, rows, columns = self.labels.shape
@@ -120,7 +127,7 @@ def from_label_map(
         affine=np.asarray(affine, dtype=np.float64),
         signal=None,
         scar_assessable=assessable,
-        confidence={"source": "label map given; not judged"},
+        confidence={"source": GIVEN},
     )
 
 
