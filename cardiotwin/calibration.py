@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cardiotwin.ecg import Ecg
+from cardiotwin.eikonal import prepare
 from cardiotwin.electrodes import Electrodes, default_electrodes
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.heart import Heart
@@ -22,7 +23,7 @@ from cardiotwin.qrs_model import QrsModel, measured_qrs, qrs_model, threads
 from cardiotwin.qrs_prior import QrsPrior
 from cardiotwin.sequential_monte_carlo import Run, apart, temper, together
 from cardiotwin.settings import CalibrateSettings, TissueSettings
-from cardiotwin.site_library import SiteLibrary
+from cardiotwin.site_library import SiteLibrary, site_library
 from cardiotwin.tissue import Velocities
 
 
@@ -112,6 +113,7 @@ def calibrate(
     tissue: TissueSettings | None = None,
     *,
     previous: Posterior | None = None,
+    library: SiteLibrary | None = None,
     workers: int = 0,
     progress: Progress = silent,
 ) -> Posterior:
@@ -131,6 +133,8 @@ def calibrate(
     previous : Posterior, optional
         From a shorter list of the same recordings: its ensemble is the start, and only the newer recordings are
         tempered. The target is the same as without it.
+    library : SiteLibrary, optional
+        `sites_of` the same heart and settings, where it is used again; else it is made.
     workers : int
         Threads; 0: all. The result does not depend on it.
     progress : Progress
@@ -172,15 +176,9 @@ def calibrate(
         return old, model.log_likelihood(complexes, len(ecgs))
 
     with threads(workers):
-        model = qrs_model(
-            heart,
-            electrodes,
-            tissue,
-            measured,
-            ranges[:3],
-            n_candidates=settings.n_candidates,
-            progress=part(progress, 0.0, 0.5),
-        )
+        share = 0.0 if library else 0.5
+        library = library or sites_of(heart, settings, tissue, progress=part(progress, 0.0, share))
+        model = qrs_model(heart, electrodes, tissue, measured, library)
         low, high = np.array(ranges).T
         prior = QrsPrior(
             low, high, model.library.near, model.library.far, settings.n_sites, settings.velocity_fibre_prior_m_per_s
@@ -199,7 +197,7 @@ def calibrate(
                 size=-(-settings.n_particles // POPULATIONS),
                 n_sweeps=settings.n_moves,
                 rng=stream,
-                progress=part(progress, 0.5 + 0.5 * number / POPULATIONS, 0.5 + 0.5 * (number + 1) / POPULATIONS),
+                progress=part(part(progress, share, 1.0), number / POPULATIONS, (number + 1) / POPULATIONS),
             )
             for number, stream in enumerate(rng.spawn(POPULATIONS))
         ]
@@ -208,6 +206,20 @@ def calibrate(
         if previous is not None:
             notes |= _surprise(model, fitted(particles), weights, known)
     return _posterior(together(runs), prior, model, complexes, len(ecgs), notes)
+
+
+def sites_of(
+    heart: Heart, settings: CalibrateSettings, tissue: TissueSettings, *, progress: Progress = silent
+) -> SiteLibrary:
+    """Arrivals from wherever activation may start, which no ECG changes.
+
+    Raises
+    ------
+    QualityGate
+        No conducting endocardium to start activation from.
+    """
+    mesh, ranges = prepare(heart, tissue), calibration_ranges(settings)
+    return site_library(heart, mesh, ranges, count=settings.n_candidates, progress=progress)
 
 
 POPULATIONS = 2

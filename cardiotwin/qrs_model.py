@@ -14,12 +14,11 @@ from cardiotwin.ecg import Ecg, depolarisation, electrode_weights, lead_matrix
 from cardiotwin.eikonal import conducting_tets, prepare, solve
 from cardiotwin.electrodes import Electrodes
 from cardiotwin.errors import QualityGate
-from cardiotwin.heart import BORDER_ZONE, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.heart import BORDER_ZONE, Heart
 from cardiotwin.kernels.eikonal import Conductor
-from cardiotwin.progress import Progress, silent
 from cardiotwin.qrs import BEFORE_MS, independent_leads, qrs_complex, smoothed
 from cardiotwin.settings import TissueSettings
-from cardiotwin.site_library import Lookup, SiteLibrary, site_library
+from cardiotwin.site_library import Lookup, SiteLibrary
 from cardiotwin.tissue import Velocities
 
 SHIFTS_MS = range(-8, 13)
@@ -238,32 +237,15 @@ def qrs_model(
     electrodes: Electrodes,
     tissue: TissueSettings,
     measured: MeasuredQrs,
-    ranges: Sequence[tuple[float, float]],
-    *,
-    n_candidates: int,
-    progress: Progress = silent,
+    library: SiteLibrary,
 ) -> QrsModel:
-    """Everything that does not depend on the unknowns, once; `ranges` and `n_candidates` as in `site_library`.
-
-    Raises
-    ------
-    QualityGate
-        No conducting endocardium to start activation from.
-    """
+    """Everything that does not depend on the unknowns, once."""
     fraction = np.where(heart.tissue_class == BORDER_ZONE, tissue.border_zone_velocity_fraction, 1.0) ** 2
-    conducting = conducting_tets(heart)
     leads = lead_matrix(electrodes.names, measured.leads)
     parts = [np.outer(fraction, axis) for axis in ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0))]
+    conducting = conducting_tets(heart)
     weights = np.array([leads @ electrode_weights(heart, electrodes, part, conducting) for part in parts])
-    alive = np.unique(heart.mesh.tets[conducting])
-    left, right = (np.intersect1d(heart.surface_nodes(tag), alive) for tag in (LV_ENDOCARDIUM, RV_ENDOCARDIUM))
-    endocardium = np.union1d(left, right).astype(np.int64)
-    if not endocardium.size:
-        raise QualityGate("heart: no conducting endocardium; expected faces of surface 2 or 3")
-    mesh = prepare(heart, tissue)
-    on_left = np.isin(endocardium, left)
-    library = site_library(heart, mesh, endocardium, on_left, ranges, count=n_candidates, progress=progress)
-    return QrsModel(mesh, library, Lookup(library), weights, measured)
+    return QrsModel(prepare(heart, tissue), library, Lookup(library), weights, measured)
 
 
 @contextmanager

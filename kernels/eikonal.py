@@ -358,18 +358,31 @@ def _only_where(arrival, reached):
 
 @njit(cache=True, parallel=True)
 def mixed_fields(
-    fields, reached, shares, stencils, stencil_shares, sites, near_at, near_of, along, across, fast, slowness, rows, kept
+    fields,
+    reached,
+    shares,
+    stencils,
+    stencil_shares,
+    sites,
+    near_at,
+    near_of,
+    along,
+    across,
+    fast,
+    slowness,
+    rows,
+    kept,
 ):
     """Arrival from single sites, each a mixture of tabulated fields instead of solved for.
 
     Parameters
     ----------
-    fields : (n_candidates, n_components, n_nodes) float32
+    fields : (n_candidates, n_components, n_nodes) int16
         What arrivals from each candidate site alone are combined of.
     reached : (n_candidates, n_nodes) bool
         Where anything arrives from it.
     shares : (n, n_components) float32
-        How much of each component; they may be negative.
+        How many ms one of each component adds; they may be negative.
     stencils, stencil_shares : (n, n_stencil) int64, float32
         Candidates around each site, and how much of each.
     sites : (n,) int64
