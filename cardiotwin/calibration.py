@@ -142,8 +142,8 @@ def calibrate(
     Raises
     ------
     QualityGate
-        Fewer than three usable independent leads, no QRS complex, an ensemble that collapsed onto few members, or
-        independent populations that did not arrive at the same velocities.
+        Fewer than three usable independent leads (told with the one that would help most), no QRS complex, an ensemble
+        that collapsed onto few members, or independent populations that did not arrive at the same velocities.
     InputRejected
         No ECG at all, or `previous` knows as many recordings as are given.
 
@@ -163,7 +163,7 @@ def calibrate(
         raise InputRejected(
             f"calibration: the earlier posterior has {known} ECGs, expected fewer than the {len(ecgs)} given"
         )
-    measured = measured_qrs(ecgs, electrodes)
+    measured = measured_qrs(ecgs, electrodes, heart)
     ranges = [*calibration_ranges(settings), (0.0, settings.latest_site_ms)]
     rng = np.random.default_rng(settings.seed)
 
@@ -195,7 +195,7 @@ def calibrate(
                 evaluate,
                 prior.moves(),
                 size=-(-settings.n_particles // POPULATIONS),
-                n_sweeps=settings.n_moves,
+                n_sweeps=settings.n_moves if previous is None else -(-settings.n_moves // _UPDATE_QUICKER),
                 rng=stream,
                 progress=part(part(progress, share, 1.0), number / POPULATIONS, (number + 1) / POPULATIONS),
             )
@@ -229,6 +229,8 @@ MOST_APART = 2.0
 LEAST_CHANCE = 0.01
 """Below, a new ECG is told to contradict the earlier ensemble."""
 _FIRST_DRAWS = 4  # prior draws for each particle: the first reweighting chooses among them
+_UPDATE_QUICKER = 4
+"""An ensemble that is converged needs few moves to follow a further ECG."""
 _LEAST_DISTINCT = 0.2  # of the ensemble; below, it says more about the sampler than about the heart
 
 

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from scipy.stats import f as f_distribution
 
-from cardiotwin.ecg import Ecg, depolarisation, electrode_weights, lead_matrix
+from cardiotwin.ecg import INDEPENDENT_LEADS, Ecg, depolarisation, electrode_weights, lead_matrix
 from cardiotwin.eikonal import conducting_tets, prepare, solve
 from cardiotwin.electrodes import Electrodes
 from cardiotwin.errors import QualityGate
@@ -60,8 +60,8 @@ class MeasuredQrs:
     notes: tuple[str, ...]
 
 
-def measured_qrs(ecgs: Sequence[Ecg], electrodes: Electrodes) -> MeasuredQrs:
-    """The complexes of all recordings, on the leads they share.
+def measured_qrs(ecgs: Sequence[Ecg], electrodes: Electrodes, heart: Heart) -> MeasuredQrs:
+    """The complexes of all recordings, on the leads they share; `heart` says what is missing where these do not do.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def measured_qrs(ecgs: Sequence[Ecg], electrodes: Electrodes) -> MeasuredQrs:
     if len(leads) < 3:
         raise QualityGate(
             f"ECG: {len(leads)} usable independent leads ({', '.join(leads) or 'none'}), expected at least 3 "
-            "of I, II, V1 to V6; record again or give another ECG"
+            f"of I, II, V1 to V6; {_most_telling(heart, electrodes, leads)}"
         )
     length = min(mv.shape[1] for _, mv, _ in found)
     mv = np.array([mv[[names.index(lead) for lead in leads], :length] for names, mv, _ in found])
@@ -96,6 +96,22 @@ def measured_qrs(ecgs: Sequence[Ecg], electrodes: Electrodes) -> MeasuredQrs:
         sum(c.n_beats for c in complexes),
         tuple(note for c in complexes for note in c.notes),
     )
+
+
+def _most_telling(heart: Heart, electrodes: Electrodes, leads: Sequence[str]) -> str:
+    """Advice: the lead of which those at hand say least."""
+    if not leads:
+        return "record again, with all leads"
+    lost = [name for name in INDEPENDENT_LEADS if name not in leads and {name} - {"I", "II"} <= set(electrodes.names)]
+    conducting = conducting_tets(heart)
+    fields = electrode_weights(heart, electrodes, np.ones((len(conducting), 3)), conducting)
+    rows = lead_matrix(electrodes.names, [*leads, *lost]) @ fields
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    known = np.linalg.qr(rows[: len(leads)].T)[0]
+    left = rows[len(leads) :]
+    new = np.linalg.norm(left - (left @ known) @ known.T, axis=1) ** 2
+    best = int(np.argmax(new))
+    return f"record again: lead {lost[best]} would help most, {new[best]:.0%} of what it sees is new"
 
 
 def amplitude(mv: np.ndarray, signs: np.ndarray, leads: Sequence[str]) -> np.ndarray:

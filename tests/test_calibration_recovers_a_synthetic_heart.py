@@ -12,7 +12,7 @@ from ellipsoid_heart import ellipsoid_heart, endocardial_nodes_near
 
 from cardiotwin import calibration
 from cardiotwin.calibration import Posterior, calibrate, sites_of
-from cardiotwin.ecg import LEADS, Ecg, eikonal_ecg, electrode_weights
+from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg, eikonal_ecg, electrode_weights, lead_matrix
 from cardiotwin.eikonal import activation_times
 from cardiotwin.electrodes import default_electrodes
 from cardiotwin.errors import InputRejected, QualityGate
@@ -137,11 +137,22 @@ def test_neither_the_number_of_workers_nor_a_table_made_before_changes_a_bit(fin
         np.testing.assert_array_equal(getattr(one, field), getattr(two, field))
 
 
-def test_two_usable_leads_are_not_enough(fine, coarse, electrodes):
-    ecg = recording(fine, electrodes, 0)
-    mv = np.where(np.isin(LEADS, ("V1", "V2"))[:, None], ecg.mv, 0.0)
-    with pytest.raises(QualityGate, match="2 usable independent leads"):
+def test_two_usable_leads_are_not_enough_and_the_refusal_names_the_one_to_record(fine, coarse, electrodes):
+    """The lead that the two explain worst, by least squares over what each node adds to it."""
+    ecg, two = recording(fine, electrodes, 0), ("V1", "V2")
+    mv = np.where(np.isin(LEADS, two)[:, None], ecg.mv, 0.0)
+    with pytest.raises(QualityGate, match="2 usable independent leads") as refusal:
         calibrate(coarse, [replace(ecg, mv=mv)], electrodes, SETTINGS, TISSUE)
+    everywhere = np.ones(len(coarse.mesh.tets), bool)
+    node = electrode_weights(coarse, electrodes, np.ones((len(everywhere), 3)), everywhere)
+    seen = {lead: lead_matrix(electrodes.names, [lead])[0] @ node for lead in INDEPENDENT_LEADS}
+    known, new = np.stack([seen[lead] for lead in two], axis=1), {}
+    for lead in set(INDEPENDENT_LEADS) - set(two):
+        left = seen[lead] - known @ np.linalg.lstsq(known, seen[lead])[0]
+        new[lead] = (left @ left) / (seen[lead] @ seen[lead])
+    best = max(new, key=lambda lead: new[lead])
+    assert f"lead {best} would help most, {new[best]:.0%}" in str(refusal.value)
+    assert best not in ("V3", "V4")
 
 
 def test_without_ecg_there_is_nothing_to_calibrate_to(coarse, electrodes):

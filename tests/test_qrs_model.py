@@ -32,7 +32,7 @@ def model():
     times = activation_times(heart, Velocities(*TRUTH[0, :2]), nodes, ONSETS_MS[0], TISSUE)
     ecg = eikonal_ecg(electrodes.names, weights, times + 100.0, duration_ms=300.0)
     library = site_library(heart, prepare(heart, TISSUE), RANGES, count=4)
-    return qrs_model(heart, electrodes, TISSUE, measured_qrs([ecg], electrodes), library)
+    return qrs_model(heart, electrodes, TISSUE, measured_qrs([ecg], electrodes, heart), library)
 
 
 def misfit(model, late_ms):
