@@ -16,8 +16,7 @@ from scipy.spatial.transform import Rotation
 from table import Row, listed, options, row, show
 
 from cardiotwin.heart import HEALTHY, LEFT, LV_ENDOCARDIUM, Heart
-from cardiotwin.meshes.mesh import Mesh
-from cardiotwin.meshes.tetrahedra import stuff
+from cardiotwin.meshes.reference.wall_block import wall_block
 from cardiotwin.monodomain import Protocol, Stimulus, simulate
 from cardiotwin.settings import TissueSettings
 from cardiotwin.tissue import Velocities, make_tissue
@@ -27,20 +26,9 @@ EDGES_MM, VELOCITIES = (1.0, 1.5), (1.2, 1.8)
 DT_MS, WALL_MM, CELLS_WIDE, RUN_IN_MS, TIMED_MS, RUN_OUT_MS = 0.1, 6.0, 16, 20.0, 25.0, 25.0
 
 
-def block(size_mm: np.ndarray, edge_mm: float, turn: Rotation, fibre: np.ndarray) -> Heart:
-    """A box somehow in the lattice, turned back; its face at the least x is the endocardium."""
-
-    def inside(points: np.ndarray) -> np.ndarray:
-        local = turn.inv().apply(points)
-        return np.minimum(local, size_mm - local).min(axis=1)
-
-    corners = turn.apply(np.array(list(product(*zip(np.zeros(3), size_mm, strict=True)))))
-    made = stuff(inside, corners.min(axis=0), corners.max(axis=0), edge_mm)
-    mesh = Mesh(turn.inv().apply(made.points), made.tets)
-    faces = mesh.boundary_faces()
-    a, b, c = np.moveaxis(mesh.points[faces], 1, 0)
-    outward = np.cross(b - a, c - a)
-    endocardial = (a[:, 0] < 0.5 * edge_mm) & (outward[:, 0] < -0.7 * np.linalg.norm(outward, axis=1))
+def block(size_mm: tuple[float, float, float], edge_mm: float, turn: Rotation, fibre: np.ndarray) -> Heart:
+    """A block as a heart of one fibre direction."""
+    mesh, faces, endocardial = wall_block(size_mm, edge_mm, turn)
     n_tets, n_nodes = len(mesh.tets), len(mesh.points)
     frame = np.linalg.qr(np.column_stack([fibre, np.eye(3)[:, [0, 1]] + 0.1]))[0].T
     fibres, sheets, normals = (np.tile(axis, (n_tets, 1)) for axis in frame)
@@ -63,7 +51,7 @@ def block(size_mm: np.ndarray, edge_mm: float, turn: Rotation, fibre: np.ndarray
 def error(model: str, edge_mm: float, velocity: float, turn: Rotation, fibre: np.ndarray) -> float:
     """Of the velocity over the endocardium, %."""
     way_mm = (RUN_IN_MS + TIMED_MS + RUN_OUT_MS) * velocity
-    heart = block(np.array([WALL_MM, way_mm, CELLS_WIDE * edge_mm]), edge_mm, turn, fibre)
+    heart = block((WALL_MM, way_mm, CELLS_WIDE * edge_mm), edge_mm, turn, fibre)
     settings = TissueSettings(cell_model=model)
     tissue = make_tissue(heart, Velocities(0.6, 0.3, velocity), settings, dt_ms=DT_MS)
     y = heart.mesh.points[:, 1]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cardiotwin.ecg import Ecg
+from cardiotwin.eikonal import prepare
 from cardiotwin.electrodes import Electrodes, default_electrodes
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.heart import Heart
@@ -22,7 +23,7 @@ from cardiotwin.qrs_model import QrsModel, measured_qrs, qrs_model, threads
 from cardiotwin.qrs_prior import QrsPrior
 from cardiotwin.sequential_monte_carlo import Run, apart, temper, together
 from cardiotwin.settings import CalibrateSettings, TissueSettings
-from cardiotwin.site_library import SiteLibrary
+from cardiotwin.site_library import SiteLibrary, site_library
 from cardiotwin.tissue import Velocities
 
 
@@ -112,6 +113,7 @@ def calibrate(
     tissue: TissueSettings | None = None,
     *,
     previous: Posterior | None = None,
+    library: SiteLibrary | None = None,
     workers: int = 0,
     progress: Progress = silent,
 ) -> Posterior:
@@ -131,6 +133,8 @@ def calibrate(
     previous : Posterior, optional
         From a shorter list of the same recordings: its ensemble is the start, and only the newer recordings are
         tempered. The target is the same as without it.
+    library : SiteLibrary, optional
+        `sites_of` the same heart and settings, where it is used again; else it is made.
     workers : int
         Threads; 0: all. The result does not depend on it.
     progress : Progress
@@ -138,8 +142,8 @@ def calibrate(
     Raises
     ------
     QualityGate
-        Fewer than three usable independent leads, no QRS complex, an ensemble that collapsed onto few members, or
-        independent populations that did not arrive at the same velocities.
+        Fewer than three usable independent leads (told with the one that would help most), no QRS complex, an ensemble
+        that collapsed onto few members, or independent populations that did not arrive at the same velocities.
     InputRejected
         No ECG at all, or `previous` knows as many recordings as are given.
 
@@ -159,55 +163,90 @@ def calibrate(
         raise InputRejected(
             f"calibration: the earlier posterior has {known} ECGs, expected fewer than the {len(ecgs)} given"
         )
-    measured = measured_qrs(ecgs, electrodes)
-    ranges = [*calibration_ranges(settings), (0.0, settings.latest_site_ms)]
-    rng = np.random.default_rng(settings.seed)
-
-    def fitted(particles: np.ndarray, *, exact: bool = False) -> np.ndarray:
-        return model.fitted(particles[:, :3], prior.sites(particles), prior.times(particles), exact=exact)
-
-    def evaluate(particles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        complexes = fitted(particles)
-        old = model.log_likelihood(complexes, known) if known else np.zeros(len(particles))
-        return old, model.log_likelihood(complexes, len(ecgs))
-
+    measured = measured_qrs(ecgs, electrodes, heart)
     with threads(workers):
-        model = qrs_model(
-            heart,
-            electrodes,
-            tissue,
-            measured,
-            ranges[:3],
-            n_candidates=settings.n_candidates,
-            progress=part(progress, 0.0, 0.5),
-        )
-        low, high = np.array(ranges).T
-        prior = QrsPrior(
-            low, high, model.library.near, model.library.far, settings.n_sites, settings.velocity_fibre_prior_m_per_s
-        )
-        if previous is None:
-            count = _FIRST_DRAWS * settings.n_particles
-            particles, weights = prior.draw(count, rng), np.full(count, 1.0 / count)
-        else:
-            particles, weights = _particles_of(previous, prior, model.library), previous.weights
-        runs = [
-            temper(
-                particles[number::POPULATIONS],
-                _share(weights[number::POPULATIONS]),
-                evaluate,
-                prior.moves(),
-                size=-(-settings.n_particles // POPULATIONS),
-                n_sweeps=settings.n_moves,
-                rng=stream,
-                progress=part(progress, 0.5 + 0.5 * number / POPULATIONS, 0.5 + 0.5 * (number + 1) / POPULATIONS),
-            )
-            for number, stream in enumerate(rng.spawn(POPULATIONS))
-        ]
-        complexes = fitted(together(runs).particles, exact=True)
-        notes = _convergence(runs, prior, model)
+        share = 0.0 if library else 0.5
+        library = library or sites_of(heart, settings, tissue, progress=part(progress, 0.0, share))
+        model = qrs_model(heart, electrodes, tissue, measured, library)
+        target = _Target(model, _prior(settings, library), known, len(ecgs))
+        start = _start(target, settings, previous)
+        runs = _populations(target, start, settings, part(progress, share, 1.0))
+        notes = _convergence(runs, target.prior, model)
         if previous is not None:
-            notes |= _surprise(model, fitted(particles), weights, known)
-    return _posterior(together(runs), prior, model, complexes, len(ecgs), notes)
+            notes |= _surprise(target, start)
+        whole = together(runs)
+        return _posterior(whole, target, target.fitted(whole.particles, exact=True), notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Target:
+    """The distribution that particles are carried to, from that of the recordings `known` before."""
+
+    model: QrsModel
+    prior: QrsPrior
+    known: int
+    n_recordings: int
+
+    def fitted(self, particles: np.ndarray, *, exact: bool = False) -> np.ndarray:
+        """(n_members, n_leads, n_samples) complexes."""
+        sites, times = self.prior.sites(particles), self.prior.times(particles)
+        return self.model.fitted(particles[:, :3], sites, times, exact=exact)
+
+    def evaluate(self, particles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n_members,) log likelihoods before and with the new recordings."""
+        complexes = self.fitted(particles)
+        old = self.model.log_likelihood(complexes, self.known) if self.known else np.zeros(len(particles))
+        return old, self.model.log_likelihood(complexes, self.n_recordings)
+
+
+def _prior(settings: CalibrateSettings, library: SiteLibrary) -> QrsPrior:
+    low, high = np.array([*calibration_ranges(settings), (0.0, settings.latest_site_ms)]).T
+    return QrsPrior(low, high, library.near, library.far, settings.n_sites, settings.velocity_fibre_prior_m_per_s)
+
+
+Weighted = tuple[np.ndarray, np.ndarray]
+"""(n, d) particles and their (n,) weights."""
+
+
+def _start(target: _Target, settings: CalibrateSettings, previous: Posterior | None) -> Weighted:
+    """Draws from the prior, or the earlier ensemble."""
+    if previous is not None:
+        return _particles_of(previous, target.prior, target.model.library), previous.weights
+    count = _FIRST_DRAWS * settings.n_particles
+    return target.prior.draw(count, np.random.default_rng(settings.seed)), np.full(count, 1.0 / count)
+
+
+def _populations(target: _Target, start: Weighted, settings: CalibrateSettings, progress: Progress) -> list[Run]:
+    """Each from its share of the start, none knowing of the others."""
+    particles, weights = start
+    streams = np.random.default_rng(settings.seed).spawn(POPULATIONS)
+    return [
+        temper(
+            particles[number::POPULATIONS],
+            weights[number::POPULATIONS] / weights[number::POPULATIONS].sum(),
+            target.evaluate,
+            target.prior.moves(),
+            size=-(-settings.n_particles // POPULATIONS),
+            n_sweeps=-(-settings.n_moves // _UPDATE_QUICKER) if target.known else settings.n_moves,
+            rng=streams[number],
+            progress=part(progress, number / POPULATIONS, (number + 1) / POPULATIONS),
+        )
+        for number in range(POPULATIONS)
+    ]
+
+
+def sites_of(
+    heart: Heart, settings: CalibrateSettings, tissue: TissueSettings, *, progress: Progress = silent
+) -> SiteLibrary:
+    """Arrivals from wherever activation may start, which no ECG changes.
+
+    Raises
+    ------
+    QualityGate
+        No conducting endocardium to start activation from.
+    """
+    mesh, ranges = prepare(heart, tissue), calibration_ranges(settings)
+    return site_library(heart, mesh, ranges, count=settings.n_candidates, progress=progress)
 
 
 POPULATIONS = 2
@@ -217,6 +256,8 @@ MOST_APART = 2.0
 LEAST_CHANCE = 0.01
 """Below, a new ECG is told to contradict the earlier ensemble."""
 _FIRST_DRAWS = 4  # prior draws for each particle: the first reweighting chooses among them
+_UPDATE_QUICKER = 4
+"""An ensemble that is converged needs few moves to follow a further ECG."""
 _LEAST_DISTINCT = 0.2  # of the ensemble; below, it says more about the sampler than about the heart
 
 
@@ -261,10 +302,6 @@ def _particles_of(previous: Posterior, prior: QrsPrior, library: SiteLibrary) ->
     return np.column_stack([previous.velocity_fibre, previous.velocity_cross, fast, sites, previous.site_times_ms])
 
 
-def _share(weights: np.ndarray) -> np.ndarray:
-    return weights / weights.sum()
-
-
 def _convergence(runs: Sequence[Run], prior: QrsPrior, model: QrsModel) -> dict[str, float | str]:
     """How far the populations are apart; refuses those that do not agree on a velocity."""
     names = ("fibre", "cross-fibre", "endocardial")
@@ -289,9 +326,10 @@ def _earliest(particles: np.ndarray, prior: QrsPrior, model: QrsModel) -> np.nda
     return model.library.positions[prior.sites(particles)[np.arange(len(particles)), first]]
 
 
-def _surprise(model: QrsModel, complexes: np.ndarray, weights: np.ndarray, known: int) -> dict[str, float | str]:
+def _surprise(target: _Target, earlier: Weighted) -> dict[str, float | str]:
     """Whether the earlier ensemble expected the new recordings."""
-    chance = model.chance(complexes, weights, known)
+    particles, weights = earlier
+    chance = target.model.chance(target.fitted(particles), weights, target.known)
     notes: dict[str, float | str] = {"chance of the new ECG": chance}
     if chance < LEAST_CHANCE:
         notes["drift"] = (
@@ -301,15 +339,8 @@ def _surprise(model: QrsModel, complexes: np.ndarray, weights: np.ndarray, known
     return notes
 
 
-def _posterior(
-    run: Run,
-    prior: QrsPrior,
-    model: QrsModel,
-    complexes: np.ndarray,
-    n_recordings: int,
-    found: dict[str, float | str],
-) -> Posterior:
-    particles, measured = run.particles, model.measured
+def _posterior(run: Run, target: _Target, complexes: np.ndarray, found: dict[str, float | str]) -> Posterior:
+    particles, prior, measured = run.particles, target.prior, target.model.measured
     distinct = len(np.unique(particles, axis=0))
     if distinct < _LEAST_DISTINCT * len(particles):
         raise QualityGate(
@@ -322,7 +353,7 @@ def _posterior(
     fast = np.where(particles[:, 2] > 0.0, particles[:, 2], np.nan)
     durations = [float(np.subtract(*qrs_edges(complex_)[::-1])) for complex_ in complexes]
     notes: dict[str, float | str] = {
-        "recordings": float(n_recordings),
+        "recordings": float(target.n_recordings),
         "beats": float(measured.n_beats),
         "effective sample size": run.effective,
         "distinct members": float(distinct),
@@ -340,7 +371,7 @@ def _posterior(
         velocity_fibre=particles[:, 0],
         velocity_cross=particles[:, 1],
         velocity_endocardium=fast,
-        site_positions=model.library.positions[prior.sites(particles)],
+        site_positions=target.model.library.positions[prior.sites(particles)],
         site_times_ms=times - times.min(axis=1, keepdims=True),
         correlation=correlation,
         leads=measured.leads,

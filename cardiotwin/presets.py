@@ -24,7 +24,7 @@ _OVERRIDES: dict[str, dict[str, dict[str, Any]]] = {
     "demo": {
         "mesh": {"edge_mm": 1.5},
         "tissue": {"cell_model": "modified_mitchell_schaeffer", "tau_close_ms": 80.0, "border_zone_apd_factor": 2.0},
-        "calibrate": {"edge_mm": 2.0, "n_sites": 4, "n_particles": 96, "fast_endocardium": False},
+        "calibrate": {"edge_mm": 2.0, "n_sites": 4, "n_particles": 96, "n_moves": 3, "fast_endocardium": False},
         "simulate": {"dt_ms": 0.1, "site_radius_mm": 5.0},
         "induce": {
             "cell_model": "modified_mitchell_schaeffer",
@@ -45,7 +45,7 @@ _OVERRIDES: dict[str, dict[str, dict[str, Any]]] = {
     # A night on a workstation: 0.4 mm is where human twins are run (Geno-DT), 17 endocardial sites as in Arevalo 2016.
     "full": {
         "mesh": {"edge_mm": 0.4},
-        "calibrate": {"edge_mm": 1.5, "n_sites": 7, "n_particles": 512, "n_moves": 5},
+        "calibrate": {"edge_mm": 1.5, "n_sites": 7, "n_particles": 512},
         "induce": {"n_sites": 17, "n_draws": 10, "extra_stimuli": 3, "watch_ms": 2000.0},
     },
 }

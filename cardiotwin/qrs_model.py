@@ -10,16 +10,15 @@ import numba
 import numpy as np
 from scipy.stats import f as f_distribution
 
-from cardiotwin.ecg import Ecg, depolarisation, electrode_weights, lead_matrix
+from cardiotwin.ecg import INDEPENDENT_LEADS, Ecg, depolarisation, electrode_weights, lead_matrix
 from cardiotwin.eikonal import conducting_tets, prepare, solve
 from cardiotwin.electrodes import Electrodes
 from cardiotwin.errors import QualityGate
-from cardiotwin.heart import BORDER_ZONE, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.heart import BORDER_ZONE, Heart
 from cardiotwin.kernels.eikonal import Conductor
-from cardiotwin.progress import Progress, silent
 from cardiotwin.qrs import BEFORE_MS, independent_leads, qrs_complex, smoothed
 from cardiotwin.settings import TissueSettings
-from cardiotwin.site_library import Lookup, SiteLibrary, site_library
+from cardiotwin.site_library import Lookup, SiteLibrary
 from cardiotwin.tissue import Velocities
 
 SHIFTS_MS = range(-8, 13)
@@ -61,8 +60,8 @@ class MeasuredQrs:
     notes: tuple[str, ...]
 
 
-def measured_qrs(ecgs: Sequence[Ecg], electrodes: Electrodes) -> MeasuredQrs:
-    """The complexes of all recordings, on the leads they share.
+def measured_qrs(ecgs: Sequence[Ecg], electrodes: Electrodes, heart: Heart) -> MeasuredQrs:
+    """The complexes of all recordings, on the leads they share; `heart` says what is missing where these do not do.
 
     Raises
     ------
@@ -79,7 +78,7 @@ def measured_qrs(ecgs: Sequence[Ecg], electrodes: Electrodes) -> MeasuredQrs:
     if len(leads) < 3:
         raise QualityGate(
             f"ECG: {len(leads)} usable independent leads ({', '.join(leads) or 'none'}), expected at least 3 "
-            "of I, II, V1 to V6; record again or give another ECG"
+            f"of I, II, V1 to V6; {_most_telling(heart, electrodes, leads)}"
         )
     length = min(mv.shape[1] for _, mv, _ in found)
     mv = np.array([mv[[names.index(lead) for lead in leads], :length] for names, mv, _ in found])
@@ -97,6 +96,22 @@ def measured_qrs(ecgs: Sequence[Ecg], electrodes: Electrodes) -> MeasuredQrs:
         sum(c.n_beats for c in complexes),
         tuple(note for c in complexes for note in c.notes),
     )
+
+
+def _most_telling(heart: Heart, electrodes: Electrodes, leads: Sequence[str]) -> str:
+    """Advice: the lead of which those at hand say least."""
+    if not leads:
+        return "record again, with all leads"
+    lost = [name for name in INDEPENDENT_LEADS if name not in leads and {name} - {"I", "II"} <= set(electrodes.names)]
+    conducting = conducting_tets(heart)
+    fields = electrode_weights(heart, electrodes, np.ones((len(conducting), 3)), conducting)
+    rows = lead_matrix(electrodes.names, [*leads, *lost]) @ fields
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    known = np.linalg.qr(rows[: len(leads)].T)[0]
+    left = rows[len(leads) :]
+    new = np.linalg.norm(left - (left @ known) @ known.T, axis=1) ** 2
+    best = int(np.argmax(new))
+    return f"record again: lead {lost[best]} would help most, {new[best]:.0%} of what it sees is new"
 
 
 def amplitude(mv: np.ndarray, signs: np.ndarray, leads: Sequence[str]) -> np.ndarray:
@@ -238,32 +253,15 @@ def qrs_model(
     electrodes: Electrodes,
     tissue: TissueSettings,
     measured: MeasuredQrs,
-    ranges: Sequence[tuple[float, float]],
-    *,
-    n_candidates: int,
-    progress: Progress = silent,
+    library: SiteLibrary,
 ) -> QrsModel:
-    """Everything that does not depend on the unknowns, once; `ranges` and `n_candidates` as in `site_library`.
-
-    Raises
-    ------
-    QualityGate
-        No conducting endocardium to start activation from.
-    """
+    """Everything that does not depend on the unknowns, once."""
     fraction = np.where(heart.tissue_class == BORDER_ZONE, tissue.border_zone_velocity_fraction, 1.0) ** 2
-    conducting = conducting_tets(heart)
     leads = lead_matrix(electrodes.names, measured.leads)
     parts = [np.outer(fraction, axis) for axis in ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0))]
+    conducting = conducting_tets(heart)
     weights = np.array([leads @ electrode_weights(heart, electrodes, part, conducting) for part in parts])
-    alive = np.unique(heart.mesh.tets[conducting])
-    left, right = (np.intersect1d(heart.surface_nodes(tag), alive) for tag in (LV_ENDOCARDIUM, RV_ENDOCARDIUM))
-    endocardium = np.union1d(left, right).astype(np.int64)
-    if not endocardium.size:
-        raise QualityGate("heart: no conducting endocardium; expected faces of surface 2 or 3")
-    mesh = prepare(heart, tissue)
-    on_left = np.isin(endocardium, left)
-    library = site_library(heart, mesh, endocardium, on_left, ranges, count=n_candidates, progress=progress)
-    return QrsModel(mesh, library, Lookup(library), weights, measured)
+    return QrsModel(prepare(heart, tissue), library, Lookup(library), weights, measured)
 
 
 @contextmanager

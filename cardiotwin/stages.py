@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cardiotwin.mesh_anatomy import UserMesh
     from cardiotwin.segmentation import Segmentation
     from cardiotwin.segmentation.label_map import LabelMap
+    from cardiotwin.site_library import SiteLibrary
     from cardiotwin.study import Confirmation, Study
 
 STAGES = ("segment", "mesh", "calibrate", "simulate", "induce", "plan", "compare", "report")
@@ -57,6 +58,7 @@ _HOME = {
     "Plan": "ablation",
     "Posterior": "calibration",
     "Segmentation": "segmentation",
+    "SiteLibrary": "site_library",
     "UserMesh": "mesh_anatomy",
 }
 
@@ -245,13 +247,15 @@ def _calibrations(ecgs: list[str]) -> tuple[Step, ...]:
     """One step an ECG, each given the ECGs so far and starting from the posterior of the earlier ones."""
     if not ecgs:
         return (Step("calibrate", "calibrate", calibrate, waits_for=NO_ECG),)
-    steps: list[Step] = []
+    reads = (*(f"calibrate.{name}" for name in SITE_SETTINGS), "tissue.border_zone_velocity_fraction")
+    table = Step("site library", "calibrate", tabulate_sites, {"heart": "calibration mesh"}, reads, share=8)
+    steps: list[Step] = [table]
     for number in range(1, len(ecgs) + 1):
         name = "calibrate" if number == 1 else f"calibrate, ECG {number}"
-        inputs = {"heart": "calibration mesh", "electrodes": "electrodes"}
-        inputs |= {"previous": steps[-1].name} if steps else {}
+        inputs = {"heart": "calibration mesh", "electrodes": "electrodes", "library": table.name}
+        inputs |= {"previous": steps[-1].name} if number > 1 else {}
         lists = {"ecgs": tuple(ecgs[:number])}
-        steps.append(Step(name, "calibrate", calibrate, inputs, ("calibrate", "tissue"), lists, share=20))
+        steps.append(Step(name, "calibrate", calibrate, inputs, ("calibrate", "tissue"), lists, share=12))
     return tuple(steps)
 
 
@@ -348,8 +352,26 @@ def place_electrodes(work: Work, heart: Heart) -> Electrodes:
     return place(heart, work.settings.electrodes)
 
 
+SITE_SETTINGS = (
+    "velocity_fibre_m_per_s", "velocity_fibre_prior_m_per_s", "velocity_cross_m_per_s", "velocity_endocardium_m_per_s",
+    "fast_endocardium", "n_candidates",
+)  # fmt: skip
+
+
+def tabulate_sites(work: Work, heart: Heart) -> SiteLibrary:
+    """Apart from the posterior, so that a further ECG finds it ready."""
+    from cardiotwin.calibration import sites_of
+
+    return sites_of(heart, work.settings.calibrate, work.settings.tissue, progress=work.progress)
+
+
 def calibrate(
-    work: Work, heart: Heart, electrodes: Electrodes, ecgs: tuple[Ecg, ...], previous: Posterior | None = None
+    work: Work,
+    heart: Heart,
+    electrodes: Electrodes,
+    library: SiteLibrary,
+    ecgs: tuple[Ecg, ...],
+    previous: Posterior | None = None,
 ) -> Posterior:
     from cardiotwin.beats import chosen
     from cardiotwin.calibration import calibrate
@@ -357,7 +379,7 @@ def calibrate(
     ecgs = tuple(chosen(ecg, work.settings.calibrate.beat) for ecg in ecgs)
     return calibrate(
         heart, ecgs, electrodes, work.settings.calibrate, work.settings.tissue, previous=previous,
-        progress=work.progress,
+        library=library, progress=work.progress,
     )  # fmt: skip
 
 

@@ -349,18 +349,40 @@ def _add_scaled(total, share, field):
         total[n] += share * field[n]
 
 
+@njit(cache=True)
+def _only_where(arrival, reached):
+    """Not before zero, and infinite where nothing arrives."""
+    for n in range(arrival.size):
+        arrival[n] = max(arrival[n], np.float32(0.0)) if reached[n] else np.float32(np.inf)
+
+
 @njit(cache=True, parallel=True)
 def mixed_fields(
-    fields, shares, stencils, stencil_shares, sites, near_at, near_of, along, across, fast, slowness, rows, kept
+    fields,
+    reached,
+    shares,
+    stencils,
+    stencil_shares,
+    sites,
+    near_at,
+    near_of,
+    along,
+    across,
+    fast,
+    slowness,
+    rows,
+    kept,
 ):
     """Arrival from single sites, each a mixture of tabulated fields instead of solved for.
 
     Parameters
     ----------
-    fields : (n_candidates, n_entries, n_nodes) float32
-        Arrival from each candidate site alone.
-    shares : (n, n_entries) float32
-        How much of each entry; they may be negative.
+    fields : (n_candidates, n_components, n_nodes) int16
+        What arrivals from each candidate site alone are combined of.
+    reached : (n_candidates, n_nodes) bool
+        Where anything arrives from it.
+    shares : (n, n_components) float32
+        How many ms one of each component adds; they may be negative.
     stencils, stencil_shares : (n, n_stencil) int64, float32
         Candidates around each site, and how much of each.
     sites : (n,) int64
@@ -382,9 +404,8 @@ def mixed_fields(
         for k in range(stencils.shape[1]):
             for c in range(shares.shape[1]):
                 _add_scaled(arrival, shares[m, c] * stencil_shares[m, k], fields[stencils[m, k], c])
-        for n in range(arrival.size):
-            # Where nothing arrives the mixture of infinities is not a number.
-            arrival[n] = max(arrival[n], 0.0) if np.isfinite(arrival[n]) else np.inf
+        for k in range(stencils.shape[1]):
+            _only_where(arrival, reached[stencils[m, k]])
         for k in range(near_at[sites[m]], near_at[sites[m] + 1]):
             inside = slowness[m, 0] * along[k] + slowness[m, 1] * across[k]
             straight = np.sqrt(min(inside, slowness[m, 2] * fast[k]))

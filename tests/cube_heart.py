@@ -1,12 +1,13 @@
 """A block of tissue with every field a heart has: six tetrahedra a cube, one fibre direction."""
 
-from itertools import permutations, product
+from itertools import permutations
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from cardiotwin.heart import HEALTHY, LEFT, LV_ENDOCARDIUM, Heart
 from cardiotwin.meshes.mesh import Mesh
-from cardiotwin.meshes.tetrahedra import stuff
+from cardiotwin.meshes.reference.wall_block import wall_block
 
 
 def block_mesh(cells: tuple[int, int, int], edge_mm: float) -> Mesh:
@@ -27,34 +28,23 @@ def block_heart(
     cells: tuple[int, int, int], edge_mm: float, fibre=(1.0, 0.0, 0.0), tissue_class: np.ndarray | None = None
 ) -> Heart:
     """The box as a heart; its face at the least x is the endocardium."""
-    return as_heart(block_mesh(cells, edge_mm), edge_mm, fibre, tissue_class)
+    mesh = block_mesh(cells, edge_mm)
+    faces = mesh.boundary_faces()
+    endocardial = (mesh.points[faces][:, :, 0] < 1e-9).all(axis=1)
+    return as_heart(mesh, faces, endocardial, edge_mm, fibre, tissue_class)
 
 
 def oblique_block_heart(size_mm: tuple[float, float, float], edge_mm: float, tilt_deg: float, fibre) -> Heart:
     """The same as the mesher makes it of a box that lies obliquely in its lattice, turned about y."""
-    size, turn = np.array(size_mm), np.radians(tilt_deg)
-    axes = np.array([[np.cos(turn), 0.0, -np.sin(turn)], [0.0, 1.0, 0.0], [np.sin(turn), 0.0, np.cos(turn)]])
-
-    def inside(points: np.ndarray) -> np.ndarray:
-        local = points @ axes
-        return np.minimum(local, size - local).min(axis=1)
-
-    corners = np.array(list(product(*zip(np.zeros(3), size, strict=True)))) @ axes.T
-    mesh = stuff(inside, corners.min(axis=0), corners.max(axis=0), edge_mm)
-    points = mesh.points @ axes
-    points[np.abs(points) < 1e-6 * edge_mm] = 0.0
-    return as_heart(Mesh(points, mesh.tets), edge_mm, fibre)
+    turn = Rotation.from_euler("y", -tilt_deg, degrees=True)
+    return as_heart(*wall_block(size_mm, edge_mm, turn), edge_mm, fibre)
 
 
-def as_heart(mesh: Mesh, edge_mm: float, fibre, tissue_class: np.ndarray | None = None) -> Heart:
-    """A mesh whose face at x = 0 is the endocardium."""
+def as_heart(mesh: Mesh, faces, endocardial, edge_mm: float, fibre, tissue_class: np.ndarray | None = None) -> Heart:
+    """A block of one fibre direction, some of whose boundary faces are the endocardium."""
     n_tets = len(mesh.tets)
     frame = np.linalg.qr(np.column_stack([fibre, np.eye(3)[:, [1, 2]] + 0.1]))[0].T
     fibres, sheets, normals = (np.tile(axis, (n_tets, 1)) for axis in frame)
-    faces = mesh.boundary_faces()
-    a, b, c = np.moveaxis(mesh.points[faces], 1, 0)
-    outward = np.cross(b - a, c - a)
-    endocardial = (a[:, 0] < 0.5 * edge_mm) & (outward[:, 0] < -0.7 * np.linalg.norm(outward, axis=1))
     depth = mesh.points[:, 0] / mesh.points[:, 0].max()
     return Heart(
         mesh=mesh,

@@ -133,7 +133,7 @@ def test_the_setting_hands_the_chosen_beat_to_the_calibration(monkeypatch):
     ecg, count = with_ectopics()
     for beat in (0, 1):
         settings = SimpleNamespace(calibrate=CalibrateSettings(beat=beat), tissue=None)
-        stages.calibrate(SimpleNamespace(settings=settings, progress=None), None, None, (ecg,))
+        stages.calibrate(SimpleNamespace(settings=settings, progress=None), None, None, None, (ecg,))
     assert given[0] == (ecg,)
     assert given[1][0].notes == (f"the mean of {count} beats of shape 1",)
 

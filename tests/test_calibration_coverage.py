@@ -47,7 +47,13 @@ def test_intervals_cover_the_truth_and_the_middle_is_near_it():
     for seed in range(HEARTS):
         truth, ecg = drawn(fine, electrodes, np.random.default_rng(100 + seed))
         settings = CalibrateSettings(
-            n_particles=96, n_sites=3, n_candidates=48, fast_endocardium=False, latest_site_ms=12.0, seed=seed
+            n_particles=96,
+            n_moves=3,
+            n_sites=3,
+            n_candidates=48,
+            fast_endocardium=False,
+            latest_site_ms=12.0,
+            seed=seed,
         )
         posterior = calibrate(coarse, [ecg], electrodes, settings, TissueSettings())
         for name in ("fibre", "cross"):

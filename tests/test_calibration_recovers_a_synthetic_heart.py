@@ -11,8 +11,8 @@ import pytest
 from ellipsoid_heart import ellipsoid_heart, endocardial_nodes_near
 
 from cardiotwin import calibration
-from cardiotwin.calibration import Posterior, calibrate
-from cardiotwin.ecg import LEADS, Ecg, eikonal_ecg, electrode_weights
+from cardiotwin.calibration import Posterior, calibrate, sites_of
+from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg, eikonal_ecg, electrode_weights, lead_matrix
 from cardiotwin.eikonal import activation_times
 from cardiotwin.electrodes import default_electrodes
 from cardiotwin.errors import InputRejected, QualityGate
@@ -57,8 +57,13 @@ def recording(heart, electrodes, seed: int, beats: int = 6, sites=SITES) -> Ecg:
 
 
 @pytest.fixture(scope="module")
-def posterior(fine, coarse, electrodes) -> Posterior:
-    return calibrate(coarse, [recording(fine, electrodes, 0)], electrodes, SETTINGS, TISSUE)
+def library(coarse):
+    return sites_of(coarse, SETTINGS, TISSUE)
+
+
+@pytest.fixture(scope="module")
+def posterior(fine, coarse, electrodes, library) -> Posterior:
+    return calibrate(coarse, [recording(fine, electrodes, 0)], electrodes, SETTINGS, TISSUE, library=library)
 
 
 def test_intervals_hold_the_true_velocities(posterior):
@@ -82,9 +87,9 @@ def test_the_ecg_narrows_what_was_known(posterior):
     assert (posterior.site_times_ms.min(axis=1) == 0.0).all()
 
 
-def test_a_second_ecg_updates_the_first_posterior_cheaply(fine, coarse, electrodes, posterior):
-    both = [recording(fine, electrodes, 0), recording(fine, electrodes, 1)]
-    updated = calibrate(coarse, both, electrodes, SETTINGS.model_copy(update={"seed": 6}), TISSUE, previous=posterior)
+def test_a_second_ecg_updates_the_first_posterior_cheaply(fine, coarse, electrodes, library, posterior):
+    both, again = [recording(fine, electrodes, k) for k in (0, 1)], SETTINGS.model_copy(update={"seed": 6})
+    updated = calibrate(coarse, both, electrodes, again, TISSUE, previous=posterior, library=library)
     assert updated.notes["recordings"] == 2.0
     assert updated.notes["tempering steps"] < posterior.notes["tempering steps"]
     assert not np.array_equal(updated.velocity_fibre, posterior.velocity_fibre)
@@ -96,16 +101,16 @@ def test_a_second_ecg_updates_the_first_posterior_cheaply(fine, coarse, electrod
         calibrate(coarse, both[:1], electrodes, SETTINGS, TISSUE, previous=posterior)
 
 
-def test_an_ecg_that_contradicts_the_first_is_told(fine, coarse, electrodes, posterior):
+def test_an_ecg_that_contradicts_the_first_is_told(fine, coarse, electrodes, library, posterior):
     """Left bundle branch block: from the right ventricle alone."""
     both = [recording(fine, electrodes, 0), recording(fine, electrodes, 1, sites=SITES[2:])]
     quick = SETTINGS.model_copy(update={"n_moves": 1})
-    updated = calibrate(coarse, both, electrodes, quick, TISSUE, previous=posterior)
+    updated = calibrate(coarse, both, electrodes, quick, TISSUE, previous=posterior, library=library)
     assert updated.notes["chance of the new ECG"] < 0.01
     assert "contradicts what was known" in updated.notes["drift"]
 
 
-def test_populations_that_disagree_are_not_converged(fine, coarse, electrodes, monkeypatch):
+def test_populations_that_disagree_are_not_converged(fine, coarse, electrodes, library, monkeypatch):
     """Whatever the reason: here two were not allowed to move from where they started."""
     starts = iter((0.1, 0.9))
 
@@ -119,22 +124,35 @@ def test_populations_that_disagree_are_not_converged(fine, coarse, electrodes, m
 
     monkeypatch.setattr(calibration, "temper", stuck)
     with pytest.raises(QualityGate, match=r"not converged.*raise `n_particles`"):
-        calibrate(coarse, [recording(fine, electrodes, 0)], electrodes, SETTINGS, TISSUE)
+        calibrate(coarse, [recording(fine, electrodes, 0)], electrodes, SETTINGS, TISSUE, library=library)
 
 
-def test_the_number_of_workers_changes_no_bit(fine, coarse, electrodes):
+def test_neither_the_number_of_workers_nor_a_table_made_before_changes_a_bit(fine, coarse, electrodes):
     quick = SETTINGS.model_copy(update={"n_particles": 24, "n_moves": 1, "n_candidates": 16})
     ecg = recording(fine, electrodes, 0)
-    one, two = (calibrate(coarse, [ecg], electrodes, quick, TISSUE, workers=n) for n in (1, 2))
+    one = calibrate(coarse, [ecg], electrodes, quick, TISSUE, workers=1)
+    kept = sites_of(coarse, quick, TISSUE)
+    two = calibrate(coarse, [ecg], electrodes, quick, TISSUE, library=kept, workers=2)
     for field in ("velocity_fibre", "site_positions", "fitted"):
         np.testing.assert_array_equal(getattr(one, field), getattr(two, field))
 
 
-def test_two_usable_leads_are_not_enough(fine, coarse, electrodes):
-    ecg = recording(fine, electrodes, 0)
-    mv = np.where(np.isin(LEADS, ("V1", "V2"))[:, None], ecg.mv, 0.0)
-    with pytest.raises(QualityGate, match="2 usable independent leads"):
+def test_two_usable_leads_are_not_enough_and_the_refusal_names_the_one_to_record(fine, coarse, electrodes):
+    """The lead that the two explain worst, by least squares over what each node adds to it."""
+    ecg, two = recording(fine, electrodes, 0), ("V1", "V2")
+    mv = np.where(np.isin(LEADS, two)[:, None], ecg.mv, 0.0)
+    with pytest.raises(QualityGate, match="2 usable independent leads") as refusal:
         calibrate(coarse, [replace(ecg, mv=mv)], electrodes, SETTINGS, TISSUE)
+    everywhere = np.ones(len(coarse.mesh.tets), bool)
+    node = electrode_weights(coarse, electrodes, np.ones((len(everywhere), 3)), everywhere)
+    seen = {lead: lead_matrix(electrodes.names, [lead])[0] @ node for lead in INDEPENDENT_LEADS}
+    known, new = np.stack([seen[lead] for lead in two], axis=1), {}
+    for lead in set(INDEPENDENT_LEADS) - set(two):
+        left = seen[lead] - known @ np.linalg.lstsq(known, seen[lead])[0]
+        new[lead] = (left @ left) / (seen[lead] @ seen[lead])
+    best = max(new, key=lambda lead: new[lead])
+    assert f"lead {best} would help most, {new[best]:.0%}" in str(refusal.value)
+    assert best not in ("V3", "V4")
 
 
 def test_without_ecg_there_is_nothing_to_calibrate_to(coarse, electrodes):

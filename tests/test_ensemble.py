@@ -195,7 +195,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_for(found, seconds: float = 20.0):
+def wait_for(found, seconds: float = 90.0):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := found():

@@ -7,10 +7,11 @@ import pytest
 from cube_heart import block_heart
 
 from cardiotwin.ecg import eikonal_ecg, electrode_weights
-from cardiotwin.eikonal import activation_times
+from cardiotwin.eikonal import activation_times, prepare
 from cardiotwin.electrodes import default_electrodes
 from cardiotwin.qrs_model import measured_qrs, qrs_model
 from cardiotwin.settings import TissueSettings
+from cardiotwin.site_library import site_library
 from cardiotwin.tissue import Velocities
 
 TRUTH, ONSETS_MS = np.array([[0.6, 0.3, 0.0]]), np.array([[0.0, 5.0]])
@@ -30,7 +31,8 @@ def model():
     nodes = heart.surface_nodes(2)[SITES[0]]
     times = activation_times(heart, Velocities(*TRUTH[0, :2]), nodes, ONSETS_MS[0], TISSUE)
     ecg = eikonal_ecg(electrodes.names, weights, times + 100.0, duration_ms=300.0)
-    return qrs_model(heart, electrodes, TISSUE, measured_qrs([ecg], electrodes), RANGES, n_candidates=4)
+    library = site_library(heart, prepare(heart, TISSUE), RANGES, count=4)
+    return qrs_model(heart, electrodes, TISSUE, measured_qrs([ecg], electrodes, heart), library)
 
 
 def misfit(model, late_ms):

@@ -27,7 +27,7 @@ def on_threads():
 def test_two_pieces_run_at_the_same_time(on_threads):
     """Each waits for the other, which one after the other they would do for ever."""
     on_threads(2)
-    met = threading.Barrier(2, timeout=20)
+    met = threading.Barrier(2, timeout=90)
     assert sorted(side_by_side(met.wait, met.wait)) == [0, 1]
 
 

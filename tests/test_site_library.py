@@ -8,7 +8,7 @@ from cube_heart import block_heart
 from ellipsoid_heart import ellipsoid_heart
 
 from cardiotwin.eikonal import prepare, solve
-from cardiotwin.heart import BORDER_ZONE, LV_ENDOCARDIUM, RV_ENDOCARDIUM
+from cardiotwin.heart import BORDER_ZONE
 from cardiotwin.settings import TissueSettings
 from cardiotwin.site_library import Lookup, site_library
 from cardiotwin.tissue import Velocities
@@ -23,9 +23,7 @@ def heart():
 
 @pytest.fixture(scope="module")
 def library(heart):
-    nodes = heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM)
-    on_left = np.isin(nodes, heart.surface_nodes(LV_ENDOCARDIUM))
-    return site_library(heart, prepare(heart, TissueSettings()), nodes, on_left, RANGES, count=60)
+    return site_library(heart, prepare(heart, TissueSettings()), RANGES, count=60)
 
 
 def test_looked_up_activation_differs_from_the_solved_one_by_two_percent_of_its_duration(heart, library):
@@ -59,9 +57,8 @@ def test_close_to_a_site_the_front_is_the_ellipsoid_that_leaves_it():
     """The exact arrival in uniform tissue, fast along the fibres and slow across, also between two candidates."""
     fibre, speed = np.array([0.0, 0.6, 0.8]), np.array([0.8, 0.3, 0.0])
     block = block_heart((4, 20, 20), 1.5, fibre)
-    points, nodes = block.mesh.points, block.surface_nodes(LV_ENDOCARDIUM)
-    same = np.ones(len(nodes), bool)
-    sparse = site_library(block, prepare(block, TissueSettings()), nodes, same, RANGES, count=16)
+    sparse = site_library(block, prepare(block, TissueSettings()), RANGES, count=16)
+    points, nodes = block.mesh.points, sparse.nodes
     errors = []
     for site in range(0, len(nodes), 7):
         away = points - points[nodes[site]]
@@ -98,8 +95,8 @@ def test_what_was_kept_is_what_would_be_looked_up(library):
 def test_border_zone_slows_the_neighbourhood_of_a_site_too(heart, library):
     """A heart that is border zone all over is late everywhere by the one factor."""
     slow = replace(heart, tissue_class=np.full(len(heart.mesh.tets), BORDER_ZONE, np.uint8))
-    settings, on_left = TissueSettings(), np.isin(library.nodes, heart.surface_nodes(LV_ENDOCARDIUM))
-    slowed = site_library(slow, prepare(slow, settings), library.nodes, on_left, RANGES, count=60)
+    settings = TissueSettings()
+    slowed = site_library(slow, prepare(slow, settings), RANGES, count=60)
     speeds, sites, none = np.array([[0.6, 0.3, 0.0]]), np.array([[17]]), np.zeros((1, 1))
     late = library.arrivals(speeds, sites, none) / settings.border_zone_velocity_fraction
     np.testing.assert_allclose(slowed.arrivals(speeds, sites, none), late, rtol=1e-4, atol=1e-3)
