@@ -104,20 +104,21 @@ def _parameters(study: Study, site_names: list[str], progress: Progress) -> str:
         "bidomain = 0",
         "bidm_eqv_mono = 0   # g_il, g_it and g_in are monodomain conductivities, S/m",
     ]
+    classes = _classes(study.heart)
+    lines.append(f"num_gregions = {len(classes)}")
+    for k, tag in enumerate(classes):
+        lines += [f'gregion[{k}].name = "{NAMES[tag]}"', f"gregion[{k}].num_IDs = 1", f"gregion[{k}].ID[0] = {tag}"]
     model = study.settings.tissue.cell_model
     if model not in MODELS:
-        return (
-            "\n".join([*lines, f"# No conductivities: they are tuned for {', '.join(MODELS)}, not for {model}."]) + "\n"
-        )
+        untuned = f"# No conductivities: they are tuned for {', '.join(MODELS)}, not for {model}."
+        return "\n".join([*lines, untuned]) + "\n"
     lines += ["num_imp_regions = 1", f"imp_region[0].im = {MODELS[model]}",
               f"imp_region[0].cellSurfVolRatio = {1e-3 * CHI_PER_MM:g}   # 1/um"]  # fmt: skip
     try:
         regions = list(_regions(study, along, across, edge_mm, progress))
     except QualityGate as refused:
         return "\n".join([*lines, f"# No conductivities at this edge: {refused}"]) + "\n"
-    lines.append(f"num_gregions = {len(regions)}")
-    for k, (tag, sigma) in enumerate(regions):
-        lines += [f'gregion[{k}].name = "{NAMES[tag]}"', f"gregion[{k}].num_IDs = 1", f"gregion[{k}].ID[0] = {tag}"]
+    for k, (_, sigma) in enumerate(regions):
         lines += [f"gregion[{k}].g_{axis} = {value:.6g}" for axis, value in zip(("il", "it", "in"), sigma, strict=True)]
     return "\n".join(lines) + "\n"
 

@@ -73,6 +73,24 @@ def test_electrodes_go_with_the_heart_and_stay_off_it(heart, rule):
     assert here.names == ELECTRODES
 
 
+def test_the_offsets_are_where_a_12_lead_ecg_is_taken_and_grow_with_the_heart(heart):
+    """V1 and V2 level at the sternum's edges, V3 midway from V2 to V4, V4 to V6 level and ever more to the left."""
+    at = dict(zip(ELECTRODES, offset_electrodes(heart).positions, strict=True))
+    assert at["V1"][2] == pytest.approx(at["V2"][2], abs=5.0)
+    assert at["V1"][0] < at["V2"][0] < at["V3"][0] < at["V4"][0] < at["V5"][0] < at["V6"][0]
+    np.testing.assert_allclose(at["V3"], 0.5 * (at["V2"] + at["V4"]), atol=10.0)
+    np.testing.assert_allclose([at["V5"][2], at["V6"][2]], at["V4"][2], atol=5.0)
+    assert at["RA"][2] == at["LA"][2] > at["V1"][2] > at["LL"][2] == at["RL"][2]
+    centre = heart.mesh.centroids.mean(axis=0)
+    smaller = dataclasses.replace(heart.mesh, points=centre + 0.9 * (heart.mesh.points - centre))
+    shrunk = offset_electrodes(dataclasses.replace(heart, mesh=smaller)).positions
+    size = np.linalg.norm(
+        offset_electrodes(heart).positions[None] - offset_electrodes(heart).positions[:, None], axis=2
+    )
+    less = np.linalg.norm(shrunk[None] - shrunk[:, None], axis=2)
+    np.testing.assert_allclose(less, 0.9 * size, rtol=0.02)
+
+
 def test_every_placed_electrode_says_how_far_off_it_may_be(heart):
     """Wenger & Kligfield 1996: 33 mm off on average at V1, 25 mm at V4; a Gaussian of s is s √(π/2) off."""
     sd = dict(zip(ELECTRODES, torso_electrodes(heart).uncertainty_mm, strict=True))

@@ -8,7 +8,7 @@ from small_study import small_study
 
 from cardiotwin import opencarp
 from cardiotwin.meshes.formats import read_raw
-from cardiotwin.opencarp import write_opencarp_study
+from cardiotwin.opencarp import AUTHORS_STATE, tune, write_opencarp_study
 from cardiotwin.settings import Settings
 
 
@@ -85,6 +85,8 @@ def test_another_cell_model_gets_no_conductivities(study, tmp_path):
     text = (tmp_path / "heart.par").read_text()
     assert "# No conductivities" in text
     assert "g_il =" not in text
+    found = read_raw(tmp_path / "heart.pts")
+    np.testing.assert_array_equal(found.tet_data["tissue_class"], study.heart.tissue_class)
 
 
 def test_conductivities_are_those_of_opencarp(study, tmp_path, monkeypatch):
@@ -97,3 +99,10 @@ def test_conductivities_are_those_of_opencarp(study, tmp_path, monkeypatch):
     assert float(told["gregion[0].g_il"]) == pytest.approx(0.1197, rel=0.02)
     assert float(told["gregion[0].g_it"]) == pytest.approx(0.0285, rel=0.02)
     assert told["gregion[2].ID[0]"] == "3"
+    share = study.settings.tissue.border_zone_velocity_fraction
+    slowed = tune(
+        share * 0.6, "ten_tusscher_2006", {}, 0.1, 0.01, initial=AUTHORS_STATE, geometry="consistent cable",
+        precision="double", order=1,
+    )[0]  # fmt: skip
+    assert float(told["gregion[1].g_il"]) == pytest.approx(slowed, rel=1e-4)
+    assert float(told["gregion[0].g_in"]) == float(told["gregion[0].g_it"])

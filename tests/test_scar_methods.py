@@ -14,7 +14,14 @@ from cardiotwin.segmentation import (
     Schmidt2007,
     StandardDeviations,
 )
-from cardiotwin.segmentation.methods import chosen_method, delineate, measured, otsu_threshold, standard_methods
+from cardiotwin.segmentation.methods import (
+    chosen_method,
+    delineate,
+    local_mean,
+    measured,
+    otsu_threshold,
+    standard_methods,
+)
 from cardiotwin.segmentation.remote import remote_region
 from cardiotwin.settings import SegmentSettings
 
@@ -80,6 +87,16 @@ def test_thresholds_are_those_of_the_papers():
     dark = values[wall & (values < 700)]  # of three levels, 100, 480 and 1000, the widest gap in variance is above 480
     expected = tuple(dark.mean() + n * dark.std(ddof=1) for n in (2, 4))
     assert OtsuDeviations().thresholds(signal) == pytest.approx(expected)
+
+
+def test_the_brightest_place_is_as_wide_in_mm_along_rows_as_along_columns():
+    """One bright pixel of 0.8 x 2.4 mm: its mean falls off with the distance in mm, whichever way."""
+    values, wall, spacing = np.zeros((1, 41, 41)), np.ones((1, 41, 41), bool), np.array([0.8, 2.4, 8.0])
+    values[0, 20, 20] = 1.0
+    blurred = local_mean(values, wall, spacing)[0]
+    three_columns, one_row = blurred[20, 23], blurred[21, 20]
+    assert three_columns == pytest.approx(one_row, rel=0.15)
+    assert blurred[23, 20] < 0.5 * one_row
 
 
 def test_otsu_agrees_with_simpleitk():

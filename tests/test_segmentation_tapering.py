@@ -36,12 +36,12 @@ def test_slices_that_show_no_rim_are_led_by_those_that_do(apex_last):
 
 
 def test_two_rims_do_not_tilt_the_cavity_nor_leave_it_without_an_apex():
-    """They lie 1 mm apart, which over the stack would be 7 mm, and are as wide as each other."""
+    """They lie 2 mm apart, which over the stack would be 8 mm to either side, and are as wide as each other."""
     centres = np.full((8, 2), 14.0)
-    centres[4] += (1.0, 0.0)
-    merit = merit_of(centres, np.full(8, 20.0), np.where((np.arange(8) == 3) | (np.arange(8) == 4), 0.9, 0.0))
+    centres[4] += (2.0, 0.0)
+    merit = merit_of(centres, np.full(8, 20.0), np.where((np.arange(8) == 3) | (np.arange(8) == 4), 0.4, 0.0))
     found = tapering_cavity(merit, CIRCLES_MM, GRID_MM, DEPTHS_MM)
-    assert np.abs(found.centres_mm - 14.0).max() < 3.0
+    assert np.abs(found.centres_mm - 14.0).max() < 3.5  # 8 without
     assert found.radii_mm[-1] < 14.0
 
 

@@ -264,12 +264,13 @@ def _extended(tissue: _Tissue, line: np.ndarray, widest_mm: float) -> np.ndarray
         direction = last / max(float(np.linalg.norm(last)), 1e-9)
         steps = np.arange(0.0, widest_mm / tissue.step_mm, 0.5)
         beyond = line[-1] + steps[:, None] * direction
-        _, flanked = _widths(tissue, beyond, widest_mm, tangent=direction)
-        ends = np.flatnonzero(~flanked)
+        widths, flanked = _widths(tissue, beyond, widest_mm, tangent=direction)
+        # At an oblique mouth the straight way may enter the core itself.
+        ends = np.flatnonzero(~flanked | (widths <= 0.0))
         line = np.concatenate([line, beyond[1 : ends[0] if ends.size else len(beyond)]])
         if ends.size and ends[0] == 0:
-            _, flanked = _widths(tissue, line, widest_mm)
-            inside = np.flatnonzero(flanked)
+            widths, flanked = _widths(tissue, line, widest_mm)
+            inside = np.flatnonzero(flanked & (widths > 0.0))
             line = line[: inside[-1] + 1] if inside.size > 1 else line
     return line
 
