@@ -79,7 +79,7 @@ def gap_note(image: Image) -> str:
 def spacing_note(n_slices: int, affine: np.ndarray) -> str:
     """The same where nobody says how thick the slices are, as of a label map: "" where they lie close."""
     apart = float(np.linalg.norm(affine[:3, 2]))
-    if n_slices < 2 or apart <= USUAL_MM:
+    if n_slices < 2 or apart <= 1.01 * USUAL_MM:
         return ""
     return (
         f"slices lie {apart:.3g} mm apart, which is more than is usual ({USUAL_MM:g} mm): the shape and any scar "
