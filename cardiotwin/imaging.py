@@ -10,6 +10,8 @@ from cardiotwin.errors import InputRejected
 
 WIDE_GAP = 0.5
 """Share of the slice thickness."""
+USUAL_MM = 10.0
+"""From slice to slice of a short-axis stack at most: 6 to 8 mm and a gap (SCMR, doi 10.1186/s12968-020-00607-1)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,17 @@ def gap_note(image: Image) -> str:
     return (
         f"slices {image.slice_thickness_mm:.3g} mm thick lie {image.spacing_mm[2]:.3g} mm apart: {image.gap_mm:.3g} mm "
         "between slices were not imaged, the shape and any scar there are interpolated"
+    )
+
+
+def spacing_note(n_slices: int, affine: np.ndarray) -> str:
+    """The same where nobody says how thick the slices are, as of a label map: "" where they lie close."""
+    apart = float(np.linalg.norm(affine[:3, 2]))
+    if n_slices < 2 or apart <= 1.01 * USUAL_MM:
+        return ""
+    return (
+        f"slices lie {apart:.3g} mm apart, which is more than is usual ({USUAL_MM:g} mm): the shape and any scar "
+        "between them are interpolated"
     )
 
 

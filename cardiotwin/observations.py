@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
-from cardiotwin.imaging import gap_note
+from cardiotwin.imaging import gap_note, spacing_note
 from cardiotwin.ingest.damaged import together
 from cardiotwin.ingest.dicom_file import read_dataset, text
 from cardiotwin.ingest.dicomdir import is_dicomdir
@@ -354,7 +354,8 @@ def _label_map(path: Path, at: str) -> Found:
     label_map = read_segments(path)
     slices, rows, columns = label_map.codes.shape
     source = f"label map, {slices} slices of {rows} x {columns}"
-    return Found("label_map", label_map, source, effective=at)
+    notes = tuple(filter(None, [spacing_note(slices, label_map.affine)]))
+    return Found("label_map", label_map, source, effective=at, notes=notes, kept=notes)
 
 
 def _mesh(path: Path, at: str, progress: Progress) -> Found:

@@ -30,9 +30,14 @@ def test_where_the_cavities_end_is_told_in_slices():
     found = cavities(from_label_map(labels, affine()), None)
     held = [np.flatnonzero((labels == code).any(axis=(1, 2))) + 1 for code in (1, 3)]
     assert found.cut.startswith(
-        f"left slices {held[0][0]} to {held[0][-1]} and right slices {held[1][0]} to {held[1][-1]} of {len(labels)}"
+        f"left slices {held[0][0]} (base) to {held[0][-1]} (apex) and right slices {held[1][0]} (base) to "
+        f"{held[1][-1]} (apex) of {len(labels)}"
     )
     assert held[0][0] != held[1][0]
+    over = affine() @ np.diag([1.0, -1.0, -1.0, 1.0])  # the same stack, from its other end
+    assert cavities(from_label_map(labels[::-1, ::-1], over), None).cut.startswith(
+        f"left slices {len(labels) + 1 - held[0][-1]} (apex) to {len(labels) + 1 - held[0][0]} (base)"
+    )
 
 
 def test_a_ventricle_that_was_not_drawn_has_no_volume():

@@ -10,6 +10,7 @@ from data_folder import real_data
 from cardiotwin.errors import CardioTwinError, InputRejected, QualityGate
 from cardiotwin.imaging import apply_affine
 from cardiotwin.ingest import read_label_map
+from cardiotwin.observations import find
 
 sitk = pytest.importorskip("SimpleITK")
 
@@ -47,6 +48,16 @@ def test_every_voxel_keeps_its_label_and_place(tmp_path, ending, handedness):
         where = apply_affine(affine, np.array([[i, j, k]], dtype=float))[0]
         assert image.GetPixel(image.TransformPhysicalPointToIndex(where.tolist())) == 3
     np.testing.assert_array_equal(np.bincount(labels.ravel()), np.bincount(labelled().ravel()))
+
+
+@pytest.mark.parametrize(("apart_mm", "told"), [(8.0, ()), (17.7, ("slices lie 17.7 mm apart",))])
+def test_slices_far_apart_are_told(tmp_path, apart_mm, told):
+    """As they are of an image: a label map does not say how thick its slices are."""
+    saved(tmp_path / "labels.nii.gz", labelled(), spacing=(1.5, 1.25, apart_mm))
+    (found,) = find(tmp_path / "labels.nii.gz", salt="")
+    assert len(found.notes) == len(told)
+    assert all(note.startswith(words) for note, words in zip(found.notes, told, strict=True))
+    assert found.kept == found.notes
 
 
 def test_whole_numbers_stored_as_float_are_labels(tmp_path):

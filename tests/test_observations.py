@@ -114,7 +114,7 @@ def test_an_unknown_kind_is_refused_with_the_known_ones(tmp_path, name):
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(InputRejected, match="found no DICOM image"):
+    with pytest.raises(InputRejected, match="an empty folder; expected an exported series"):
         find(tmp_path)
 
 

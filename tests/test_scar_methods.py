@@ -17,6 +17,7 @@ from cardiotwin.segmentation import (
 from cardiotwin.segmentation.methods import (
     chosen_method,
     delineate,
+    local_maximum,
     local_mean,
     measured,
     otsu_threshold,
@@ -97,6 +98,12 @@ def test_the_brightest_place_is_as_wide_in_mm_along_rows_as_along_columns():
     three_columns, one_row = blurred[20, 23], blurred[21, 20]
     assert three_columns == pytest.approx(one_row, rel=0.15)
     assert blurred[23, 20] < 0.5 * one_row
+
+
+def test_the_maximum_is_that_of_a_scar_of_one_hundredth_of_the_wall():
+    values, wall, spacing = np.full((1, 100, 100), 100.0), np.ones((1, 100, 100), bool), np.array([1.5, 1.5, 8.0])
+    values[0, 40:50, 40:50] = 1000.0
+    assert local_maximum(values, wall, spacing) > 850.0
 
 
 def test_otsu_agrees_with_simpleitk():

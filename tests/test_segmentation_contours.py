@@ -45,6 +45,7 @@ def turned(original: Image, how: str) -> Image:
 
 
 @pytest.mark.parametrize("how", ["half turn", "slices reversed"])
+@pytest.mark.slow
 def test_volumes_do_not_depend_on_the_image_axes(how):
     original = image(scar=scar_mask(60, range(2, 5)))
     first, second = (volumes_ml(segment(one)) for one in (original, turned(original, how)))

@@ -96,6 +96,7 @@ def test_a_cine_says_that_scar_cannot_be_seen():
         relabel(result, 0.4, 0.6)
 
 
+@pytest.mark.slow
 def test_the_sweep_is_a_segmentation_at_each_pair_of_thresholds():
     picture = image(scar=scar_mask(70, range(2, 5)))
     settings = SegmentSettings(sweep=((0.30, 0.70), (0.45, 0.55)))

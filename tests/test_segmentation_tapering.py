@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from cardiotwin.segmentation.contours import GUIDED, N_RAYS, Wall, _without_bulges
 from cardiotwin.segmentation.inscribed import Circles, inscribed
 from cardiotwin.segmentation.tapering import tapering_cavity
 
@@ -71,3 +72,19 @@ def test_circles_are_seen_from_beside_their_centres_but_not_from_outside():
     down = 2.0 * (43.0 - 40.0) + seen * np.sin(angles)
     np.testing.assert_allclose(np.hypot(across, down), 20.0)
     assert np.isinf(hidden).all()
+
+
+@pytest.mark.parametrize(("n_bulging", "led"), [(20, True), (50, False)])
+def test_rays_that_run_into_scar_are_led_by_the_cavity_unless_most_do(n_bulging, led):
+    """64 rays of 20 mm; some of 27: with a circle of 20 mm it is they, of 50 in 64 it is the circle that is wrong."""
+    centres, contour = np.full((2, 2), 40.0), np.full((2, N_RAYS), 20.0)
+    contour[1, :n_bulging] = 27.0
+    wall = Wall(centres, contour, np.full_like(contour, 9.0), np.zeros((2, N_RAYS, 4)), np.ones(2), np.zeros(2), True)
+    spacing_mm = np.array([1.0, 1.0, 8.0])
+    for circles in (None, Circles(centres, np.full(2, 20.0), smooth=False)):
+        kept, _ = _without_bulges(wall, spacing_mm, circles)
+        np.testing.assert_array_equal(kept, contour)
+    found, trust = _without_bulges(wall, spacing_mm, Circles(centres, np.full(2, 20.0), smooth=True))
+    np.testing.assert_allclose(found, 20.0 if led else contour)
+    assert (trust[1, :n_bulging] == GUIDED).all() == led
+    assert (trust[0] == 1.0).all()

@@ -62,6 +62,7 @@ def test_names_stand_clear_of_each_other_and_of_dots():
     assert np.diag(to_dots).max() < 60.0, "and near their own"
 
 
+@pytest.mark.slow
 def test_the_report_shows_electrodes_where_there_are_some(heart, tmp_path):
     electrodes = torso_electrodes(heart)
     study = small_study()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cardiotwin.segmentation.labels import LV_BLOOD, NAMES, RV_BLOOD, Segmentation, volumes_ml
+from cardiotwin.segmentation.locate import TOWARDS_APEX
 
 PHASES = {
     "cine": "first frame of the cine, taken as end-diastole",
@@ -60,6 +61,7 @@ def cavities(segmentation: Segmentation, image_kind: str | None) -> Cavities:
 
 
 def _slices(segmentation: Segmentation, code: int) -> str:
-    """``slices 3 to 14``, counted from 1 in the order of the stack."""
+    """``slices 3 (base) to 14 (apex)``, counted from 1 in the order of the stack."""
     held = np.flatnonzero((segmentation.labels == code).any(axis=(1, 2))) + 1
-    return f"slices {held[0]} to {held[-1]}" if len(held) else ""
+    ends = ("base", "apex") if segmentation.affine[:3, 2] @ TOWARDS_APEX > 0 else ("apex", "base")
+    return f"slices {held[0]} ({ends[0]}) to {held[-1]} ({ends[1]})" if len(held) else ""
