@@ -28,7 +28,7 @@ _CROSS = 0.3  # mm/ms, what the fields are tabulated at; any value serves
 _BATCH, _STENCIL = 64, 4
 _COMPONENTS = 8
 """Kept of the 16 entries, which are nearly combinations of these: arrival errs by 0.51 ms instead of 0.47."""
-_LEVELS = 32767
+_MOST = 32767  # of int16
 _KEPT_BYTES = 1 << 28
 
 
@@ -59,15 +59,17 @@ class SiteLibrary:
         Sites whose fields are tabulated, spread evenly.
     stencils, stencil_shares : (n_sites, k) int64, (n_sites, k) float64
         The nearest candidates on the same endocardium, and the weights that interpolate linearly between them.
-    surroundings : _Surroundings
+    surroundings : Surroundings
         Between candidates a mixture of their fields is right far away and late close by; there the way is straight.
     cross_to_fibre, cross_to_fast : (n,) float64
         Ratios of velocities tabulated; one entry of the second where there is no fast layer.
     fields : (n_candidates, n_components, n_nodes) int16
         Arrival at a cross-fibre velocity of 0.3 mm/ms, for every pair of ratios, is a combination of these; zero where
         nothing arrives.
+    levels : (n_candidates, n_components) float32
+        ms that one of each field stands for.
     components : (n_entries, n_components) float64
-        How many ms one of each field adds to each pair of ratios.
+        How much of each field is in each pair of ratios. Columns are orthonormal.
     reached : (n_candidates, n_nodes) bool
         Where anything arrives.
     """
@@ -82,6 +84,7 @@ class SiteLibrary:
     cross_to_fibre: np.ndarray
     cross_to_fast: np.ndarray
     fields: np.ndarray
+    levels: np.ndarray
     components: np.ndarray
     reached: np.ndarray
 
@@ -111,6 +114,7 @@ class SiteLibrary:
         around = self.surroundings
         mixed_fields(
             self.fields,
+            self.levels,
             self.reached,
             shares.astype(np.float32),
             self.stencils[sites],
@@ -243,9 +247,9 @@ def site_library(
 
 def _tabulated(
     mesh: Conductor, speeds: Sequence[Velocities], sites: np.ndarray, progress: Progress
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`fields`, `components`, `reached` of a library: solved for in batches; the first says which components."""
-    kept, reached, columns, level = [], [], np.empty((0, 0), np.float32), np.empty(0, np.float32)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """From `fields` to `reached` of a library, in batches; the first, all over the heart, has the components."""
+    kept, levels, reached, columns = [], [], [], np.empty((0, 0), np.float32)
     for start in range(0, len(sites), _BATCH):
         batch = sites[start : start + _BATCH, None]
         solved = np.empty((len(batch), len(speeds), len(mesh.points)), np.float32)
@@ -256,10 +260,10 @@ def _tabulated(
         solved[~np.isfinite(solved)] = 0.0
         columns = columns if columns.size else _components(solved)
         fields = np.swapaxes(np.swapaxes(solved, 1, 2) @ columns, 1, 2)
-        # The first batch is spread over the whole heart; half as much again is more than any other will need.
-        level = level if level.size else 1.5 * np.abs(fields).max(axis=(0, 2)) / _LEVELS
-        kept.append(np.clip(np.round(fields / level[:, None]), -_LEVELS, _LEVELS).astype(np.int16))
-    return np.concatenate(kept), columns.astype(np.float64) * level, np.concatenate(reached)
+        levels.append(np.maximum(np.abs(fields).max(axis=2), 1e-6) / _MOST)
+        kept.append(np.round(fields / levels[-1][:, :, None]).astype(np.int16))
+    fields, level = np.concatenate(kept), np.concatenate(levels)
+    return fields, level, columns.astype(np.float64), np.concatenate(reached)
 
 
 def _components(solved: np.ndarray) -> np.ndarray:

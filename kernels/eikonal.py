@@ -359,6 +359,7 @@ def _only_where(arrival, reached):
 @njit(cache=True, parallel=True)
 def mixed_fields(
     fields,
+    levels,
     reached,
     shares,
     stencils,
@@ -379,10 +380,12 @@ def mixed_fields(
     ----------
     fields : (n_candidates, n_components, n_nodes) int16
         What arrivals from each candidate site alone are combined of.
+    levels : (n_candidates, n_components) float32
+        ms that one of each stands for.
     reached : (n_candidates, n_nodes) bool
         Where anything arrives from it.
     shares : (n, n_components) float32
-        How many ms one of each component adds; they may be negative.
+        How much of each component; they may be negative.
     stencils, stencil_shares : (n, n_stencil) int64, float32
         Candidates around each site, and how much of each.
     sites : (n,) int64
@@ -403,7 +406,8 @@ def mixed_fields(
         arrival[:] = 0.0
         for k in range(stencils.shape[1]):
             for c in range(shares.shape[1]):
-                _add_scaled(arrival, shares[m, c] * stencil_shares[m, k], fields[stencils[m, k], c])
+                ms = shares[m, c] * stencil_shares[m, k] * levels[stencils[m, k], c]
+                _add_scaled(arrival, ms, fields[stencils[m, k], c])
         for k in range(stencils.shape[1]):
             _only_where(arrival, reached[stencils[m, k]])
         for k in range(near_at[sites[m]], near_at[sites[m] + 1]):

@@ -9,6 +9,7 @@ from cardiotwin.errors import QualityGate
 from cardiotwin.imaging import Image
 from cardiotwin.segmentation import segment, volumes_ml
 from cardiotwin.segmentation.automatic import check_parted
+from cardiotwin.segmentation.contours import longest_run
 
 WALL = (2, 4, 5)
 
@@ -93,3 +94,16 @@ def test_the_left_ventricle_ends_where_the_phantoms_does(seed):
     drawn, there = ((labels == 1).any(axis=(1, 2)) for labels in (segment(picture).labels, truth.labels))
     assert not (drawn & ~there).any()
     assert (there & ~drawn).sum() <= 1
+
+
+@pytest.mark.parametrize(
+    ("evidence", "kept"),
+    [
+        ((0.3, 1.0, 1.0, 0.1, 1.0, 1.0, 0.2), (1, 2, 3, 4, 5)),  # blurred by a breath, between whole rings
+        ((0.3, 1.0, 1.0, 0.1, 0.5, 0.5, 0.2), (1, 2)),  # the apex is no whole ring: what is beyond may be fat
+        ((0.3, 1.0, 1.0, 0.4, 0.5, 0.5, 0.2), (1, 2, 3, 4, 5)),  # only poor
+        ((1.0, 1.0, 0.1, 0.1, 1.0, 1.0, 1.0), (4, 5, 6)),  # two in a row are a gap
+    ],
+)
+def test_one_poor_slice_does_not_cost_those_on_one_side_of_it(evidence, kept):
+    assert tuple(np.flatnonzero(longest_run(np.array(evidence), 0.45))) == kept

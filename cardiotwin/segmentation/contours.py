@@ -140,18 +140,18 @@ def ring_evidence(wall: Wall) -> np.ndarray:
     return ((inside > 0.5) & (inside - within > 0.3)).mean(axis=1)
 
 
-VERY_GOOD = 0.75
-"""Evidence of a whole ring."""
+WHOLE_RING = 0.75
+"""Evidence from which a ring counts as seen all round."""
 
 
 def longest_run(evidence: np.ndarray, least: float) -> np.ndarray:
     """(n_slices,) bool: the most consecutive slices with evidence; one poor slice between two good ones is bridged.
 
-    However poor between two very good ones: blurred by a breath, it must not cost all slices on one side of it.
+    However poor between two whole rings: blurred by a breath, it must not cost all slices on one side of it.
     """
     good = evidence >= least
     beside = np.minimum(evidence[:-2], evidence[2:])
-    good[1:-1] |= (beside >= least) & ((evidence[1:-1] >= 0.7 * least) | (beside >= VERY_GOOD))
+    good[1:-1] |= (beside >= least) & ((evidence[1:-1] >= 0.7 * least) | (beside >= WHOLE_RING))
     runs, count = ndimage.label(good)
     return (runs == 1 + np.argmax(np.bincount(runs, minlength=2)[1:])) & good if count else good
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from cardiotwin.imaging import Image
-from cardiotwin.segmentation.contours import ANGLES, RADII_MM, Wall, longest_run, ring_evidence
+from cardiotwin.segmentation.contours import ANGLES, RADII_MM, WHOLE_RING, Wall, longest_run, ring_evidence
 from cardiotwin.segmentation.labels import LV_BLOOD, MYOCARDIUM
 from cardiotwin.segmentation.locate import TOWARDS_APEX
 
-BASE_EVIDENCE, APEX_EVIDENCE = 0.75, 0.45
-"""Share of the ring that must be seen. At the base a gap is the outflow tract; at the apex it is often scar."""
+APEX_EVIDENCE = 0.45
+"""Share of the ring that must be seen: at the apex a gap is often scar. At the base, where one is the outflow tract, it
+must be whole."""
 LEAST_SHARE_OF_CONTRAST = 0.75
 """Of the median slice's: above the base the slice mixes wall and atrium, and its ring is grey."""
 LEAST_APEX_MM = 4.0
@@ -30,7 +31,7 @@ def slices_found(wall: Wall, image: Image) -> np.ndarray:
     # than any that was looked for, or would have to be: a cavity is convex, so each slice towards the apex takes at
     # least as much from its radius as the one before. What is seen beyond is fat below the apex.
     ordered = list(run if image.affine[:3, 2] @ TOWARDS_APEX > 0 else run[::-1])
-    while ordered and evidence[ordered[0]] < BASE_EVIDENCE:
+    while ordered and evidence[ordered[0]] < WHOLE_RING:
         ordered.pop(0)
     sizes = wall.endocardium.mean(axis=1)
     while len(ordered) > 1 and not RADII_MM[0] <= sizes[ordered[-1]] <= 1.1 * sizes[ordered[-2]]:
