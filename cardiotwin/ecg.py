@@ -22,7 +22,7 @@ from cardiotwin.arguments import finite_array
 from cardiotwin.electrodes import Electrodes
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import Heart
-from cardiotwin.kernels.leadfield import element_sources, weight_histograms
+from cardiotwin.kernels.leadfield import LANES, element_sources, weight_histograms
 from cardiotwin.medium import Medium, check, membrane
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -229,41 +229,71 @@ def eikonal_ecg(
         Twelve leads, mV.
     """
     n_samples = round(duration_ms * hz / 1000.0)
-    rise = depolarisation(weights[None], np.ones((1, 1)), activation_ms[None], n_samples, 1000.0 / hz)[0]
+    parts = LeadWeights.of(weights)
+    whole = np.array([[1.0, 0.0]])
+    rise = depolarisation(parts, whole, activation_ms[None], n_samples, 1000.0 / hz)[0]
     if repolarisation_ms is not None:
-        rise = rise - _fall(weights, repolarisation_ms, n_samples, 1000.0 / hz)
+        rise = rise - _fall(parts, repolarisation_ms, n_samples, 1000.0 / hz)
     return leads_from_electrodes(names, rise, hz)
 
 
+@dataclass(frozen=True, eq=False)
+class LeadWeights:
+    """Weights of leads or electrodes in two parts, for `depolarisation`.
+
+    Attributes
+    ----------
+    n_leads : int
+    of_node : (n_nodes, 2, n) float64
+        As `cardiotwin.kernels.leadfield.weight_histograms` wants them.
+    """
+
+    n_leads: int
+    of_node: np.ndarray
+
+    @classmethod
+    def of(cls, *parts: np.ndarray) -> LeadWeights:
+        """From one or two arrays (n_leads, n_nodes)."""
+        n_leads, n_nodes = parts[0].shape
+        of_node = np.zeros((n_nodes, 2, -(-n_leads // LANES) * LANES))
+        for number, part in enumerate(parts):
+            of_node[:, number, :n_leads] = part.T
+        return cls(n_leads, of_node)
+
+
 def depolarisation(
-    weights: np.ndarray, mix: np.ndarray, activation_ms: np.ndarray, n_samples: int, step_ms: float = 1.0
+    weights: LeadWeights, mix: np.ndarray, activation_ms: np.ndarray, n_samples: int, step_ms: float = 1.0
 ) -> np.ndarray:
     """QRS complexes of an ensemble of activation maps: (n_members, n_leads, n_samples), mV.
 
     Parameters
     ----------
-    weights : (n_parts, n_leads, n_nodes) float
-        Of leads or of electrodes, in parts.
-    mix : (n_members, n_parts) float
+    weights : LeadWeights
+    mix : (n_members, 2) float
         How much of each part a member has.
     activation_ms : (n_members, n_nodes) float
         ms, not negative; infinite where nothing arrives.
     n_samples : int
     step_ms : float
     """
-    histograms = np.empty((len(mix), weights.shape[1], n_samples))
-    weight_histograms(activation_ms, np.ascontiguousarray(weights), mix, step_ms, histograms)
     half = int(np.ceil(4.0 * UPSTROKE_SD_MS / step_ms))
     upstroke = 0.5 * erf(np.arange(-half - 1, half + 1) * step_ms / (np.sqrt(2.0) * UPSTROKE_SD_MS))
-    return (PLATEAU_MV - RESTING_MV) * _smoothed(np.cumsum(histograms, axis=-1), np.diff(upstroke))
+    return _steps(weights, mix, activation_ms, n_samples, step_ms, upstroke)
 
 
-def _fall(weights: np.ndarray, repolarisation_ms: np.ndarray, n_samples: int, step_ms: float) -> np.ndarray:
-    histograms = np.empty((1, len(weights), n_samples))
-    weight_histograms(repolarisation_ms[None], weights[None], np.ones((1, 1)), step_ms, histograms)
+def _fall(weights: LeadWeights, repolarisation_ms: np.ndarray, n_samples: int, step_ms: float) -> np.ndarray:
     half = int(np.ceil(10.0 * REPOLARISATION_MS / step_ms))
     fall = expit(np.arange(-half - 1, half + 1) * step_ms / REPOLARISATION_MS)
-    return (PLATEAU_MV - RESTING_MV) * _smoothed(np.cumsum(histograms[0], axis=-1), np.diff(fall))
+    return _steps(weights, np.array([[1.0, 0.0]]), repolarisation_ms[None], n_samples, step_ms, fall)[0]
+
+
+def _steps(
+    weights: LeadWeights, mix: np.ndarray, times_ms: np.ndarray, n_samples: int, step_ms: float, shape: np.ndarray
+) -> np.ndarray:
+    """Potentials of nodes that each go through `shape` at their time."""
+    histograms = np.empty((len(mix), weights.n_leads, n_samples))
+    weight_histograms(times_ms, weights.of_node, mix, step_ms, histograms)
+    return (PLATEAU_MV - RESTING_MV) * _smoothed(np.cumsum(histograms, axis=-1), np.diff(shape))
 
 
 def _smoothed(signal: np.ndarray, kernel: np.ndarray) -> np.ndarray:

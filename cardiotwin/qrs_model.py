@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from scipy.stats import f as f_distribution
 
-from cardiotwin.ecg import INDEPENDENT_LEADS, Ecg, depolarisation, electrode_weights, lead_matrix
+from cardiotwin.ecg import INDEPENDENT_LEADS, Ecg, LeadWeights, depolarisation, electrode_weights, lead_matrix
 from cardiotwin.eikonal import conducting_tets, prepare, solve
 from cardiotwin.electrodes import Electrodes
 from cardiotwin.errors import QualityGate
@@ -159,15 +159,15 @@ class QrsModel:
         Where activation may start, and how it spreads from there.
     lookup : Lookup
         Of that library.
-    weights : (2, n_leads, n_nodes) float64
-        Of the leads, per unit of conductivity along fibres and across them.
+    weights : LeadWeights
+        Per unit of conductivity along fibres and across them.
     measured : MeasuredQrs
     """
 
     mesh: Conductor
     library: SiteLibrary
     lookup: Lookup
-    weights: np.ndarray
+    weights: LeadWeights
     measured: MeasuredQrs
 
     def fitted(
@@ -260,7 +260,7 @@ def qrs_model(
     leads = lead_matrix(electrodes.names, measured.leads)
     parts = [np.outer(fraction, axis) for axis in ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0))]
     conducting = conducting_tets(heart)
-    weights = np.array([leads @ electrode_weights(heart, electrodes, part, conducting) for part in parts])
+    weights = LeadWeights.of(*(leads @ electrode_weights(heart, electrodes, part, conducting) for part in parts))
     return QrsModel(prepare(heart, tissue), library, Lookup(library), weights, measured)
 
 

@@ -259,7 +259,7 @@ def _tabulated(
         reached.append(np.isfinite(solved).all(axis=1))
         solved[~np.isfinite(solved)] = 0.0
         columns = columns if columns.size else _components(solved)
-        fields = np.swapaxes(np.swapaxes(solved, 1, 2) @ columns, 1, 2)
+        fields = columns.T @ solved
         levels.append(np.maximum(np.abs(fields).max(axis=2), 1e-6) / _MOST)
         kept.append(np.round(fields / levels[-1][:, :, None]).astype(np.int16))
     fields, level = np.concatenate(kept), np.concatenate(levels)

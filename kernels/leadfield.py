@@ -51,17 +51,37 @@ def element_sources(points, tets, sigma, electrodes, sources):
                 sources[k, e, i] = np.sum(gradient[i] * current)
 
 
+LANES = 8
+"""Leads that are gathered at once: a number the compiler knows becomes vector instructions, any other a loop."""
+
+
+@njit(cache=True)
+def _gather(times, of_node, first, along, across, step_ms, gathered):
+    """Weights of the leads from `first`, and after them weights times the share of the step after the bin's time."""
+    for n in range(times.size):
+        at = times[n] / step_ms
+        if not at < gathered.shape[0]:
+            continue
+        early = int(at)
+        share = at - early
+        for k in range(LANES):
+            weight = along * of_node[n, 0, first + k] + across * of_node[n, 1, first + k]
+            gathered[early, k] += weight
+            gathered[early, LANES + k] += share * weight
+
+
 @njit(cache=True, parallel=True)
-def weight_histograms(times, weights, mix, step_ms, histograms):
+def weight_histograms(times, of_node, mix, step_ms, histograms):
     """Lead weights gathered by time of activation, for every member of an ensemble.
 
     Parameters
     ----------
-    times : (n_members, n_nodes) float64
+    times : (n_members, n_nodes) float
         Activation, ms, not negative; an infinite one adds nothing: that node stays at rest.
-    weights : (n_parts, n_leads, n_nodes) float64
-        Weights of each lead, in parts that the members mix differently (fibre and cross-fibre conductivity).
-    mix : (n_members, n_parts) float64
+    of_node : (n_nodes, 2, n) float64
+        Weights of each lead in two parts that the members mix differently (fibre and cross-fibre conductivity); n is
+        the least multiple of `LANES` that has room for the leads, and what is left is zero.
+    mix : (n_members, 2) float64
         How much of each part.
     step_ms : float
         Width of a bin.
@@ -69,23 +89,13 @@ def weight_histograms(times, weights, mix, step_ms, histograms):
         Overwritten. Bin j stands for time ``j * step_ms``; a node's weight is shared linearly by the two around its
         time. What comes after the last bin is dropped.
     """
-    n_parts, n_leads, n_nodes = weights.shape
-    last = histograms.shape[2] - 1
-    of_node = np.ascontiguousarray(weights.transpose((2, 0, 1)))
+    n_leads, n_bins = histograms.shape[1:]
     for m in prange(times.shape[0]):
-        gathered = np.zeros((histograms.shape[2], n_leads))
-        weight = np.empty(n_leads)
-        for n in range(n_nodes):
-            at = times[m, n] / step_ms
-            if not at < last:
-                continue
-            early = int(at)
-            share = at - early
-            weight[:] = 0.0
-            for p in range(n_parts):
-                for k in range(n_leads):
-                    weight[k] += mix[m, p] * of_node[n, p, k]
-            for k in range(n_leads):
-                gathered[early, k] += (1.0 - share) * weight[k]
-                gathered[early + 1, k] += share * weight[k]
-        histograms[m] = gathered.T
+        for first in range(0, n_leads, LANES):
+            gathered = np.zeros((n_bins, 2 * LANES))
+            _gather(times[m], of_node, first, mix[m, 0], mix[m, 1], step_ms, gathered)
+            for k in range(min(LANES, n_leads - first)):
+                later = 0.0
+                for j in range(n_bins):
+                    histograms[m, first + k, j] = gathered[j, k] - gathered[j, LANES + k] + later
+                    later = gathered[j, LANES + k]
