@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from table import Row, at_least, at_most, options, row, show
 
-from cardiotwin.kernels.eikonal import EDGES, STRAIGHT_MM, Conductor, first_arrivals, incidence
+from cardiotwin.kernels.eikonal import EDGES, STRAIGHT_MM, Conductor, around_nodes, first_arrivals, incidence
 
 SIDE_MM, FIBRE, ALONG, ACROSS = 20.0, np.array([1.0, 1.0, 0.5]) / 1.5, 0.6, 0.3
 CELLS = (8, 16, 24, 32, 36, 55)
@@ -41,17 +41,16 @@ def uniform(points: np.ndarray, tets: np.ndarray, straight_mm: float) -> Conduct
     x, y, z = FIBRE
     dyads = np.tile([x * x, y * y, z * z, x * y, x * z, y * z], (len(points), 1))
     none = np.empty((0, 3), np.int32)
-    (tets_of, tets_at), (faces_of, faces_at) = incidence(tets, len(points)), incidence(none, len(points))
+    tets_at, beside, ways = around_nodes(tets, along, across, len(points))
+    faces_of, faces_at = incidence(none, len(points))
     return Conductor(
         points=points,
         fibre_dyads=dyads,
         lengthening=np.ones(len(points)),
         uniform_mm=np.full(len(points), straight_mm),
-        tets=tets,
-        along=along,
-        across=across,
-        tets_of=tets_of,
         tets_at=tets_at,
+        beside=beside,
+        ways=ways,
         faces=none,
         face_edges=np.empty((0, 3)),
         faces_of=faces_of,

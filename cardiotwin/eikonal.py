@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import BORDER_ZONE, CORE, Heart
-from cardiotwin.kernels.eikonal import EDGES, Conductor, first_arrivals, incidence
+from cardiotwin.kernels.eikonal import EDGES, Conductor, around_nodes, first_arrivals, incidence
 from cardiotwin.settings import TissueSettings
 from cardiotwin.tissue import Velocities, endocardial_faces
 
@@ -54,18 +54,16 @@ def prepare(heart: Heart, settings: TissueSettings, *, blocked: np.ndarray | Non
     faces, owners = endocardial_faces(heart, kept)
     corners = points[faces]
     opposite = np.roll(corners, -1, axis=1) - np.roll(corners, 1, axis=1)
-    tets_of, tets_at = incidence(tets, len(points))
+    tets_at, beside, ways = around_nodes(tets, along * longer, (length - along) * longer, len(points))
     faces_of, faces_at = incidence(faces, len(points))
     return Conductor(
         points=points,
         fibre_dyads=_at_nodes(dyads, tets, len(points)),
         lengthening=_at_nodes(longer, tets, len(points))[:, 0],
         uniform_mm=_to_other_tissue(points, heart.mesh.tets, tissue),
-        tets=tets,
-        along=along * longer,
-        across=(length - along) * longer,
-        tets_of=tets_of,
         tets_at=tets_at,
+        beside=beside,
+        ways=ways,
         faces=faces,
         face_edges=np.einsum("eij,eij->ei", opposite, opposite) / fraction[owners, None] ** 2,
         faces_of=faces_of,

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from cardiotwin.eikonal import conducting_tets, solve
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
-from cardiotwin.kernels.eikonal import EDGES, Conductor, earliest_of, mixed_fields
+from cardiotwin.kernels.eikonal import Conductor, earliest_of, mixed_fields
 from cardiotwin.progress import Progress, silent
 from cardiotwin.tissue import Velocities
 
@@ -327,9 +327,8 @@ def _stencils(positions: np.ndarray, surface: np.ndarray, chosen: np.ndarray) ->
 def _surroundings(heart: Heart, mesh: Conductor, nodes: np.ndarray, radius_mm: float) -> Surroundings:
     """Nodes that a few edges reach from a site, within the radius: a ball would jump across narrow cavities."""
     points, n_nodes = heart.mesh.points, len(mesh.points)
-    a, b = mesh.tets[:, EDGES[:, 0]].ravel(), mesh.tets[:, EDGES[:, 1]].ravel()
+    a, b = np.repeat(np.arange(n_nodes), 3 * np.diff(mesh.tets_at)), mesh.beside
     edges = csr_matrix((np.ones(a.size, np.int8), (a, b)), shape=(n_nodes, n_nodes), dtype=bool)
-    edges = edges + edges.T
     reached = csr_matrix((np.ones(len(nodes), bool), (np.arange(len(nodes)), nodes)), shape=(len(nodes), n_nodes))
     for _ in range(int(np.clip(np.ceil(radius_mm / np.linalg.norm(points[a] - points[b], axis=1).mean()), 1, 6))):
         reached = reached + reached @ edges
