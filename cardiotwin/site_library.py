@@ -17,7 +17,8 @@ from scipy.spatial import cKDTree
 from cardiotwin.eikonal import conducting_tets, solve
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
-from cardiotwin.kernels.eikonal import Conductor, earliest_of, mixed_fields
+from cardiotwin.kernels.eikonal import Conductor
+from cardiotwin.kernels.site_fields import earliest_of, mixed_fields
 from cardiotwin.progress import Progress, silent
 from cardiotwin.tissue import Velocities
 
