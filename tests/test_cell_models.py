@@ -93,7 +93,7 @@ def test_cell_types_differ_as_in_the_paper():
     assert duration["epicardial"] == pytest.approx(290.0, abs=15.0)
 
 
-@pytest.mark.parametrize("precision", ["single", "double"])
+@pytest.mark.parametrize("precision", ["single", pytest.param("double", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("model", MODELS)
 def test_no_potential_that_a_stimulus_can_reach_is_too_much_for_a_model(model, precision):
     """From -200 to 200 mV, and a stimulus on top of that: pacing may hit tissue that has just been activated."""

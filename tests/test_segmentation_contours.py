@@ -84,7 +84,7 @@ def test_an_image_of_one_value_is_refused():
         segment(Image(np.full(SHAPE, 7, np.float32), affine(), "cine"))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_left_ventricle_ends_where_the_phantoms_does(seed):
     """Contours led on by the fat below the apex made the heart 10 mm too long, and the ECG's fit with it."""
     from cardiotwin.phantom.anatomy import make_anatomy

@@ -78,6 +78,7 @@ def test_the_inscribed_circle_leaves_scar_as_bright_as_blood_outside(centre):
     assert np.abs(found.radii_mm - 15.0).max() <= 2.0
 
 
+@pytest.mark.slow
 def test_lateral_scar_60_mm_wide_and_as_bright_as_blood_stays_in_the_wall():
     """Half of the ring in four slices: left blood had a Dice of 0.75, and the core one of 0.38."""
     scarred = replace(make_anatomy(7), core_angle_deg=200.0, core_width_mm=60.0)

@@ -127,7 +127,7 @@ def test_metres_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("parts", "volume_ml"),
-    [(("geo1", "heart.vtp"), 144.76), (("geo2",), None)],
+    [(("geo1", "heart.vtp"), 144.76), pytest.param(("geo2",), None, marks=pytest.mark.slow)],
     ids=["closed mean of many", "open patient"],
 )
 def test_real_surfaces_give_mesh_fibres_and_coordinates_without_help(parts, volume_ml):
