@@ -14,7 +14,7 @@ import numpy as np
 
 from cardiotwin.ecg import Ecg
 from cardiotwin.eikonal import prepare
-from cardiotwin.electrodes import Electrodes, default_electrodes
+from cardiotwin.electrodes import Electrodes, default_electrodes, placements
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.heart import Heart
 from cardiotwin.progress import Progress, part, silent
@@ -53,6 +53,8 @@ class Posterior:
         Mean QRS complex of the newest ECG, normalised.
     fitted : (n_members, n_leads, n_samples) float64
         Each member's, normalised alike.
+    electrode_positions : (n_members, n_electrodes, 3) float64 or None
+        Each member's electrodes, LPS, mm; None where they are as given.
     notes : dict of str to float or str
         Effective sample size, acceptance, number of ECGs, and what a reader must know.
     """
@@ -69,6 +71,7 @@ class Posterior:
     measured: np.ndarray
     fitted: np.ndarray
     notes: dict[str, float | str]
+    electrode_positions: np.ndarray | None = None
 
     def __repr__(self) -> str:
         known = {"fibre": self.velocity_fibre, "cross": self.velocity_cross, "endocardium": self.velocity_endocardium}
@@ -167,8 +170,9 @@ def calibrate(
     with threads(workers):
         share = 0.0 if library else 0.5
         library = library or sites_of(heart, settings, tissue, progress=part(progress, 0.0, share))
-        model = qrs_model(heart, electrodes, tissue, measured, library)
-        target = _Target(model, _prior(settings, library), known, len(ecgs))
+        placed = placements(heart, electrodes, settings.n_electrode_placements)
+        model = qrs_model(heart, placed, tissue, measured, library)
+        target = _Target(model, _prior(settings, library, len(placed)), placed, known, len(ecgs))
         start = _start(target, settings, previous)
         runs = _populations(target, start, settings, part(progress, share, 1.0))
         notes = _convergence(runs, target.prior, model)
@@ -184,13 +188,15 @@ class _Target:
 
     model: QrsModel
     prior: QrsPrior
+    placements: Sequence[Electrodes]
     known: int
     n_recordings: int
 
     def fitted(self, particles: np.ndarray, *, exact: bool = False) -> np.ndarray:
         """(n_members, n_leads, n_samples) complexes."""
-        sites, times = self.prior.sites(particles), self.prior.times(particles)
-        return self.model.fitted(particles[:, :3], sites, times, exact=exact)
+        prior = self.prior
+        sites, times, placement = prior.sites(particles), prior.times(particles), prior.placement(particles)
+        return self.model.fitted(particles[:, :3], sites, times, placement, exact=exact)
 
     def evaluate(self, particles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(n_members,) log likelihoods before and with the new recordings."""
@@ -199,9 +205,10 @@ class _Target:
         return old, self.model.log_likelihood(complexes, self.n_recordings)
 
 
-def _prior(settings: CalibrateSettings, library: SiteLibrary) -> QrsPrior:
+def _prior(settings: CalibrateSettings, library: SiteLibrary, n_placements: int) -> QrsPrior:
     low, high = np.array([*calibration_ranges(settings), (0.0, settings.latest_site_ms)]).T
-    return QrsPrior(low, high, library.near, library.far, settings.n_sites, settings.velocity_fibre_prior_m_per_s)
+    fibre = settings.velocity_fibre_prior_m_per_s
+    return QrsPrior(low, high, library.near, library.far, settings.n_sites, fibre, n_placements)
 
 
 Weighted = tuple[np.ndarray, np.ndarray]
@@ -211,7 +218,7 @@ Weighted = tuple[np.ndarray, np.ndarray]
 def _start(target: _Target, settings: CalibrateSettings, previous: Posterior | None) -> Weighted:
     """Draws from the prior, or the earlier ensemble."""
     if previous is not None:
-        return _particles_of(previous, target.prior, target.model.library), previous.weights
+        return _particles_of(previous, target), previous.weights
     count = _FIRST_DRAWS * settings.n_particles
     return target.prior.draw(count, np.random.default_rng(settings.seed)), np.full(count, 1.0 / count)
 
@@ -292,14 +299,21 @@ def calibration_ranges(settings: CalibrateSettings) -> list[tuple[float, float]]
     return ranges
 
 
-def _particles_of(previous: Posterior, prior: QrsPrior, library: SiteLibrary) -> np.ndarray:
+def _particles_of(previous: Posterior, target: _Target) -> np.ndarray:
     """The earlier ensemble as particles; its sites go to the nearest nodes, if the mesh is another."""
+    prior, library = target.prior, target.model.library
     n, n_sites = previous.site_times_ms.shape
     if n_sites != prior.n_sites:
         raise InputRejected(f"calibration: the earlier posterior has {n_sites} sites, the settings {prior.n_sites}")
     sites = library.nearest(previous.site_positions.reshape(-1, 3)).reshape(n, n_sites)
     fast = np.clip(np.nan_to_num(previous.velocity_endocardium), prior.low[2], prior.high[2])
-    return np.column_stack([previous.velocity_fibre, previous.velocity_cross, fast, sites, previous.site_times_ms])
+    placement = np.zeros(n)
+    if previous.electrode_positions is not None:
+        known = np.array([one.positions for one in target.placements])
+        apart = np.abs(previous.electrode_positions[:, None] - known).max(axis=(2, 3))
+        placement = apart.argmin(axis=1)
+    speeds = (previous.velocity_fibre, previous.velocity_cross, fast)
+    return np.column_stack([*speeds, sites, previous.site_times_ms, placement])
 
 
 def _convergence(runs: Sequence[Run], prior: QrsPrior, model: QrsModel) -> dict[str, float | str]:
@@ -365,6 +379,10 @@ def _posterior(run: Run, target: _Target, complexes: np.ndarray, found: dict[str
         "fitted QRS, ms": float(np.median(durations)),
     }
     notes |= found
+    positions = None
+    if len(target.placements) > 1:
+        positions = np.array([one.positions for one in target.placements])[prior.placement(particles)]
+        notes["electrode placements"] = float(len(np.unique(prior.placement(particles))))
     notes |= {f"ECG {k + 1}": note for k, note in enumerate(measured.notes)}
     return Posterior(
         weights=np.full(len(particles), 1.0 / len(particles)),
@@ -379,6 +397,7 @@ def _posterior(run: Run, target: _Target, complexes: np.ndarray, found: dict[str
         measured=newest,
         fitted=complexes,
         notes=notes,
+        electrode_positions=positions,
     )
 
 

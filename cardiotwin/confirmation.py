@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,8 @@ def confirm(
     """
     member = int(np.argmax(np.where(posterior.weights > 0, posterior.correlation, -np.inf)))
     velocities = posterior.velocities(member)
+    if posterior.electrode_positions is not None:
+        electrodes = replace(electrodes, positions=posterior.electrode_positions[member])
     tissue = make_tissue(heart, velocities, tissue_settings, dt_ms=settings.dt_ms, progress=part(progress, 0.0, 0.2))
     beat = _sinus_beat(tissue, posterior, member, settings.site_radius_mm)
     progress(0.2, "fields of the electrodes")

@@ -141,6 +141,8 @@ def _weights(
 
 def _holds(points: np.ndarray, tets: np.ndarray, position: np.ndarray) -> bool:
     """Whether a point lies in any tetrahedron: on the inner side of all four faces."""
+    if (position < points.min(axis=0)).any() or (position > points.max(axis=0)).any():
+        return False
     corners = points[tets]
     near = (corners.min(axis=1) <= position).all(axis=1) & (corners.max(axis=1) >= position).all(axis=1)
     edges = corners[near, 1:] - corners[near, :1]
@@ -229,7 +231,7 @@ def eikonal_ecg(
         Twelve leads, mV.
     """
     n_samples = round(duration_ms * hz / 1000.0)
-    parts = LeadWeights.of(weights)
+    parts = LeadWeights.of((weights,))
     whole = np.array([[1.0, 0.0]])
     rise = depolarisation(parts, whole, activation_ms[None], n_samples, 1000.0 / hz)[0]
     if repolarisation_ms is not None:
@@ -244,25 +246,32 @@ class LeadWeights:
     Attributes
     ----------
     n_leads : int
-    of_node : (n_nodes, 2, n) float64
-        As `cardiotwin.kernels.leadfield.weight_histograms` wants them.
+    of_node : (n_sets, n_nodes, 2, n) float64
+        As `cardiotwin.kernels.leadfield.weight_histograms` wants them; a set for each placement of the electrodes.
     """
 
     n_leads: int
     of_node: np.ndarray
 
     @classmethod
-    def of(cls, *parts: np.ndarray) -> LeadWeights:
-        """From one or two arrays (n_leads, n_nodes)."""
-        n_leads, n_nodes = parts[0].shape
-        of_node = np.zeros((n_nodes, 2, -(-n_leads // LANES) * LANES))
-        for number, part in enumerate(parts):
-            of_node[:, number, :n_leads] = part.T
+    def of(cls, *sets: Sequence[np.ndarray]) -> LeadWeights:
+        """From sets of one or two parts, each (n_leads, n_nodes)."""
+        n_leads, n_nodes = sets[0][0].shape
+        of_node = np.zeros((len(sets), n_nodes, 2, -(-n_leads // LANES) * LANES))
+        for of_set, parts in zip(of_node, sets, strict=True):
+            for number, part in enumerate(parts):
+                of_set[:, number, :n_leads] = part.T
         return cls(n_leads, of_node)
 
 
 def depolarisation(
-    weights: LeadWeights, mix: np.ndarray, activation_ms: np.ndarray, n_samples: int, step_ms: float = 1.0
+    weights: LeadWeights,
+    mix: np.ndarray,
+    activation_ms: np.ndarray,
+    n_samples: int,
+    step_ms: float = 1.0,
+    *,
+    which: np.ndarray | None = None,
 ) -> np.ndarray:
     """QRS complexes of an ensemble of activation maps: (n_members, n_leads, n_samples), mV.
 
@@ -275,10 +284,12 @@ def depolarisation(
         ms, not negative; infinite where nothing arrives.
     n_samples : int
     step_ms : float
+    which : (n_members,) int, optional
+        Set of weights of each member; the first where nothing is said.
     """
     half = int(np.ceil(4.0 * UPSTROKE_SD_MS / step_ms))
     upstroke = 0.5 * erf(np.arange(-half - 1, half + 1) * step_ms / (np.sqrt(2.0) * UPSTROKE_SD_MS))
-    return _steps(weights, mix, activation_ms, n_samples, step_ms, upstroke)
+    return _steps(weights, mix, activation_ms, n_samples, step_ms, upstroke, which)
 
 
 def _fall(weights: LeadWeights, repolarisation_ms: np.ndarray, n_samples: int, step_ms: float) -> np.ndarray:
@@ -288,11 +299,18 @@ def _fall(weights: LeadWeights, repolarisation_ms: np.ndarray, n_samples: int, s
 
 
 def _steps(
-    weights: LeadWeights, mix: np.ndarray, times_ms: np.ndarray, n_samples: int, step_ms: float, shape: np.ndarray
+    weights: LeadWeights,
+    mix: np.ndarray,
+    times_ms: np.ndarray,
+    n_samples: int,
+    step_ms: float,
+    shape: np.ndarray,
+    which: np.ndarray | None = None,
 ) -> np.ndarray:
     """Potentials of nodes that each go through `shape` at their time."""
     histograms = np.empty((len(mix), weights.n_leads, n_samples))
-    weight_histograms(times_ms, weights.of_node, mix, step_ms, histograms)
+    which = np.zeros(len(mix), np.int64) if which is None else which
+    weight_histograms(times_ms, weights.of_node, which, mix, step_ms, histograms)
     return (PLATEAU_MV - RESTING_MV) * _smoothed(np.cumsum(histograms, axis=-1), np.diff(shape))
 
 

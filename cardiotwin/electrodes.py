@@ -7,7 +7,7 @@ Two rules place them around a heart in the scanner's frame, patient on the back:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -273,6 +273,36 @@ def _outside(heart: Heart, positions: np.ndarray) -> np.ndarray:
         while np.linalg.norm(heart.mesh.points - electrode, axis=1).min() < _CHEST_WALL_MM:
             electrode += 2.0 * outward
     return moved
+
+
+def placements(heart: Heart, electrodes: Electrodes, count: int, seed: int = 0) -> list[Electrodes]:
+    """Where the electrodes may be as well: draws from their stated uncertainty, the first as they are.
+
+    The heart's place in the chest, the same for all, in any direction; and each electrode's own along the skin, taken
+    as the plane across the way from the heart.
+
+    Parameters
+    ----------
+    heart : Heart
+    electrodes : Electrodes
+        With a stated `uncertainty_mm`. Where it is not, and where they were measured, there is one placement.
+    count : int
+    seed : int
+        The same placements for the same seed.
+    """
+    if electrodes.measured or electrodes.uncertainty_mm is None:
+        return [electrodes]
+    rng = np.random.default_rng([seed, 47])
+    own = np.sqrt(np.maximum(electrodes.uncertainty_mm**2 - _HEART_SD_MM**2, 0.0))[:, None]
+    outward = electrodes.positions - _middle(heart)
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    drawn = [electrodes]
+    for _ in range(count - 1):
+        step = own * rng.standard_normal(electrodes.positions.shape)
+        step -= (step * outward).sum(axis=1, keepdims=True) * outward
+        moved = electrodes.positions + _HEART_SD_MM * rng.standard_normal(3) + step
+        drawn.append(replace(electrodes, positions=_outside(heart, moved)))
+    return drawn
 
 
 # --- At fixed offsets from the heart -------------------------------------------------------------------------------

@@ -160,7 +160,7 @@ class QrsModel:
     lookup : Lookup
         Of that library.
     weights : LeadWeights
-        Per unit of conductivity along fibres and across them.
+        Per unit of conductivity along fibres and across them; a set for each placement of the electrodes.
     measured : MeasuredQrs
     """
 
@@ -171,7 +171,13 @@ class QrsModel:
     measured: MeasuredQrs
 
     def fitted(
-        self, velocities: np.ndarray, sites: np.ndarray, site_times_ms: np.ndarray, *, exact: bool = False
+        self,
+        velocities: np.ndarray,
+        sites: np.ndarray,
+        site_times_ms: np.ndarray,
+        placement: np.ndarray | None = None,
+        *,
+        exact: bool = False,
     ) -> np.ndarray:
         """(n_members, n_leads, n_samples) normalised complexes, each where it fits best.
 
@@ -183,6 +189,8 @@ class QrsModel:
             Rows of the library's nodes.
         site_times_ms : (n_members, n_sites) float
             ms; only differences count, the earliest site fires at zero.
+        placement : (n_members,) int, optional
+            Of the electrodes, a row of those of `qrs_model`; the first where nothing is said.
         exact : bool
             Solve instead of looking up.
         """
@@ -197,7 +205,7 @@ class QrsModel:
         # Conductivity goes with the square of velocity; what they share drops out in the normalisation.
         mix = velocities[:, :2] ** 2
         length = n_samples + early + SHIFTS_MS.stop
-        mv = smoothed(depolarisation(self.weights, mix, times + early, length))
+        mv = smoothed(depolarisation(self.weights, mix, times + early, length, which=placement))
         mv = mv / amplitude(mv, self.measured.signs, self.measured.leads)
         return self._placed(mv, n_samples, early)
 
@@ -250,17 +258,18 @@ class QrsModel:
 
 def qrs_model(
     heart: Heart,
-    electrodes: Electrodes,
+    placements: Sequence[Electrodes],
     tissue: TissueSettings,
     measured: MeasuredQrs,
     library: SiteLibrary,
 ) -> QrsModel:
     """Everything that does not depend on the unknowns, once."""
     fraction = np.where(heart.tissue_class == BORDER_ZONE, tissue.border_zone_velocity_fraction, 1.0) ** 2
-    leads = lead_matrix(electrodes.names, measured.leads)
+    leads = lead_matrix(placements[0].names, measured.leads)
     parts = [np.outer(fraction, axis) for axis in ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0))]
     conducting = conducting_tets(heart)
-    weights = LeadWeights.of(*(leads @ electrode_weights(heart, electrodes, part, conducting) for part in parts))
+    sets = [[leads @ electrode_weights(heart, one, part, conducting) for part in parts] for one in placements]
+    weights = LeadWeights.of(*sets)
     return QrsModel(prepare(heart, tissue), library, Lookup(library), weights, measured)
 
 

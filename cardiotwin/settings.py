@@ -172,6 +172,9 @@ class CalibrateSettings(Section):
     n_candidates: int = Field(160, ge=16, le=600, description="endocardial points where activation may start")
     n_particles: int = Field(128, ge=8, le=4096)
     n_moves: int = Field(8, ge=1, le=50, description="of every particle after each step; a further ECG takes a quarter")
+    n_electrode_placements: int = Field(
+        24, ge=1, le=200, description="drawn from how far electrodes that nobody measured may be off; 1: as placed"
+    )
     fast_endocardium: bool = True
     velocity_fibre_m_per_s: tuple[float, float] = (0.3, 1.0)
     velocity_fibre_prior_m_per_s: tuple[float, float] = Field(

@@ -28,27 +28,45 @@ def element_sources(points, tets, sigma, electrodes, sources):
     ∇φᵢ is constant; ∇(1/r) is taken at four Gauss points (exact to degree 2), so that an electrode few edges away does
     not see points instead of elements.
     """
-    near, far = 0.5854101966249685, 0.1381966011250105
     for e in prange(tets.shape[0]):
-        x = points[tets[e]]
-        # ∇φᵢ times six volumes; with a quarter of the volume for each Gauss point, a factor 1/24 remains.
-        gradient = np.empty((4, 3))
-        gradient[1] = np.cross(x[2] - x[0], x[3] - x[0])
-        gradient[2] = np.cross(x[3] - x[0], x[1] - x[0])
-        gradient[3] = np.cross(x[1] - x[0], x[2] - x[0])
-        if np.sum(gradient[1] * (x[1] - x[0])) < 0.0:
-            gradient[1:] *= -1.0
-        gradient[0] = -gradient[1] - gradient[2] - gradient[3]
+        gradient, gauss = np.empty((4, 3)), np.empty((4, 3))
+        _element(points, tets[e], gradient, gauss)
         for k in range(electrodes.shape[0]):
-            field = np.zeros(3)
+            fx, fy, fz = 0.0, 0.0, 0.0
             for g in range(4):
-                r = far * (x[0] + x[1] + x[2] + x[3]) + (near - far) * x[g] - electrodes[k]
-                field += r / (24.0 * np.sum(r * r) ** 1.5)
-            current = np.zeros(3)
-            for axis in range(3):
-                current += field[axis] * sigma[e, axis]
+                x, y, z = gauss[g, 0] - electrodes[k, 0], gauss[g, 1] - electrodes[k, 1], gauss[g, 2] - electrodes[k, 2]
+                squared = x * x + y * y + z * z
+                share = 1.0 / (squared * np.sqrt(squared))
+                fx, fy, fz = fx + share * x, fy + share * y, fz + share * z
+            jx = sigma[e, 0, 0] * fx + sigma[e, 0, 1] * fy + sigma[e, 0, 2] * fz
+            jy = sigma[e, 1, 0] * fx + sigma[e, 1, 1] * fy + sigma[e, 1, 2] * fz
+            jz = sigma[e, 2, 0] * fx + sigma[e, 2, 1] * fy + sigma[e, 2, 2] * fz
             for i in range(4):
-                sources[k, e, i] = np.sum(gradient[i] * current)
+                sources[k, e, i] = gradient[i, 0] * jx + gradient[i, 1] * jy + gradient[i, 2] * jz
+
+
+@njit(cache=True)
+def _element(points, tet, gradient, gauss):
+    """(4, 3) ∇φᵢ times a quarter of the volume, which each Gauss point stands for, and (4, 3) the Gauss points."""
+    near, far = 0.5854101966249685, 0.1381966011250105
+    a, b, c, d = points[tet[0]], points[tet[1]], points[tet[2]], points[tet[3]]
+    for k in range(3):
+        n, m = (k + 1) % 3, (k + 2) % 3
+        gradient[1, k] = (c[n] - a[n]) * (d[m] - a[m]) - (c[m] - a[m]) * (d[n] - a[n])
+        gradient[2, k] = (d[n] - a[n]) * (b[m] - a[m]) - (d[m] - a[m]) * (b[n] - a[n])
+        gradient[3, k] = (b[n] - a[n]) * (c[m] - a[m]) - (b[m] - a[m]) * (c[n] - a[n])
+        middle = far * (a[k] + b[k] + c[k] + d[k])
+        gauss[0, k], gauss[1, k] = middle + (near - far) * a[k], middle + (near - far) * b[k]
+        gauss[2, k], gauss[3, k] = middle + (near - far) * c[k], middle + (near - far) * d[k]
+    volumes = 0.0
+    for k in range(3):
+        volumes += gradient[1, k] * (b[k] - a[k])
+    # So far each is ∇φᵢ times six volumes.
+    scale = np.copysign(1.0 / 24.0, volumes)
+    for k in range(3):
+        for i in range(1, 4):
+            gradient[i, k] *= scale
+        gradient[0, k] = -gradient[1, k] - gradient[2, k] - gradient[3, k]
 
 
 LANES = 8
@@ -71,16 +89,19 @@ def _gather(times, of_node, first, along, across, step_ms, gathered):
 
 
 @njit(cache=True, parallel=True)
-def weight_histograms(times, of_node, mix, step_ms, histograms):
+def weight_histograms(times, of_node, which, mix, step_ms, histograms):
     """Lead weights gathered by time of activation, for every member of an ensemble.
 
     Parameters
     ----------
     times : (n_members, n_nodes) float
         Activation, ms, not negative; an infinite one adds nothing: that node stays at rest.
-    of_node : (n_nodes, 2, n) float64
-        Weights of each lead in two parts that the members mix differently (fibre and cross-fibre conductivity); n is
-        the least multiple of `LANES` that has room for the leads, and what is left is zero.
+    of_node : (n_sets, n_nodes, 2, n) float64
+        Weights of each lead in two parts that the members mix differently (fibre and cross-fibre conductivity), one set
+        for each placement of the electrodes; n is the least multiple of `LANES` that has room for the leads, and what
+        is left is zero.
+    which : (n_members,) int64
+        Set of each member.
     mix : (n_members, 2) float64
         How much of each part.
     step_ms : float
@@ -93,7 +114,7 @@ def weight_histograms(times, of_node, mix, step_ms, histograms):
     for m in prange(times.shape[0]):
         for first in range(0, n_leads, LANES):
             gathered = np.zeros((n_bins, 2 * LANES))
-            _gather(times[m], of_node, first, mix[m, 0], mix[m, 1], step_ms, gathered)
+            _gather(times[m], of_node[which[m]], first, mix[m, 0], mix[m, 1], step_ms, gathered)
             for k in range(min(LANES, n_leads - first)):
                 later = 0.0
                 for j in range(n_bins):

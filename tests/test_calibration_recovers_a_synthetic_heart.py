@@ -14,7 +14,7 @@ from cardiotwin import calibration
 from cardiotwin.calibration import Posterior, calibrate, sites_of
 from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg, eikonal_ecg, electrode_weights, lead_matrix
 from cardiotwin.eikonal import activation_times
-from cardiotwin.electrodes import default_electrodes
+from cardiotwin.electrodes import default_electrodes, placements
 from cardiotwin.errors import InputRejected, QualityGate
 from cardiotwin.heart import LEFT, RIGHT
 from cardiotwin.sequential_monte_carlo import Run
@@ -42,7 +42,7 @@ def coarse():
 
 @pytest.fixture(scope="module")
 def electrodes(fine):
-    return default_electrodes(fine)
+    return replace(default_electrodes(fine), measured=True)
 
 
 def recording(heart, electrodes, seed: int, beats: int = 6, sites=SITES) -> Ecg:
@@ -99,6 +99,26 @@ def test_a_second_ecg_updates_the_first_posterior_cheaply(fine, coarse, electrod
     assert "drift" not in updated.notes
     with pytest.raises(InputRejected, match="expected fewer"):
         calibrate(coarse, both[:1], electrodes, SETTINGS, TISSUE, previous=posterior)
+
+
+def test_electrodes_that_nobody_measured_are_found_where_they_were_rather_than_where_the_rule_has_them(
+    fine, coarse, electrodes, library
+):
+    placed = replace(electrodes, measured=False)
+    there = placements(coarse, placed, 24)[7]
+    quick = SETTINGS.model_copy(update={"n_moves": 1})
+    found = calibrate(coarse, [recording(fine, there, 0)], placed, quick, TISSUE, library=library)
+
+    def apart(one, other):
+        """mm, of those on the chest: the limbs are felt little."""
+        chest = [name.startswith("V") for name in electrodes.names]
+        return np.linalg.norm((one - other)[..., chest, :], axis=-1).mean(axis=-1)
+
+    assert found.electrode_positions.shape == (96, 10, 3)
+    assert apart(found.electrode_positions, there.positions).mean() < 0.7 * apart(placed.positions, there.positions)
+    known = calibrate(coarse, [recording(fine, there, 0)], electrodes, quick, TISSUE, library=library)
+    assert known.electrode_positions is None
+    assert found.weights @ found.correlation > known.weights @ known.correlation + 0.01
 
 
 def test_an_ecg_that_contradicts_the_first_is_told(fine, coarse, electrodes, library, posterior):

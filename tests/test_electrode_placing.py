@@ -14,6 +14,7 @@ from cardiotwin.electrodes import (
     landmarks,
     offset_electrodes,
     place,
+    placements,
     torso_around,
     torso_at,
     torso_electrodes,
@@ -139,3 +140,31 @@ def test_the_phantom_has_electrodes_of_its_own():
         [103.6, -47.2, -189.0],
     ]
     np.testing.assert_array_equal(found, wanted)
+
+
+def test_placements_scatter_as_far_as_they_are_stated_to(heart):
+    """All together with the heart's place in the chest, each for itself along the skin, never into the chest wall."""
+    electrodes = torso_electrodes(heart)
+    drawn = placements(heart, electrodes, 400)
+    moved = np.array([one.positions for one in drawn[1:]]) - electrodes.positions
+    assert np.array_equal(drawn[0].positions, electrodes.positions)
+    assert moved.mean(axis=1).std(axis=0).min() > 8.0
+    outward = electrodes.positions - heart.mesh.volumes @ heart.mesh.centroids / heart.mesh.volumes.sum()
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    across = moved - (moved * outward).sum(axis=2, keepdims=True) * outward
+    far = [name in ("LA", "RA", "LL", "RL") for name in electrodes.names]
+    # Over the two directions of the skin.
+    found = np.sqrt(0.5 * (across**2).sum(axis=2).mean(axis=0))
+    np.testing.assert_allclose(found[far], electrodes.uncertainty_mm[far], rtol=0.12)
+    assert min(nearest_mm(heart, one).min() for one in drawn[:40]) >= 19.9
+
+
+def test_measured_electrodes_have_one_placement(heart):
+    measured = dataclasses.replace(torso_electrodes(heart), measured=True)
+    assert placements(heart, measured, 24) == [measured]
+    assert len(placements(heart, torso_electrodes(heart), 1)) == 1
+
+
+def test_the_same_placements_every_time(heart):
+    first, second = (placements(heart, torso_electrodes(heart), 3) for _ in range(2))
+    assert all(np.array_equal(a.positions, b.positions) for a, b in zip(first, second, strict=True))

@@ -8,7 +8,7 @@ from cube_heart import block_heart
 
 from cardiotwin.ecg import eikonal_ecg, electrode_weights
 from cardiotwin.eikonal import activation_times, prepare
-from cardiotwin.electrodes import default_electrodes
+from cardiotwin.electrodes import default_electrodes, placements
 from cardiotwin.qrs_model import measured_qrs, qrs_model
 from cardiotwin.settings import TissueSettings
 from cardiotwin.site_library import site_library
@@ -32,7 +32,8 @@ def model():
     times = activation_times(heart, Velocities(*TRUTH[0, :2]), nodes, ONSETS_MS[0], TISSUE)
     ecg = eikonal_ecg(electrodes.names, weights, times + 100.0, duration_ms=300.0)
     library = site_library(heart, prepare(heart, TISSUE), RANGES, count=4)
-    return qrs_model(heart, electrodes, TISSUE, measured_qrs([ecg], electrodes, heart), library)
+    placed = placements(heart, electrodes, 6)
+    return qrs_model(heart, placed, TISSUE, measured_qrs([ecg], electrodes, heart), library)
 
 
 def misfit(model, late_ms):
@@ -52,3 +53,22 @@ def test_an_onset_found_a_few_milliseconds_off_fits_as_well(model, late_ms):
 def test_an_onset_found_far_off_does_not(model):
     """A complex that could lie anywhere would hide when activation began."""
     assert misfit(model, 30) > 0.2
+
+
+def test_the_true_activation_is_likeliest_seen_by_the_electrodes_that_saw_it(model):
+    which = np.arange(6)
+    same = [np.repeat(one, 6, axis=0) for one in (TRUTH, SITES, ONSETS_MS)]
+    likely = model.log_likelihood(model.fitted(*same, which, exact=True), 1)
+    assert likely.argmax() == 0
+    assert likely[0] > likely[1:].max() + 3.0
+
+
+def test_each_member_is_seen_by_its_own_electrodes(model):
+    """In one batch or alone, in any order."""
+    which = np.array([3, 0, 5])
+    same = [np.repeat(one, 3, axis=0) for one in (TRUTH, SITES, ONSETS_MS)]
+    together = model.fitted(*same, which)
+    for number, placement in enumerate(which):
+        alone = model.fitted(TRUTH, SITES, ONSETS_MS, np.array([placement]))
+        np.testing.assert_array_equal(together[number], alone[0])
+    assert np.abs(together[0] - together[2]).max() > 0.01

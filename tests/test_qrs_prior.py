@@ -18,8 +18,9 @@ def prior():
     near = {**crowd, **trail, 4: crowd[4] | {5}}
     far = {i: set().union(*(near[j] for j in near[i])) for i in near}
     return QrsPrior(
-        LOW, HIGH, *(tuple(np.array(sorted(around[i])) for i in around) for around in (near, far)), N_SITES, (0.6, 0.1)
-    )
+        LOW, HIGH, *(tuple(np.array(sorted(around[i])) for i in around) for around in (near, far)), N_SITES, (0.6, 0.1),
+        n_placements=5,
+    )  # fmt: skip
 
 
 def walked(prior, moves, seed=0):
@@ -55,6 +56,11 @@ def test_a_whole_sweep_leaves_velocities_and_times_as_the_prior_has_them(prior):
         edges = np.quantile(fresh[:, column], np.linspace(0, 1, 9)[1:-1])
         share = np.bincount(np.searchsorted(edges, particles[:, column]), minlength=8) / SIZE
         assert np.abs(share - 1 / 8).max() < 5 * np.sqrt(1 / 8 * 7 / 8 / SIZE), f"column {column}: shares {share}"
+
+
+def test_a_whole_sweep_leaves_every_placement_of_the_electrodes_equally_likely(prior):
+    share = np.bincount(prior.placement(walked(prior, prior.moves())), minlength=5) / SIZE
+    assert np.abs(share - 1 / 5).max() < 5 * np.sqrt(1 / 5 * 4 / 5 / SIZE), f"shares {share}"
 
 
 def test_the_fibre_velocity_has_its_mean_and_spread_and_the_others_none():

@@ -77,6 +77,10 @@ CALIBRATION = {
         "first guesses from which all members descend",
         "20 or more: fewer, and the intervals rest on few guesses",
     ),
+    "electrode placements": (
+        "places of the electrodes, which nobody measured, that members of the ensemble hold",
+        "few: the ECG says where they were; measured electrodes have one and no line here",
+    ),
     "populations apart, velocities": (
         "how far two independent populations' means of the worst velocity lie apart, in standard deviations",
         "below 1; above 2 is refused as not converged",

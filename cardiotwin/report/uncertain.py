@@ -98,10 +98,25 @@ def _caveats(study: Study) -> Iterator[Caveat]:
     if study.electrodes is not None and not study.electrodes.measured:
         off = study.electrodes.uncertainty_mm
         by = "" if off is None else f"; each may be {off.min():.0f} to {off.max():.0f} mm off (standard deviation)"
-        yield Caveat(f"Electrode positions were placed by a rule from the heart, not measured{by}.")
+        yield Caveat(f"Electrode positions were placed by a rule from the heart, not measured{by}{_as_drawn(study)}.")
     yield Caveat(_of_fibres(study.heart))
     if study.posterior is not None or study.confirmation is not None:
         yield Caveat("Only the QRS complex was fitted: repolarisation is the cell model's, not this patient's.")
+
+
+def _as_drawn(study: Study) -> str:
+    """How the ensemble takes that into account, and where the ECG would have the electrodes."""
+    if study.posterior is None or study.electrodes is None or study.posterior.electrode_positions is None:
+        return ""
+    moved = (study.posterior.electrode_positions - study.electrodes.positions).mean(axis=1)
+    ways = zip(moved.T, (("left", "right"), ("back", "front"), ("up", "down")), strict=True)
+    said = [_way(study.posterior.interval(along), names) for along, names in ways]
+    return f": the ensemble tries others, on average {', '.join(said)} (90 % intervals)"
+
+
+def _way(interval: tuple[float, float, float], names: tuple[str, str]) -> str:
+    low, middle, high = interval
+    return f"{abs(middle):.0f} mm {names[0] if middle >= 0 else names[1]} ({low:+.0f} to {high:+.0f})"
 
 
 def _why_no_scar(study: Study, at_length: bool) -> str:
