@@ -60,7 +60,7 @@ def test_a_second_is_25_millimetres_and_the_pulse_is_one_millivolt_of_five_milli
 
 def test_intervals_are_those_of_the_beats():
     words = intervals(measured(Ecg(LEADS, made.sinus(), 500.0)))
-    assert words.startswith("rate 75/min, QRS 8")
+    assert words.startswith("rate 75/min, QRS 9")  # 94 ms between the ends of its waves
     assert "QT 39" in words
     assert "QTc 42" in words
     assert "(Fridericia)" in words
