@@ -3,9 +3,11 @@
 import importlib
 from pathlib import Path
 
+import made_ecg_files as made
 import numpy as np
 import pytest
 from cube_heart import block_heart
+from data_folder import real_data
 
 from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg
 
@@ -54,3 +56,41 @@ def test_what_knowing_the_scar_gains_is_its_mean_against_the_other(benchmark_mod
     assert rows["scar known: QRS correlation"]["ok"]
     assert not rows["scar known: earliest site, error"]["ok"]
     assert gains([])[0]["value"] is None
+
+
+@pytest.mark.parametrize(
+    ("file", "stated"),
+    [
+        (("dicom_waveform_pydicom", "waveform_ecg.dcm"), {"rate": 61.1, "qrs": 75.0, "qt": 368.0}),
+        (("hl7_aecg_fda", "HL7_Example_aECG.xml"), {"qrs": 120.0, "qt": 420.0}),
+        (("philips_sierra_xml", "129DYPRG.XML"), {"rate": 41.0, "qrs": 135.0, "qt": 476.0}),
+        (("philips_sierra_xml", "2020-5-18_15-48-11.xml"), {"rate": 64.0, "qrs": 102.0, "qt": 399.0}),
+        (("wfdb_ptb_s0010", "s0010_re.hea"), {}),
+    ],
+    ids=lambda value: value[0][:5] if isinstance(value, tuple) else "",
+)
+def test_what_the_device_measured_is_read_as_the_file_says(benchmark_module, file, stated):
+    found = benchmark_module("recordings").stated_by_device(real_data("ecg", *file))
+    assert found == pytest.approx(stated, abs=0.1)
+
+
+def test_a_trace_or_a_pulse_that_is_not_on_the_page_is_noticed(benchmark_module, monkeypatch):
+    from cardiotwin.pictures import ecg_paper
+
+    recordings = benchmark_module("recordings")
+    ecg = Ecg(LEADS, made.sinus(), 500.0)
+    assert recordings.not_drawn(ecg_paper.ecg_page(ecg), ecg) == ""
+    eleven = Ecg(LEADS[:8] + LEADS[9:], np.delete(ecg.mv, 8, axis=0), 500.0)
+    assert recordings.not_drawn(ecg_paper.ecg_page(eleven), ecg) == "V3"
+    assert recordings.not_drawn(ecg_paper.ecg_page(Ecg(LEADS, ecg.mv[:, :800], 500.0)), ecg).startswith("I, II, III")
+    monkeypatch.setattr(ecg_paper, "_pulse", lambda *_: None)
+    assert recordings.not_drawn(ecg_paper.ecg_page(ecg), ecg).startswith("pulse of row 1, pulse of row 2")
+
+
+def test_complexes_that_lie_apart_are_alike_and_others_are_not(benchmark_module):
+    alike = benchmark_module("qrs_duration").alike
+    t = np.arange(450.0)
+    waves = np.array([np.exp(-0.5 * ((t - middle) / 9.0) ** 2) for middle in (35.0, 50.0, 60.0)])
+    late = np.pad(waves, [(0, 0), (7, 0)])[:, :450]
+    assert alike(Ecg(LEADS[:3], late, 1000.0), Ecg(LEADS[:3], waves, 1000.0), 90.0) == pytest.approx(1.0, abs=1e-3)
+    assert alike(Ecg(LEADS[:3], -late, 1000.0), Ecg(LEADS[:3], waves, 1000.0), 90.0) < 0.5
