@@ -3,8 +3,8 @@
     python benchmarks/calibration.py [--json] [--only recordings,qrs_duration,patients] [--cases 20]
 
 Groups: recordings (real ECGs read, delineated and drawn), qrs_duration and monodomain (what the ECG says of activation,
-and both models' ECGs), patients, scar, coverage, leads, clinical (DTI004). A row holds the mean, the median or the
-worst of its cases as it says; times are processor time of all threads and wall time.
+and both models' ECGs), patients, scar, small_scar, coverage, leads, clinical (DTI004). A row holds the mean, the
+median or the worst of its cases as it says; times are processor time of all threads and wall time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from interval_coverage import coverage_rows, lost_lead_rows
 from patients import patient_rows
 from qrs_duration import monodomain_rows, qrs_duration_rows
 from recordings import recording_rows
-from scar_known import scar_rows
+from scar_known import scar_rows, small_scar_rows
 from table import Row, options, row, show
 
 from cardiotwin.settings import CalibrateSettings
@@ -51,6 +51,7 @@ GROUPS: dict[str, Callable[[int], Iterable[Row]]] = {
     "monodomain": lambda n: monodomain_rows(n or 3),
     "patients": lambda n: patient_rows(n or 20),
     "scar": lambda n: scar_rows(n or 4),
+    "small_scar": lambda n: small_scar_rows(n or 20),
     "coverage": lambda n: coverage_rows(n or 200),
     "leads": lambda n: lost_lead_rows(n or 200),
     "clinical": lambda _: clinical_rows(),
@@ -65,7 +66,7 @@ def main() -> None:
         "--cases",
         type=int,
         default=0,
-        help="in each group; without it 25 activations, 3 beats, 20 patients, 4 with a scar, 200 in the others",
+        help="in each group; without it 25 activations, 3 beats, 20 patients, 4 and 20 with a scar, 200 in the others",
     )
     arguments = parser.parse_args()
     chosen = arguments.only.split(",")

@@ -18,7 +18,7 @@ from table import Row, row
 
 from cardiotwin.calibration import Posterior, calibrate, calibration_ranges, sites_of
 from cardiotwin.ecg import INDEPENDENT_LEADS, Ecg, eikonal_ecg, electrode_weights, leads_from_electrodes
-from cardiotwin.eikonal import prepare, solve
+from cardiotwin.eikonal import conducting_tets, prepare, solve
 from cardiotwin.electrodes import Electrodes, default_electrodes
 from cardiotwin.errors import CardioTwinError
 from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
@@ -37,25 +37,41 @@ LOST = 0.4
 give the other four."""
 
 
-def small_heart() -> Heart:
-    """A phantom without scar at seven tenths of its size, 3 mm edges: a calibration takes seconds."""
-    whole = replace(
-        make_anatomy(0), core_width_mm=0.01, core_corner_mm=0.001, border_zone_mm=0.0, corridor_width_mm=0.0
-    )
+def small_heart(core_width_mm: float = 0.0, core_angle_deg: float = 0.0) -> Heart:
+    """A phantom at seven tenths of its size, 3 mm edges: a calibration takes seconds. Its core is dense, or none."""
+    whole = replace(make_anatomy(0), core_angle_deg=core_angle_deg, border_zone_mm=0.0, corridor_width_mm=0.0)
+    if core_width_mm:
+        whole = replace(whole, core_width_mm=core_width_mm)
+    else:
+        whole = replace(whole, core_width_mm=0.01, core_corner_mm=0.001)
     lengths = [name for name in whole.__dataclass_fields__ if name.startswith(("lv_", "rv_", "fillet"))]
     sizes = {name: 0.7 * getattr(whole, name) for name in lengths} | {"rv_wall_mm": 3.0, "lv_wall_mm": 8.0}
     return true_heart(replace(whole, **sizes), SMALL.edge_mm)
 
 
-def drawn_from_prior(heart: Heart, electrodes: Electrodes, rng: np.random.Generator) -> tuple[Velocities, Ecg]:
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Velocities, nodes that fire and when, (n_nodes,) activation (infinite in scar), ms, and the ECG of it."""
+
+    velocities: Velocities
+    sites: np.ndarray
+    site_times_ms: np.ndarray
+    activation_ms: np.ndarray
+    beat: Ecg
+    ecg: Ecg
+
+
+def drawn_from_prior(heart: Heart, electrodes: Electrodes, rng: np.random.Generator) -> Truth:
     """Velocities, sites and times from the prior of the calibration, and an ECG with an error of the stated kind."""
     speed = velocities_drawn(calibration_ranges(SMALL), SMALL.velocity_fibre_prior_m_per_s, 1, rng)[0]
-    velocities = Velocities(*map(float, speed))
-    sites = rng.choice(heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM), SMALL.n_sites)
+    velocities, conducting = Velocities(*map(float, speed)), conducting_tets(heart)
+    endocardium = heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM)
+    sites = rng.choice(np.intersect1d(endocardium, heart.mesh.tets[conducting]), SMALL.n_sites)
     onsets = rng.uniform(0.0, SMALL.latest_site_ms, SMALL.n_sites)
-    times = solve(prepare(heart, TISSUE), [velocities], sites[None], onsets[None] - onsets.min())[0]
+    onsets -= onsets.min()
+    times = solve(prepare(heart, TISSUE), [velocities], sites[None], onsets[None])[0]
     sigma = np.tile([speed[0] ** 2, speed[1] ** 2, speed[1] ** 2], (len(heart.mesh.tets), 1))
-    weights = electrode_weights(heart, electrodes, sigma, np.ones(len(heart.mesh.tets), bool))
+    weights = electrode_weights(heart, electrodes, sigma, conducting)
     clean = eikonal_ecg(electrodes.names, weights, times, duration_ms=450.0, repolarisation_ms=300.0 + 0.7 * times)
     # A scale drawn as the likelihood integrates it out: inverse gamma of shape one.
     size = DISCREPANCY / np.sqrt(rng.exponential())
@@ -63,8 +79,10 @@ def drawn_from_prior(heart: Heart, electrodes: Electrodes, rng: np.random.Genera
     wave -= wave.mean(axis=1, keepdims=True)
     error = leads_from_electrodes(electrodes.names, wave / wave.std(), 1000.0).mv
     error *= size * np.abs(clean.mv).max(axis=1).mean() / error.std()
-    error *= np.exp(-0.5 * (np.maximum(np.arange(450) - times.max(), 0.0) / 10.0) ** 2)
-    return velocities, recorded(Ecg(clean.leads, clean.mv + error, 1000.0), rng)
+    last = times[np.isfinite(times)].max()
+    error *= np.exp(-0.5 * (np.maximum(np.arange(450) - last, 0.0) / 10.0) ** 2)
+    ecg = recorded(Ecg(clean.leads, clean.mv + error, 1000.0), rng)
+    return Truth(velocities, sites, onsets, times, clean, ecg)
 
 
 def without_leads(ecg: Ecg, share: float, rng: np.random.Generator) -> Ecg:
@@ -100,15 +118,17 @@ def cases(count: int, share: float) -> Iterator[Case]:
     library = sites_of(heart, SMALL, TISSUE)
     for case in range(count):
         rng = np.random.default_rng([case, 31])
-        truth, whole = drawn_from_prior(heart, electrodes, rng)
-        ecg = without_leads(whole, share, rng)
+        drawn = drawn_from_prior(heart, electrodes, rng)
+        ecg = without_leads(drawn.ecg, share, rng)
         settings, start = SMALL.model_copy(update={"seed": case}), time.process_time()
         posterior: Posterior | None
         try:
             posterior = calibrate(heart, [ecg], electrodes, settings, TISSUE, library=library)
         except CardioTwinError:
             posterior = None
-        yield Case(truth, posterior, len(set(ecg.leads) & set(INDEPENDENT_LEADS)), time.process_time() - start)
+        yield Case(
+            drawn.velocities, posterior, len(set(ecg.leads) & set(INDEPENDENT_LEADS)), time.process_time() - start
+        )
 
 
 def coverage_rows(count: int = 200, *, share: float = 0.0, name: str = "coverage") -> Iterable[Row]:

@@ -42,6 +42,16 @@ def test_a_scar_that_is_ignored_conducts_everywhere_and_moves_nothing_else(bench
     assert healthy.mesh is heart.mesh
 
 
+def test_a_small_heart_has_a_core_that_nothing_crosses(benchmark_module):
+    patient = benchmark_module("scar_known").small_patient(1)
+    core = patient.heart.tissue_class == 3
+    assert 0.05 < core.mean() < 0.4
+    inside = np.setdiff1d(patient.heart.mesh.tets[core], patient.heart.mesh.tets[~core])
+    assert np.isnan(patient.activation_ms[inside]).all()
+    assert np.isfinite(patient.activation_ms).mean() > 0.6
+    assert np.isfinite(patient.ecg.mv).all()
+
+
 def test_what_knowing_the_scar_gains_is_its_mean_against_the_other(benchmark_module):
     Score = benchmark_module("patients").Score
 
@@ -49,13 +59,15 @@ def test_what_knowing_the_scar_gains_is_its_mean_against_the_other(benchmark_mod
         return Score(correlation, -0.1, 0.2, 0.0, (True,), activation, 1.0, 5.0, 1.0, 1.0)
 
     gains = benchmark_module("scar_known").gains
-    rows = {row["name"]: row for row in gains([(one(0.9, 4.0), one(0.8, 9.0)), (one(0.9, 6.0), one(0.8, 11.0))])}
-    assert rows["scar known: activation, mean error"]["value"] == 5.0
-    assert rows["scar known: activation, mean error"]["bar"] == 10.0
-    assert rows["scar known: activation, mean error"]["ok"]
-    assert rows["scar known: QRS correlation"]["ok"]
-    assert not rows["scar known: earliest site, error"]["ok"]
-    assert gains([])[0]["value"] is None
+    rows = {
+        row["name"]: row for row in gains([(one(0.9, 4.0), one(0.8, 9.0)), (one(0.9, 6.0), one(0.8, 11.0))], "hearts")
+    }
+    assert rows["scar known, hearts: activation, mean error"]["value"] == 5.0
+    assert rows["scar known, hearts: activation, mean error"]["bar"] == 10.0
+    assert rows["scar known, hearts: activation, mean error"]["ok"]
+    assert rows["scar known, hearts: QRS correlation"]["ok"]
+    assert not rows["scar known, hearts: earliest site, error"]["ok"]
+    assert gains([], "hearts")[0]["value"] is None
 
 
 @pytest.mark.parametrize(
