@@ -86,10 +86,10 @@ def drawn_velocities(rng: np.random.Generator) -> Velocities:
     return Velocities(fibre, rng.uniform(0.25, min(0.5, 0.75 * fibre)), endocardium)
 
 
-def drawn_patient(seed: int) -> Patient:
-    """Mesh, sites, velocities, a beat and its ECG."""
+def drawn_patient(seed: int, anatomy: Anatomy | None = None) -> Patient:
+    """Mesh, sites, velocities, a beat and its ECG; the anatomy is drawn too, or given."""
     rng = np.random.default_rng([seed, 22])
-    anatomy = drawn_anatomy(seed)
+    anatomy = anatomy or drawn_anatomy(seed)
     heart = true_heart(anatomy, TRUE_EDGE_MM)
     velocities = drawn_velocities(rng)
     tissue = make_tissue(heart, velocities, TISSUE, dt_ms=TRUE_DT_MS)

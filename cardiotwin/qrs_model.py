@@ -21,7 +21,7 @@ from cardiotwin.settings import TissueSettings
 from cardiotwin.site_library import Lookup, SiteLibrary
 from cardiotwin.tissue import Velocities
 
-SHIFTS_MS = range(-8, 13)
+SHIFTS_MS = range(-10, 11)
 """Where a simulated complex may lie against the measured onset: the first sites fire unseen, the detector errs."""
 LEAST_DISCREPANCY = 0.05
 """Scale of the prior on the model's own error, as a fraction of the mean amplitude: no torso, no Purkinje tree."""

@@ -9,7 +9,7 @@ from bad_input import command, new_case, taken
 from test_bad_ecg_cases import csv
 
 from cardiotwin.ecg import LEADS, Ecg
-from cardiotwin.pictures.ecg_paper import ecg_page, intervals, measured
+from cardiotwin.pictures.ecg_paper import ecg_page, intervals, label_mm, measured
 
 DPI = 254.0  # ten dots a millimetre
 
@@ -60,7 +60,7 @@ def test_a_second_is_25_millimetres_and_the_pulse_is_one_millivolt_of_five_milli
 
 def test_intervals_are_those_of_the_beats():
     words = intervals(measured(Ecg(LEADS, made.sinus(), 500.0)))
-    assert words.startswith("rate 75/min, QRS 8")
+    assert words.startswith("rate 75/min, QRS 9")  # 94 ms between the ends of its waves
     assert "QT 39" in words
     assert "QTc 42" in words
     assert "(Fridericia)" in words
@@ -143,3 +143,36 @@ def test_rate_and_corrected_qt_are_of_the_same_rr():
     expected = found.beats[0].qt_ms / np.cbrt(rr_s)
     assert f"rate {60 / rr_s:.0f}/min" in intervals(found)
     assert f"QTc {expected:.0f} ms" in intervals(found)
+
+
+def bluish(page: bytes) -> np.ndarray:
+    """Where the band of a complex is: (height, width) bool, the bottom row first."""
+    image = pytest.importorskip("PIL.Image").open(io.BytesIO(page))
+    red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")).astype(int), 2, 0)
+    return ((blue > red + 8) & (blue > green))[::-1]
+
+
+def test_a_complex_at_the_end_of_a_column_is_marked_on_both_sides_of_it():
+    """Lead I beats every 1.25 s, so that the second complex lies across 2.5 s, where the columns change."""
+    t = np.arange(5000) / 500.0
+    wave = np.exp(-0.5 * ((np.mod(t - 1.25 + 0.5, 1.25) - 0.5) / 0.012) ** 2)
+    ecg = Ecg(LEADS, np.linspace(0.5, 1.0, 12)[:, None] * wave, 500.0)
+    band = bluish(ecg_page(ecg, dots_per_inch=DPI))[(10 * 145) : (10 * 146)].mean(axis=0)
+    for side in (-0.5, 0.5):
+        at = round(10 * (27.0 + 25.0 * 2.5 + side))
+        assert band[at - 2 : at + 3].max() > 0.5
+
+
+def test_no_complex_is_marked_where_no_trace_is():
+    ecg = Ecg(LEADS[:6], made.sinus()[:6], 500.0)
+    band = bluish(ecg_page(ecg, dots_per_inch=DPI))[(10 * 145) : (10 * 168)]
+    assert band[:, : (10 * (27 + 125))].any()
+    assert not band[:, (10 * (27 + 126)) :].any()
+
+
+def test_a_name_stands_where_the_traces_leave_room():
+    low, tall, deep = np.linspace(-2, 5, 50), np.linspace(0, 17, 50), np.linspace(38, 20, 50)
+    assert label_mm([]) == label_mm([low]) == 14.0
+    assert label_mm([tall]) == 18.0
+    assert label_mm([tall, deep]) == -13.0
+    assert label_mm([np.linspace(-30, 30, 500)]) == 14.0

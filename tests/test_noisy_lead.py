@@ -52,7 +52,7 @@ def test_a_real_recording_keeps_its_qrs_beside_a_lead_in_noise(file, sd_mv, nois
     assert ours.leads == tuple(lead for lead in ecg.leads if lead != LEAD)
     assert any(f"lead {LEAD} left out: buried in noise" in note for note in ours.notes)
     rhythm = find_beats(ours)
-    assert mean_beat(rhythm).qrs_ms == pytest.approx(mean_beat(find_beats(ecg)).qrs_ms, abs=4)
+    assert mean_beat(rhythm).qrs_ms == pytest.approx(mean_beat(find_beats(ecg)).qrs_ms, abs=6)
     assert rhythm.spikes_ms.size == 0
 
 

@@ -6,7 +6,7 @@ from data_folder import real_data
 
 from cardiotwin.ecg import LEADS, Ecg, lead_matrix
 from cardiotwin.errors import InputRejected, QualityGate
-from cardiotwin.qrs import independent_leads, qrs_complex, qrs_edges, r_peaks
+from cardiotwin.qrs import independent_leads, qrs_complex, qrs_edges, r_peaks, smoothed
 
 ONSET_MS, QRS_MS = 300, 90
 GAIN = np.random.default_rng(3).uniform(0.3, 1.5, 10)
@@ -121,3 +121,41 @@ def test_a_simulated_complex_that_ends_in_exact_zeros_has_edges():
     onset, offset = qrs_edges(complex_)
     assert abs(onset - 60) < 6
     assert abs(offset - 100) < 6
+
+
+def slopes(*pieces: tuple[int, float]) -> np.ndarray:
+    """Three leads that rise and fall with so much mV/ms for so long, ms, after 200 ms of rest."""
+    one = np.cumsum(np.concatenate([np.zeros(200), *(np.full(length, value) for length, value in pieces)]))
+    return np.array([one, -0.6 * one, 0.3 * one])
+
+
+SPIKE = ((20, 0.1), (20, -0.1))
+
+
+@pytest.mark.parametrize("tail_ms", [0, 10, 20])
+def test_a_slow_end_belongs_to_the_complex(tail_ms):
+    """The last tissue at the base moves the leads by a twentieth of the steepest slope."""
+    onset, offset = qrs_edges(slopes(*SPIKE, (tail_ms, 0.004), (200, 0.0)))
+    assert onset == pytest.approx(200, abs=4)
+    assert offset == pytest.approx(240 + tail_ms, abs=4)
+
+
+def test_a_slow_beginning_belongs_to_the_complex():
+    onset, offset = qrs_edges(slopes((15, 0.004), *SPIKE, (200, 0.0)))
+    assert onset == pytest.approx(200, abs=4)
+    assert offset == pytest.approx(255, abs=4)
+
+
+def test_a_rising_st_segment_does_not_belong_to_the_complex():
+    """As slow as the end of a complex may be, but it goes on."""
+    assert qrs_edges(slopes(*SPIKE, (120, 0.004), (100, -0.004)))[1] == pytest.approx(240, abs=4)
+
+
+@pytest.mark.parametrize("noise_mv", [0.002, 0.005])
+def test_noise_does_not_belong_to_the_complex(noise_mv):
+    rng = np.random.default_rng(0)
+    beat = slopes(*SPIKE, (200, 0.0))
+    for _ in range(10):
+        onset, offset = qrs_edges(beat + noise_mv * smoothed(rng.standard_normal((3, beat.shape[1]))))
+        assert onset == pytest.approx(200, abs=8)
+        assert offset == pytest.approx(240, abs=8)

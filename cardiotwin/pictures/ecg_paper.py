@@ -36,6 +36,8 @@ MM_PER_S = 25.0
 GAINS_MM_PER_MV = (10.0, 5.0, 2.5, 1.0)
 MOST_UP_MM = 26.0
 """A row with more than this on either side of its line is drawn at half the gain."""
+LABEL_HEIGHTS_MM, LABEL_MM, LABEL_S = (14.0, 18.0, 22.0, 9.0, -13.0, -18.0), 4.0, 0.36
+"""Where a lead's name may stand above its line, tried in turn; its height, and for how long it lies over the trace."""
 FOOT_MM, FOOT_LINE_MM, FOOT_LINES, FOOT_CHARACTERS = 8.0, 2.8, 3, 180
 """Notes below the squares: height of the first line, step, lines, characters a line."""
 COLUMNS = (("I", "II", "III"), ("aVR", "aVL", "aVF"), ("V1", "V2", "V3"), ("V4", "V5", "V6"))
@@ -79,7 +81,10 @@ def intervals(found: Measured | None) -> str:
         words.append(f"QT {beat.qt_ms:.0f} ms")
         words += [f"QTc {rhythm.qtc_ms(beat):.0f} ms (Fridericia)"] if np.isfinite(rhythm.rr_ms) else []
     others = int((rhythm.shape > 0).sum())
-    words.append(f"{len(beat.at_ms)} beats averaged" + (f", {others} of another shape" if others else ""))
+    words.append(
+        f"{len(beat.at_ms)} beat{'s averaged' * (len(beat.at_ms) > 1)}"
+        + (f", {others} of another shape" if others else "")
+    )
     return ", ".join(words)
 
 
@@ -207,19 +212,38 @@ def _row(
     for lead, start, at, seconds in pieces:
         x = FIRST_MM + MM_PER_S * at
         if lead in traces:
-            first = round(start * ecg.hz)
-            mv = traces[lead][first : first + round(seconds * ecg.hz) + 1]
-            y = line + np.clip(gain * mv, -1.3 * MOST_UP_MM, 1.3 * MOST_UP_MM)
-            axes.plot(
-                x + MM_PER_S * np.arange(mv.size) / ecg.hz, y, color=INK, lw=0.8, solid_joinstyle="round", zorder=3
-            )
-        words = lead if lead in traces else f"{lead} left out"
+            axes.plot(x + _times_mm(ecg, start, seconds), line + _up_mm(ecg, traces[lead], start, seconds, gain),
+                      color=INK, lw=0.8, solid_joinstyle="round", zorder=3)  # fmt: skip
+        words = lead if lead in traces else f"no {lead}"
         words += " (line straightened)" if lead in straightened else ""
         box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.75}
         style = {"fontsize": 9 if lead in traces else 8, "weight": "bold", "color": INK if lead in traces else QUIET}
-        axes.text(x + 1.0, line + 14.0, words, va="bottom", bbox=box, zorder=2, **style)
+        near = [_up_mm(ecg, traces[lead], start, LABEL_S, gain)] if lead in traces else []
+        above = COLUMNS[round(at / COLUMN_S)][row - 1] if 0 < row < len(ROWS_MM) - 1 else ""
+        near += [ROWS_MM[row - 1] - line + _up_mm(ecg, traces[above], start, LABEL_S, gain)] if above in traces else []
+        axes.text(x + 1.0, line + label_mm(near), words, va="bottom", bbox=box, zorder=2, **style)
         if at:
             axes.plot([x, x], [line - 2.5, line + 2.5], color=INK, lw=0.8)
+
+
+def label_mm(near: Sequence[np.ndarray]) -> float:
+    """How high above its line a lead's name stands: the first height that the traces there leave free."""
+    for height in LABEL_HEIGHTS_MM:
+        if not any(((up > height - 1.0) & (up < height + LABEL_MM)).any() for up in near):
+            return height
+    return LABEL_HEIGHTS_MM[0]
+
+
+def _times_mm(ecg: Ecg, start: float, seconds: float) -> np.ndarray:
+    """From the beginning of a column, for as much of it as was recorded."""
+    first, length = round(start * ecg.hz), round(seconds * ecg.hz) + 1
+    return MM_PER_S * np.arange(max(min(length, ecg.mv.shape[1] - first), 0)) / ecg.hz
+
+
+def _up_mm(ecg: Ecg, mv: np.ndarray, start: float, seconds: float, gain: float) -> np.ndarray:
+    """The same of a trace above its line."""
+    first = round(start * ecg.hz)
+    return np.clip(gain * mv[first : first + round(seconds * ecg.hz) + 1], -1.3 * MOST_UP_MM, 1.3 * MOST_UP_MM)
 
 
 def _marks(axes: Any, ecg: Ecg, found: Measured | None) -> None:
@@ -242,14 +266,21 @@ def _marks(axes: Any, ecg: Ecg, found: Measured | None) -> None:
 
 
 def _band(axes: Any, ecg: Ecg, begin_ms: float, end_ms: float, colour: str) -> None:
-    """From one time to another, wherever the page shows it; a moment is a line."""
-    windows = [(start, COLUMN_S * k, COLUMN_S, rows) for k, start in enumerate(_starts(ecg)) for rows in ROWS_MM[:3]]
+    """From one time to another, wherever the page shows a trace then; a moment is a line."""
+    windows = [
+        (start, COLUMN_S * k, COLUMN_S, line)
+        for k, start in enumerate(_starts(ecg))
+        for lead, line in zip(COLUMNS[k], ROWS_MM, strict=False)
+        if lead in ecg.leads
+    ]
+    length = ecg.mv.shape[1] / ecg.hz
     for start, at, seconds, line in (*windows, (0.0, 0.0, STRIP_S, ROWS_MM[3])):
-        begin, end = begin_ms / 1000 - start, end_ms / 1000 - start
-        if begin < 0 or end > seconds or 1000 * (start + end) > 1000 * ecg.mv.shape[1] / ecg.hz:
+        last = min(seconds, length - start)
+        begin, end = (float(np.clip(ms / 1000 - start, 0.0, last)) for ms in (begin_ms, end_ms))
+        if begin_ms / 1000 - start > last or end_ms / 1000 < start:
             continue
         x, width = FIRST_MM + MM_PER_S * (at + begin), MM_PER_S * (end - begin)
-        if width:
+        if end_ms > begin_ms:
             axes.fill_between([x, x + width], line - 12.0, line + 13.0, color=colour, alpha=0.22, lw=0, zorder=1.5)
         else:
             axes.plot([x, x], [line - 5.0, line + 8.0], color=colour, lw=1.0, alpha=0.8, zorder=2.5)
