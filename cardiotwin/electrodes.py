@@ -21,6 +21,7 @@ from cardiotwin.meshes.reference.torso import (
     adult_torso,
 )
 from cardiotwin.settings import ElectrodeSettings
+from cardiotwin.torso_conductor import TorsoConductor
 
 ELECTRODES = ("LA", "RA", "LL", "RL", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -39,16 +40,20 @@ class Electrodes:
         False when they were placed by a rule from the heart.
     uncertainty_mm : (n_electrodes,) float64 or None
         Standard deviation of each electrode in any one direction along the skin, mm; None where nobody stated one.
+    conductor : TorsoConductor or None
+        The torso on whose skin they lie; None: an infinite conductor around heart and electrodes.
     """
 
     names: tuple[str, ...]
     positions: np.ndarray
     measured: bool
     uncertainty_mm: np.ndarray | None = None
+    conductor: TorsoConductor | None = None
 
     def __repr__(self) -> str:
         how = "measured" if self.measured else "placed by rule"
-        return f"Electrodes({' '.join(self.names)}; {how})"
+        where = "" if self.conductor is None else f"; in {self.conductor}"
+        return f"Electrodes({' '.join(self.names)}; {how}{where})"
 
 
 _CHEST_WALL_MM = 20.0

@@ -31,14 +31,8 @@ def element_sources(points, tets, sigma, electrodes, sources):
     near, far = 0.5854101966249685, 0.1381966011250105
     for e in prange(tets.shape[0]):
         x = points[tets[e]]
-        # ∇φᵢ times six volumes; with a quarter of the volume for each Gauss point, a factor 1/24 remains.
-        gradient = np.empty((4, 3))
-        gradient[1] = np.cross(x[2] - x[0], x[3] - x[0])
-        gradient[2] = np.cross(x[3] - x[0], x[1] - x[0])
-        gradient[3] = np.cross(x[1] - x[0], x[2] - x[0])
-        if np.sum(gradient[1] * (x[1] - x[0])) < 0.0:
-            gradient[1:] *= -1.0
-        gradient[0] = -gradient[1] - gradient[2] - gradient[3]
+        # With a quarter of the volume for each Gauss point, a factor 1/24 remains.
+        gradient = _gradients(x)
         for k in range(electrodes.shape[0]):
             field = np.zeros(3)
             for g in range(4):
@@ -47,6 +41,43 @@ def element_sources(points, tets, sigma, electrodes, sources):
             current = np.zeros(3)
             for axis in range(3):
                 current += field[axis] * sigma[e, axis]
+            for i in range(4):
+                sources[k, e, i] = np.sum(gradient[i] * current)
+
+
+@njit(cache=True)
+def _gradients(x):
+    """∇φᵢ of a tetrahedron's four linear functions, times six volumes; x (4, 3)."""
+    gradient = np.empty((4, 3))
+    gradient[1] = np.cross(x[2] - x[0], x[3] - x[0])
+    gradient[2] = np.cross(x[3] - x[0], x[1] - x[0])
+    gradient[3] = np.cross(x[1] - x[0], x[2] - x[0])
+    if np.sum(gradient[1] * (x[1] - x[0])) < 0.0:
+        gradient[1:] *= -1.0
+    gradient[0] = -gradient[1] - gradient[2] - gradient[3]
+    return gradient
+
+
+@njit(cache=True, parallel=True)
+def sources_in_fields(points, tets, sigma, fields, sources):
+    """∫ ∇φᵢ · σ F dV over every element, for fields F given at the nodes and linear between them.
+
+    Parameters
+    ----------
+    points, tets, sigma
+        As `element_sources`.
+    fields : (n_nodes, 3, n_fields) float64
+        1/mm².
+    sources : (n_fields, n_tets, 4) float64
+        mS/mm; overwritten.
+    """
+    for e in prange(tets.shape[0]):
+        gradient = _gradients(points[tets[e]])
+        for k in range(fields.shape[2]):
+            current = np.zeros(3)
+            for i in range(4):
+                for axis in range(3):
+                    current += fields[tets[e, i], axis, k] / 24.0 * sigma[e, axis]
             for i in range(4):
                 sources[k, e, i] = np.sum(gradient[i] * current)
 
