@@ -38,6 +38,25 @@ LEAST_WALL_MM = 5.0
 
 
 @dataclass(frozen=True, eq=False)
+class TorsoSurface:
+    """A patient's own skin.
+
+    Attributes
+    ----------
+    points : (n_points, 3) float64
+        LPS, mm.
+    triangles : (n_triangles, 3) int64
+        Closed, turned outward.
+    """
+
+    points: np.ndarray
+    triangles: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"TorsoSurface({len(self.points)} nodes, {len(self.triangles)} triangles)"
+
+
+@dataclass(frozen=True, eq=False)
 class TorsoConductor:
     """A torso's skin, and what each electrode on it sees of an infinite conductor.
 
@@ -71,8 +90,8 @@ class TorsoConductor:
     def __str__(self) -> str:
         mean, most = self.moved_mm.mean(), self.moved_mm.max()
         return (
-            f"{self.whose or 'a torso'}, {len(self.triangles)} triangles, electrodes moved onto its skin by {mean:.0f} "
-            f"mm on average, {most:.0f} at most"
+            f"{self.whose or 'a torso'} of one conductivity ({len(self.triangles)} triangles); moved onto its skin by "
+            f"{mean:.0f} mm on average, {most:.0f} at most"
         )
 
     @property
