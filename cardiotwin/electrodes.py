@@ -108,8 +108,8 @@ def _whose(settings: ElectrodeSettings) -> dict[str, Any]:
     }
 
 
-CONDUCTOR_STEP_MM = 15.0
-"""Between nodes of the mean adult's skin as a conductor: 7,000 triangles."""
+CONDUCTOR_STEP_MM = 20.0
+"""Between nodes of the mean adult's skin as a conductor: 4,000 triangles."""
 
 
 def in_torso(

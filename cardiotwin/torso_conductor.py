@@ -165,7 +165,8 @@ def _transfer(points: np.ndarray, triangles: np.ndarray, places: np.ndarray) -> 
     matrix += mean
     # The equation itself gives the potential between the nodes: nearer the truth than a line between them.
     here = seen.sum(axis=1, keepdims=True)
-    rows = lu_solve(lu_factor(matrix, overwrite_a=True, check_finite=False), ((seen - mean) / here).T, trans=1).T
+    # Of the transpose, which is what the rows ask for, and is factored where it lies.
+    rows = lu_solve(lu_factor(matrix.T, overwrite_a=True, check_finite=False), ((seen - mean) / here).T).T
     return 4.0 * np.pi * np.concatenate([rows, np.diag(1.0 / here[:, 0])], axis=1)
 
 
