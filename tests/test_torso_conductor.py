@@ -233,4 +233,5 @@ def test_a_heart_outside_or_at_the_skin_and_electrodes_far_away_are_refused():
     assert torso_conductor(points, triangles, ["V1"], points[:1], heart_points=heart).moved_mm[0] < 1e-9
     assert "outside the skin" in refused(points, triangles, heart_points=heart + np.array([95.0, 0.0, 0.0]))
     assert "from the heart's muscle" in refused(points, triangles, heart_points=heart + points[0] * 0.7)
+    assert "edge of 1" in refused(*sphere(0), heart_points=heart + np.array([0.0, 0.0, 25.0]))
     assert "1 101" in refused(points, triangles, np.array([[0.0, 0.0, 100.0], [0.0, 0.0, 201.0]]))

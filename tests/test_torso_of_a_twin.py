@@ -26,14 +26,14 @@ TORSO = Settings(electrodes=ElectrodeSettings(conductor="torso"))
 
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch):
-    monkeypatch.setattr("cardiotwin.electrodes.CONDUCTOR_STEP_MM", 40.0)
+    monkeypatch.setattr("cardiotwin.electrodes.CONDUCTOR_STEP_MM", 30.0)
 
 
 @pytest.fixture(scope="module")
 def skin():
     """Another body around the same heart."""
     placed = torso_around(HEART, adult_torso("male", 1900.0))
-    points, triangles = placed.torso.surface(40.0)
+    points, triangles = placed.torso.surface(30.0)
     return pv.PolyData.from_regular_faces(placed.to_lps(points), triangles)
 
 
