@@ -1,13 +1,13 @@
 """A homogeneous torso in place of an infinite conductor: boundary elements on its skin.
 
 Outside there is air, so no current crosses the skin S, and the potential there follows from what the same sources would
-make in an infinite conductor (Barr, Ramsey & Spach 1977, doi 10.1109/TBME.1977.326201):
+make in an infinite conductor (Barnard, Duck, Lynn & Timlake 1967, doi 10.1016/S0006-3495(67)86599-8):
 
     ω(r)/4π Φ(r) = Φ∞(r) + 1/4π ∫ Φ dΩ,    r on S, ω its solid angle from inside.
 
 Φ is linear in each triangle and the equation holds at the nodes (de Munck 1992, doi 10.1109/10.256433). Rows sum to
 zero, as a constant Φ without sources asks, because ω is the sum of what a node sees; the constant itself, which no lead
-sees, is settled by a mean of zero over the skin (deflation, Lynn & Timlake 1968). All of it is linear: an electrode's
+sees, is settled by a mean of zero over the skin (the deflation of the first paper). All of it is linear: an electrode's
 potential is a fixed sum of Φ∞ at the nodes, found once by solving for its row alone, whatever the heart does.
 
 One conductivity from heart to skin: no lungs, no blood in the cavities, no muscle or fat. Those change a QRS complex
