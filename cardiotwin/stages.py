@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cardiotwin.mesh_anatomy import UserMesh
     from cardiotwin.segmentation import Segmentation
     from cardiotwin.segmentation.label_map import LabelMap
+    from cardiotwin.settings import Settings
     from cardiotwin.site_library import SiteLibrary
     from cardiotwin.study import Confirmation, Study
     from cardiotwin.torso_conductor import TorsoSurface
@@ -162,6 +163,12 @@ NO_ECG = (
     "a 12-lead ECG: add one as DICOM, WFDB, CSV, aECG, Philips or GE MUSE XML, EDF or SCP-ECG "
     "(`cardiotwin add CASE FILE`)"
 )
+
+
+def counting(observations: Iterable[Observation], settings: Settings) -> tuple[Observation, ...]:
+    """Those that the settings let count: a torso only where one conducts, else nothing hangs on it."""
+    idle = "torso" if settings.electrodes.conductor == "infinite" else ""
+    return tuple(one for one in observations if one.kind != idle)
 
 
 def path(observations: Iterable[Observation]) -> tuple[Step, ...]:

@@ -208,7 +208,8 @@ class Twin:
 
     def planned(self) -> tuple[Planned, ...]:
         """Every step with the key its result has, or would have, for today's observations, settings and code."""
-        return planning.planned(self.layout(self.ledger.observations()), self.settings, self.ledger.current().number)
+        steps = self.layout(stages.counting(self.ledger.observations(), self.settings))
+        return planning.planned(steps, self.settings, self.ledger.current().number)
 
     def run(self, until: str | None = None, progress: Progress = silent) -> Run:
         """Bring every stage up to date, or one stage and what it needs.

@@ -166,9 +166,12 @@ def test_a_twin_says_what_conducts_and_keeps_a_torso_that_is_added(tmp_path, ski
     told = twin.add([saved(skin, tmp_path / "torso.stl")])
     assert any('used only once `conductor = "torso"`' in note for note in told.notes)
     assert [one.kind for one in told.observations] == ["torso"]
+    assert "electrodes" not in twin.run("calibrate").computed, "nothing hangs on it yet"
+    assert told.observations[0].sha256 not in twin.status().used_by
     settings = twin.folder / "twin.toml"
     settings.write_text(settings.read_text().replace('conductor = "infinite"', 'conductor = "torso"'))
     twin = Twin(twin.folder, layout)
+    assert told.observations[0].sha256 in twin.status().used_by
     assert {one.name: one.because for one in twin.status().steps}["electrodes"].startswith(
         "setting electrodes.conductor"
     )
