@@ -79,8 +79,6 @@ _RULES = {
 def _how(electrodes: Electrodes, rule: str) -> str:
     off = electrodes.uncertainty_mm
     how = "Measured." if electrodes.measured else f"Placed {_RULES[rule]}, not measured."
-    if (torso := electrodes.conductor) is not None:
-        how += f" Moved onto the skin by {torso.moved_mm.mean():.0f} mm on average, {torso.moved_mm.max():.0f} at most."
     if off is None:
         return f"{how} How far off they may be is not stated."
     return f"{how} Discs: one standard deviation, {off.min():.0f} to {off.max():.0f} mm along the skin."
