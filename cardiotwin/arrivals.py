@@ -119,6 +119,17 @@ def checked_plans(
     return []
 
 
+def unused_torso(new: dict[Observation, Found], settings: Settings) -> list[str]:
+    """A line for a torso that the settings leave unused."""
+    if settings.electrodes.conductor == "torso":
+        return []
+    return [
+        f'{one.file}: kept, but used only once `conductor = "torso"` stands in [electrodes] of twin.toml'
+        for one in new.values()
+        if one.kind == "torso"
+    ]
+
+
 def keep(folder: Path, observation: Observation, one: Found, told: tuple[str, ...], salt: str) -> None:
     """Write an input into its folder of a twin, with what was told of it and the de-identified copies of its files."""
     from cardiotwin.ingest import write_deidentified

@@ -79,7 +79,7 @@ def new(case: Case, *, preset: Literal["default", "demo", "full"] = "default", j
 def add(
     case: Case,
     paths: Annotated[
-        tuple[Path, ...], Parameter(help="DICOM folder, ZIP or DICOMDIR; label map, mesh, ECG, electrodes or plan")
+        tuple[Path, ...], Parameter(help="DICOM folder, ZIP or DICOMDIR; label map, mesh, ECG, electrodes, torso, plan")
     ],
     *,
     at: Annotated[str, Parameter(help="when it was recorded, ISO 8601, for files that do not say")] = "",
@@ -93,7 +93,7 @@ def add(
     unit: Annotated[Literal["mV", "uV", "V"] | None, Parameter(help="of a CSV ECG that does not say")] = None,
     json: Json = False,
 ) -> None:
-    """Put in imaging, a label map, a mesh, an ECG, electrode positions or a plan; the kind is recognised.
+    """Put in imaging, a label map, a mesh, an ECG, electrode positions, a torso or a plan; the kind is recognised.
 
     Example: cardiotwin add case07 export/ isthmus.toml
     """
@@ -438,6 +438,8 @@ def _print_status(now: Status) -> None:
             terminal.say(f"doubtful in {step.name}: {step.doubtful}")
     if now.cavities is not None:
         _print_cavities(now.cavities)
+    if now.conductor:
+        terminal.say(f"electrodes: in {now.conductor}")
     for missing in dict.fromkeys(step.note for step in now.steps if step.note):
         terminal.say(f"missing: {missing}")
     mesh_given = any(one.kind == "mesh" and one.sha256 in now.used_by for one in now.observations)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from cardiotwin.calibration import Posterior
 from cardiotwin.ecg import electrode_weights, leads_from_electrodes
-from cardiotwin.electrodes import Electrodes
+from cardiotwin.electrodes import Electrodes, elsewhere
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.monodomain import Protocol, Stimulus, simulate
@@ -53,7 +52,7 @@ def confirm(
     member = int(np.argmax(np.where(posterior.weights > 0, posterior.correlation, -np.inf)))
     velocities = posterior.velocities(member)
     if posterior.electrode_positions is not None:
-        electrodes = replace(electrodes, positions=posterior.electrode_positions[member])
+        electrodes = elsewhere(electrodes, [posterior.electrode_positions[member]])[0]
     tissue = make_tissue(heart, velocities, tissue_settings, dt_ms=settings.dt_ms, progress=part(progress, 0.0, 0.2))
     beat = _sinus_beat(tissue, posterior, member, settings.site_radius_mm)
     progress(0.2, "fields of the electrodes")

@@ -5,8 +5,9 @@ doi 10.1161/01.RES.0000016960.61087.86):
 
     Φ(P) = -1/(4π σ_torso) ∫ σ∇V · ∇(1/r) dV = Σᵢ wᵢ(P) Vᵢ,
 
-linear in the membrane potential of the nodes. The weights sum to zero, so a heart at rest, or wholly depolarised, is
-silent. No torso surface, lungs or blood: shapes are right to first order, amplitudes only in proportion.
+or, where they have a torso, on its skin (`torso_conductor.py`): linear in the membrane potential of the nodes both
+times. The weights sum to zero, so a heart at rest, or wholly depolarised, is silent. No lungs or blood: shapes are
+right to first order, amplitudes only in proportion.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from cardiotwin.arguments import finite_array
 from cardiotwin.electrodes import Electrodes
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import Heart
-from cardiotwin.kernels.leadfield import LANES, element_sources, weight_histograms
+from cardiotwin.kernels.leadfield import LANES, element_sources, sources_in_fields, weight_histograms
 from cardiotwin.medium import Medium, check, membrane
+from cardiotwin.torso_conductor import TorsoConductor
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 INDEPENDENT_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -74,7 +76,7 @@ def electrode_weights(heart: Heart, electrodes: Electrodes, sigma: np.ndarray, c
     ----------
     heart : Heart
     electrodes : Electrodes
-        Outside the wall.
+        Outside the wall; in a torso where they have a `conductor`.
     sigma : (n_tets, 3) float
         Conductivity along fibre, sheet and normal, mS/mm.
     conducting : (n_tets,) bool
@@ -93,7 +95,9 @@ def electrode_weights(heart: Heart, electrodes: Electrodes, sigma: np.ndarray, c
     on = np.asarray(conducting, bool)
     frame = np.stack([heart.fibres[on], heart.sheets[on], heart.normals[on]], axis=1).astype(np.float64)
     tensor = np.einsum("ek,eki,ekj->eij", np.asarray(sigma, np.float64)[on], frame, frame)
-    return _weights(heart.mesh.points, heart.mesh.tets[on], tensor, electrodes.names, electrodes.positions)
+    return _weights(
+        heart.mesh.points, heart.mesh.tets[on], tensor, electrodes.names, electrodes.positions, electrodes.conductor
+    )
 
 
 def medium_electrode_weights(medium: Medium, positions: np.ndarray) -> np.ndarray:
@@ -123,8 +127,9 @@ def medium_electrode_weights(medium: Medium, positions: np.ndarray) -> np.ndarra
 
 
 def _weights(
-    points: np.ndarray, tets: np.ndarray, sigma: np.ndarray, names: Sequence[str], positions: np.ndarray
-) -> np.ndarray:
+    points: np.ndarray, tets: np.ndarray, sigma: np.ndarray, names: Sequence[str], positions: np.ndarray,
+    conductor: TorsoConductor | None = None,
+) -> np.ndarray:  # fmt: skip
     for name, position in zip(names, positions, strict=True):
         nearest = np.sqrt(((points - position) ** 2).sum(axis=1).min())
         if not nearest > NEAREST_MM or _holds(points, tets, position):
@@ -134,7 +139,11 @@ def _weights(
             )
     sources = np.empty((len(positions), len(tets), 4))
     points, tets, sigma = (np.ascontiguousarray(array) for array in (points, tets, np.asarray(sigma, np.float64)))
-    element_sources(points, tets, sigma, np.ascontiguousarray(positions, np.float64), sources)
+    if conductor is None:
+        element_sources(points, tets, sigma, np.ascontiguousarray(positions, np.float64), sources)
+    else:
+        # The skin is far enough for fields to be linear within an element: a twentieth of the distances to compute.
+        sources_in_fields(points, tets, sigma, conductor.lead_fields(points), sources)
     summed = [np.bincount(tets.ravel(), row.ravel(), minlength=len(points)) for row in sources]
     return np.array(summed).reshape(len(positions), len(points)) / (4.0 * np.pi * SIGMA_TORSO_MS_PER_MM)
 

@@ -1,13 +1,15 @@
 """The ten electrodes of a 12-lead ECG: measured, or placed where a nurse would put them.
 
 Two rules place them around a heart in the scanner's frame, patient on the back: on the parametric torso of
-`meshes/reference/torso.py` (`torso_electrodes`), or at fixed offsets from the heart (`offset_electrodes`).
+`meshes/reference/torso.py` (`torso_electrodes`), or at fixed offsets from the heart (`offset_electrodes`). They lie in
+an infinite conductor, or on the skin of a torso (`in_torso`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from cardiotwin.meshes.reference.torso import (
     adult_torso,
 )
 from cardiotwin.settings import ElectrodeSettings
+from cardiotwin.torso_conductor import TorsoConductor, TorsoSurface, torso_conductor
 
 ELECTRODES = ("LA", "RA", "LL", "RL", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -39,16 +42,24 @@ class Electrodes:
         False when they were placed by a rule from the heart.
     uncertainty_mm : (n_electrodes,) float64 or None
         Standard deviation of each electrode in any one direction along the skin, mm; None where nobody stated one.
+    conductor : TorsoConductor or None
+        The torso on whose skin they lie; None: an infinite conductor around heart and electrodes.
     """
 
     names: tuple[str, ...]
     positions: np.ndarray
     measured: bool
     uncertainty_mm: np.ndarray | None = None
+    conductor: TorsoConductor | None = None
 
     def __repr__(self) -> str:
         how = "measured" if self.measured else "placed by rule"
-        return f"Electrodes({' '.join(self.names)}; {how})"
+        return f"Electrodes({' '.join(self.names)}; {how}; in {self.where})"
+
+    @property
+    def where(self) -> str:
+        """What conducts to them, in words."""
+        return "an infinite conductor" if self.conductor is None else str(self.conductor)
 
 
 _CHEST_WALL_MM = 20.0
@@ -72,8 +83,73 @@ def place(heart: Heart, settings: ElectrodeSettings) -> Electrodes:
     """
     if settings.rule == "offsets":
         return offset_electrodes(heart)
-    sex = None if settings.sex == "unknown" else settings.sex
-    return torso_electrodes(heart, sex=sex, stature_mm=settings.stature_mm or None)
+    return torso_electrodes(heart, **_whose(settings))
+
+
+def in_conductor(
+    heart: Heart, electrodes: Electrodes, settings: ElectrodeSettings, surface: TorsoSurface | None = None
+) -> Electrodes:
+    """The same electrodes in the conductor that the settings ask for; `surface` counts in a torso only.
+
+    Raises
+    ------
+    InputRejected, SettingsError
+        As `in_torso`.
+    """
+    if settings.conductor == "infinite":
+        return electrodes
+    return in_torso(heart, electrodes, surface=surface, **_whose(settings))
+
+
+def _whose(settings: ElectrodeSettings) -> dict[str, Any]:
+    return {
+        "sex": None if settings.sex == "unknown" else settings.sex,
+        "stature_mm": settings.stature_mm or None,
+    }
+
+
+CONDUCTOR_STEP_MM = 20.0
+"""Between nodes of the mean adult's skin as a conductor: 4,000 triangles."""
+
+
+def in_torso(
+    heart: Heart,
+    electrodes: Electrodes,
+    *,
+    surface: TorsoSurface | None = None,
+    sex: str | None = None,
+    stature_mm: float | None = None,
+) -> Electrodes:
+    """The same electrodes on the skin of a homogeneous torso, for `electrode_weights` of whatever heart.
+
+    Parameters
+    ----------
+    heart : Heart
+        Inside the torso; the scanner's frame, patient on the back, unless `surface` is given.
+    electrodes : Electrodes
+        Each goes to the nearest point of the skin; `positions` stay, `conductor` says how far that is.
+    surface : TorsoSurface, optional
+        The patient's own; without it the mean adult's around this heart (`torso_around`).
+    sex, stature_mm : str, float or None
+        As `adult_torso`.
+
+    Raises
+    ------
+    InputRejected
+        As `torso_conductor`.
+    SettingsError
+        As `adult_torso`.
+    """
+    whose = "the patient's own torso"
+    if surface is None:
+        placed, whose = torso_around(heart, adult_torso(sex, stature_mm)), "a mean adult's torso"
+        points, triangles = placed.torso.surface(CONDUCTOR_STEP_MM)
+        surface = TorsoSurface(placed.to_lps(points), triangles)
+    conductor = torso_conductor(
+        surface.points, surface.triangles, electrodes.names, electrodes.positions,
+        heart_points=heart.mesh.points, whose=whose,
+    )  # fmt: skip
+    return replace(electrodes, conductor=conductor)
 
 
 MOST_TO_MIDDLE_MM, MOST_TO_CHEST_MM = 200.0, 150.0
@@ -203,6 +279,18 @@ def torso_at(electrodes: Electrodes) -> PlacedTorso:
     return PlacedTorso(torso, there - stretch * around, stretch)
 
 
+def shown_skin(electrodes: Electrodes, step_mm: float = 12.0) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 3) points, LPS, mm, and (m, 3) triangles of the skin to show electrodes on: that of their conductor, if any.
+
+    Else that of `torso_at`, with nodes this far apart.
+    """
+    if electrodes.conductor is not None:
+        return electrodes.conductor.points, electrodes.conductor.triangles
+    placed = torso_at(electrodes)
+    points, triangles = placed.torso.surface(step_mm)
+    return placed.to_lps(points), triangles
+
+
 def torso_electrodes(heart: Heart, *, sex: str | None = None, stature_mm: float | None = None) -> Electrodes:
     """Ten electrodes at their landmarks on the mean torso around this heart.
 
@@ -279,7 +367,7 @@ def placements(heart: Heart, electrodes: Electrodes, count: int, seed: int = 0) 
     """Where the electrodes may be as well: draws from their stated uncertainty, the first as they are.
 
     The heart's place in the chest, the same for all, in any direction; and each electrode's own along the skin, taken
-    as the plane across the way from the heart.
+    as the plane across the way from the heart. In a torso they then go to the nearest point of its skin.
 
     Parameters
     ----------
@@ -296,13 +384,31 @@ def placements(heart: Heart, electrodes: Electrodes, count: int, seed: int = 0) 
     own = np.sqrt(np.maximum(electrodes.uncertainty_mm**2 - _HEART_SD_MM**2, 0.0))[:, None]
     outward = electrodes.positions - _middle(heart)
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    drawn = [electrodes]
+    drawn: list[np.ndarray] = []
+    skin = electrodes.conductor
     for _ in range(count - 1):
         step = own * rng.standard_normal(electrodes.positions.shape)
         step -= (step * outward).sum(axis=1, keepdims=True) * outward
         moved = electrodes.positions + _HEART_SD_MM * rng.standard_normal(3) + step
-        drawn.append(replace(electrodes, positions=_outside(heart, moved)))
-    return drawn
+        drawn.append(_outside(heart, moved) if skin is None else skin.nearest(moved))
+    return [electrodes, *elsewhere(electrodes, drawn)]
+
+
+def elsewhere(electrodes: Electrodes, positions: Sequence[np.ndarray]) -> list[Electrodes]:
+    """The same electrodes at each of these (n_electrodes, 3) positions, LPS, mm, in the same conductor."""
+    if electrodes.conductor is None or not len(positions):
+        return [replace(electrodes, positions=one) for one in positions]
+    skin, n = electrodes.conductor, len(electrodes.names)
+    # All at once: the skin's equation is solved once.
+    names = electrodes.names * len(positions)
+    whole = torso_conductor(skin.points, skin.triangles, names, np.concatenate(positions), whose=skin.whose)
+    moved = []
+    for number, one in enumerate(positions):
+        rows = np.arange(n) + number * n
+        part = whole.transfer[rows][:, np.concatenate([np.arange(len(skin.points)), len(skin.points) + rows])]
+        there = replace(whole, skin_positions=whole.skin_positions[rows], moved_mm=whole.moved_mm[rows], transfer=part)
+        moved.append(replace(electrodes, positions=one, conductor=there))
+    return moved
 
 
 # --- At fixed offsets from the heart -------------------------------------------------------------------------------

@@ -219,8 +219,9 @@ def _one_file(path: Path, salt: str, at: str, wanted: Wanted | None, progress: P
     if kind == "unknown":
         raise InputRejected(
             f"{shown(path.name)}: {why}; expected DICOM, a label map (.nii, .nii.gz, .nrrd, .mha, .mhd), surfaces "
-            "(.stl, .ply, .vtp, .vtk), a mesh (.vtu, .vtk, .msh, .xdmf, .pts with .elem), an ECG (DICOM, .hea, .csv, "
-            "aECG, Philips or GE MUSE XML, EDF, SCP-ECG), electrodes (.csv) or a plan (.toml)"
+            "(.stl, .ply, .vtp, .vtk; of the heart, or the skin in a file named torso), a mesh (.vtu, .vtk, .msh, "
+            ".xdmf, .pts with .elem), an ECG (DICOM, .hea, .csv, aECG, Philips or GE MUSE XML, EDF, SCP-ECG), "
+            "electrodes (.csv) or a plan (.toml)"
         )
     return _read(kind, path, (path,), salt, at, wanted, progress)
 
@@ -253,6 +254,7 @@ def _value(
     read = {
         "electrodes": _electrodes,
         "label_map": _label_map,
+        "torso": _torso,
         "plan": _plan,
     }
     return read[kind](files[0], at)
@@ -374,6 +376,15 @@ def _surfaces(files: tuple[Path, ...], at: str, progress: Progress) -> Found:
     slices, rows, columns = label_map.codes.shape
     source = f"{len(files)} surface file{'s' if len(files) > 1 else ''}, as {slices} slices of {rows} x {columns}"
     return Found("label_map", label_map, source, effective=at, notes=notes, kept=notes)
+
+
+def _torso(path: Path, at: str) -> Found:
+    from cardiotwin.ingest.torso_surface import read_torso
+
+    torso, kept = read_torso(path)
+    source = f"torso surface, {len(torso.triangles)} triangles"
+    notes = tuple(f"{shown(path.name)}: {note}" for note in kept)
+    return Found("torso", torso, source, effective=at, notes=notes, kept=kept)
 
 
 def _plan(path: Path, at: str) -> Found:

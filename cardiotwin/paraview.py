@@ -17,7 +17,7 @@ import numpy as np
 
 from cardiotwin import ablation
 from cardiotwin.durable import write_file
-from cardiotwin.electrodes import Electrodes, torso_at
+from cardiotwin.electrodes import Electrodes, shown_skin
 from cardiotwin.heart import CORE, Heart
 from cardiotwin.progress import Progress, silent
 from cardiotwin.reentry import Circuit
@@ -120,6 +120,8 @@ def _jobs(study: Study) -> dict[str, tuple[str, Callable[[], _File]]]:
         jobs["sites.vtp"] = "activation sites, pacing sites, electrodes, circuits", partial(_sites, study)
     if study.electrodes is not None:
         what = "the skin of a mean adult's trunk, moved and stretched to the electrodes: not this patient's"
+        if study.electrodes.conductor is not None:
+            what = f"the skin of {study.electrodes.conductor.whose}, which conducts to the electrodes"
         jobs["torso.vtp"] = what, partial(_torso, study.electrodes)
     return jobs
 
@@ -265,9 +267,7 @@ def _torso(electrodes: Electrodes) -> _File:
     import pyvista as pv
     from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
 
-    placed = torso_at(electrodes)
-    points, triangles = placed.torso.surface()
-    skin = pv.PolyData.from_regular_faces(placed.to_lps(points), triangles)
+    skin = pv.PolyData.from_regular_faces(*shown_skin(electrodes))
     return _xml(vtkXMLPolyDataWriter(), skin), ()
 
 

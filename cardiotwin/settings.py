@@ -147,13 +147,16 @@ class SimulateSettings(Section):
 
 
 class ElectrodeSettings(Section):
-    """Where electrodes go that nobody measured; positions in a CSV file overrule all of it."""
+    """Where electrodes go that nobody measured (positions in a CSV file overrule `rule`), and what conducts to them."""
 
     rule: Literal["offsets", "torso"] = Field(
         "offsets", description="fixed offsets from the heart, or landmarks on the mean adult's torso"
     )
     sex: Literal["unknown", "male", "female"] = Field("unknown", description="of that torso; unknown: midway")
     stature_mm: float = Field(0.0, ge=0, le=2200, description="of that torso, 1200 to 2200; 0: the mean")
+    conductor: Literal["infinite", "torso"] = Field(
+        "infinite", description="around the heart; torso: the surface that was added, or else the mean adult's"
+    )
 
     @model_validator(mode="after")
     def _of_somebody(self) -> ElectrodeSettings:

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from cardiotwin.mesh_anatomy import UserMesh
     from cardiotwin.segmentation import Segmentation
     from cardiotwin.segmentation.label_map import LabelMap
+    from cardiotwin.settings import Settings
     from cardiotwin.site_library import SiteLibrary
     from cardiotwin.study import Confirmation, Study
+    from cardiotwin.torso_conductor import TorsoSurface
 
 STAGES = ("segment", "mesh", "calibrate", "simulate", "induce", "plan", "compare", "report")
 """What the user can ask for, in order."""
@@ -42,6 +44,7 @@ OBSERVED = {
     "mesh": "UserMesh",
     "ecg": "Ecg",
     "electrodes": "Electrodes",
+    "torso": "TorsoSurface",
     "plan": "Plan",
 }
 """Type of each kind of observation."""
@@ -59,6 +62,7 @@ _HOME = {
     "Posterior": "calibration",
     "Segmentation": "segmentation",
     "SiteLibrary": "site_library",
+    "TorsoSurface": "torso_conductor",
     "UserMesh": "mesh_anatomy",
 }
 
@@ -161,8 +165,15 @@ NO_ECG = (
 )
 
 
+def counting(observations: Iterable[Observation], settings: Settings) -> tuple[Observation, ...]:
+    """Those that the settings let count: a torso only where one conducts, else nothing hangs on it."""
+    idle = "torso" if settings.electrodes.conductor == "infinite" else ""
+    return tuple(one for one in observations if one.kind != idle)
+
+
 def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
-    """The steps from these observations to the report. Of images, label maps and electrodes the newest counts.
+    """The steps from these observations to the report. Of images, label maps, electrodes and torsos the newest
+    counts.
 
     ECGs all count, oldest first, each updating the posterior of those before: whatever the order in which dated ones
     arrive, the chain of keys is the same. Undated observations count as older than dated ones; among them the last to
@@ -176,7 +187,7 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
     return (
         *_anatomy(observed),
         *_own_plans(observed["plan"]),
-        _electrodes(observed["electrodes"]),
+        _electrodes(observed["electrodes"], observed["torso"]),
         _calibration_mesh(observed),
         *chain,
         Step(
@@ -237,10 +248,13 @@ def _own_plans(observed: list[str]) -> tuple[Step, ...]:
     return (Step("own plans", "plan", check_plans, {"heart": "mesh"}, lists={"plans": tuple(observed)}, share=0.1),)
 
 
-def _electrodes(observed: list[str]) -> Step:
+def _electrodes(observed: list[str], torsos: list[str]) -> Step:
+    """Measured or placed, in the conductor that the settings name."""
+    inputs = {"heart": "mesh"} | ({"torso": torsos[-1]} if torsos else {})
     if observed:
-        return Step("electrodes", "calibrate", take_electrodes, {"heart": "mesh", "electrodes": observed[-1]})
-    return Step("electrodes", "calibrate", place_electrodes, {"heart": "mesh"}, ("electrodes",))
+        reads = ("electrodes.conductor", "electrodes.sex", "electrodes.stature_mm")
+        return Step("electrodes", "calibrate", take_electrodes, inputs | {"electrodes": observed[-1]}, reads)
+    return Step("electrodes", "calibrate", place_electrodes, inputs, ("electrodes",))
 
 
 def _calibrations(ecgs: list[str]) -> tuple[Step, ...]:
@@ -337,19 +351,19 @@ def take_heart(work: Work, heart: Heart) -> Heart:
     return heart
 
 
-def take_electrodes(work: Work, heart: Heart, electrodes: Electrodes) -> Electrodes:
+def take_electrodes(work: Work, heart: Heart, electrodes: Electrodes, torso: TorsoSurface | None = None) -> Electrodes:
     """Measured positions are used as they are, where they can lie around this heart."""
-    from cardiotwin.electrodes import check_around
+    from cardiotwin.electrodes import check_around, in_conductor
 
     check_around(heart, electrodes)
-    return electrodes
+    return in_conductor(heart, electrodes, work.settings.electrodes, torso)
 
 
-def place_electrodes(work: Work, heart: Heart) -> Electrodes:
+def place_electrodes(work: Work, heart: Heart, torso: TorsoSurface | None = None) -> Electrodes:
     """Where `twin.toml` wants those that nobody measured."""
-    from cardiotwin.electrodes import place
+    from cardiotwin.electrodes import in_conductor, place
 
-    return place(heart, work.settings.electrodes)
+    return in_conductor(heart, place(heart, work.settings.electrodes), work.settings.electrodes, torso)
 
 
 SITE_SETTINGS = (

@@ -17,6 +17,7 @@ from cardiotwin.arrivals import (
     checked_plans,
     keep,
     new_observations,
+    unused_torso,
 )
 from cardiotwin.errors import IntegrityError, QualityGate, SettingsError, stopped
 from cardiotwin.ledger import Ledger, Observation, Version
@@ -99,7 +100,7 @@ class Twin:
         wanted: Wanted | None = None,
         progress: Progress = silent,
     ) -> Added:
-        """Put in imaging, label maps, ECGs, electrode positions or plans; their kind is recognised.
+        """Put in imaging, label maps, ECGs, electrode positions, a torso or plans; their kind is recognised.
 
         All are read before any is kept: when one is refused, the twin is unchanged. What is there already is left as it
         is, so adding twice is adding once.
@@ -153,6 +154,7 @@ class Twin:
             notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
             notes += checked_plans(new, before, self._current_heart)
             notes += checked_meshes(new, self.settings, part(progress, 0.7, 0.95))
+            notes += unused_torso(new, self.settings)
             progress(0.95, "storing")
             for observation, one in new.items():
                 keep(self.folder / "observations", observation, one, told.get(observation, ()), salt)
@@ -206,7 +208,8 @@ class Twin:
 
     def planned(self) -> tuple[Planned, ...]:
         """Every step with the key its result has, or would have, for today's observations, settings and code."""
-        return planning.planned(self.layout(self.ledger.observations()), self.settings, self.ledger.current().number)
+        steps = self.layout(stages.counting(self.ledger.observations(), self.settings))
+        return planning.planned(steps, self.settings, self.ledger.current().number)
 
     def run(self, until: str | None = None, progress: Progress = silent) -> Run:
         """Bring every stage up to date, or one stage and what it needs.
@@ -316,7 +319,13 @@ class Twin:
             held_by=str(held) if held else "",
             notes={one.sha256: notes for one in observations if (notes := self._notes(one, observations))},
             cavities=self._cavities(plan, workshop),
+            conductor=self._conductor(plan, workshop),
         )
+
+    def _conductor(self, plan: Iterable[Planned], workshop: Workshop) -> str:
+        """What conducts from heart to electrodes, in words; "" before there are any."""
+        one = next((one for one in plan if one.step.name == "electrodes"), None)
+        return str(workshop.result(one).where) if one is not None and workshop.is_done(one) else ""
 
     def _cavities(self, plan: Iterable[Planned], workshop: Workshop) -> Cavities | None:
         """Blood as segmented; what a mesh encloses is for the report, since meshes take seconds to read."""

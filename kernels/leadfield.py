@@ -38,11 +38,7 @@ def element_sources(points, tets, sigma, electrodes, sources):
                 squared = x * x + y * y + z * z
                 share = 1.0 / (squared * np.sqrt(squared))
                 fx, fy, fz = fx + share * x, fy + share * y, fz + share * z
-            jx = sigma[e, 0, 0] * fx + sigma[e, 0, 1] * fy + sigma[e, 0, 2] * fz
-            jy = sigma[e, 1, 0] * fx + sigma[e, 1, 1] * fy + sigma[e, 1, 2] * fz
-            jz = sigma[e, 2, 0] * fx + sigma[e, 2, 1] * fy + sigma[e, 2, 2] * fz
-            for i in range(4):
-                sources[k, e, i] = gradient[i, 0] * jx + gradient[i, 1] * jy + gradient[i, 2] * jz
+            _send(gradient, sigma[e], fx, fy, fz, sources[k, e])
 
 
 @njit(cache=True)
@@ -67,6 +63,39 @@ def _element(points, tet, gradient, gauss):
         for i in range(1, 4):
             gradient[i, k] *= scale
         gradient[0, k] = -gradient[1, k] - gradient[2, k] - gradient[3, k]
+
+
+@njit(cache=True, parallel=True)
+def sources_in_fields(points, tets, sigma, fields, sources):
+    """∫ ∇φᵢ · σ F dV over every element, for fields F given at the nodes and linear between them.
+
+    Parameters
+    ----------
+    points, tets, sigma
+        As `element_sources`.
+    fields : (n_nodes, 3, n_fields) float64
+        1/mm².
+    sources : (n_fields, n_tets, 4) float64
+        mS/mm; overwritten.
+    """
+    for e in prange(tets.shape[0]):
+        gradient, gauss = np.empty((4, 3)), np.empty((4, 3))
+        _element(points, tets[e], gradient, gauss)
+        for k in range(fields.shape[2]):
+            fx, fy, fz = 0.0, 0.0, 0.0
+            for node in tets[e]:
+                fx, fy, fz = fx + fields[node, 0, k], fy + fields[node, 1, k], fz + fields[node, 2, k]
+            _send(gradient, sigma[e], fx, fy, fz, sources[k, e])
+
+
+@njit(cache=True, inline="always")
+def _send(gradient, sigma, fx, fy, fz, sources):
+    """∇φᵢ · σ f of the four nodes."""
+    jx = sigma[0, 0] * fx + sigma[0, 1] * fy + sigma[0, 2] * fz
+    jy = sigma[1, 0] * fx + sigma[1, 1] * fy + sigma[1, 2] * fz
+    jz = sigma[2, 0] * fx + sigma[2, 1] * fy + sigma[2, 2] * fz
+    for i in range(4):
+        sources[i] = gradient[i, 0] * jx + gradient[i, 1] * jy + gradient[i, 2] * jz
 
 
 LANES = 8

@@ -7,10 +7,12 @@ import pytest
 from ellipsoid_heart import ellipsoid_heart
 
 from cardiotwin import artefact
+from cardiotwin.ecg import electrode_weights
 from cardiotwin.electrodes import (
     ELECTRODES,
     Electrodes,
     default_electrodes,
+    in_torso,
     landmarks,
     offset_electrodes,
     place,
@@ -168,3 +170,16 @@ def test_measured_electrodes_have_one_placement(heart):
 def test_the_same_placements_every_time(heart):
     first, second = (placements(heart, torso_electrodes(heart), 3) for _ in range(2))
     assert all(np.array_equal(a.positions, b.positions) for a, b in zip(first, second, strict=True))
+
+
+def test_placements_in_a_torso_lie_on_its_skin_and_see_what_electrodes_put_there_see(heart):
+    electrodes = in_torso(heart, torso_electrodes(heart))
+    drawn = placements(heart, electrodes, 3)
+    everywhere = np.ones(len(heart.mesh.tets), bool)
+    sigma = np.tile([0.2, 0.05, 0.05], (everywhere.size, 1))
+    for one in drawn[1:]:
+        assert one.conductor.moved_mm.max() < 1e-6
+        put = in_torso(heart, dataclasses.replace(one, conductor=None))
+        found, wanted = (electrode_weights(heart, there, sigma, everywhere) for there in (one, put))
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-9 * np.abs(wanted).max())
+    assert np.abs(drawn[1].positions - drawn[2].positions).max() > 10.0

@@ -136,7 +136,7 @@ def test_the_real_subjects_pass_by_name_and_around_their_heart(tmp_path, heart):
 def test_electrodes_far_from_the_heart_are_refused_with_the_distance(heart, by, found):
     electrodes = Electrodes(ELECTRODES, offset_electrodes(heart).positions + by, measured=True)
     with pytest.raises(InputRejected, match=rf"^electrodes: found {found}[^\n]*expected[^\n]*LPS[^\n]*$"):
-        take_electrodes(SimpleNamespace(), heart, electrodes)
+        take_electrodes(SimpleNamespace(), heart, electrodes)  # refused before any setting is read
 
 
 def test_a_heart_that_is_there_is_asked_before_any_calibration():

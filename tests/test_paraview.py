@@ -8,7 +8,7 @@ import pytest
 from small_study import small_study
 
 from cardiotwin.ablation import Plan, lesion_elements
-from cardiotwin.electrodes import torso_electrodes
+from cardiotwin.electrodes import in_torso, torso_electrodes
 from cardiotwin.errors import ResourceLimit
 from cardiotwin.heart import CORE
 from cardiotwin.meshes.ventricular import VentricularCoordinates
@@ -197,6 +197,18 @@ def test_where_the_disk_is_full_the_earlier_files_stay_whole(study, tmp_path, ro
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (tmp_path / "heart.vtu").read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {"heart.vtu", "README.txt"}
+
+
+def test_a_torso_that_conducts_is_the_one_that_is_shown(tmp_path, study, monkeypatch):
+    import pyvista as pv
+
+    monkeypatch.setattr("cardiotwin.electrodes.CONDUCTOR_STEP_MM", 30.0)
+    electrodes = in_torso(study.heart, torso_electrodes(study.heart), sex="male", stature_mm=1900.0)
+    write_study(tmp_path, Study(study.heart, electrodes=electrodes))
+    skin = pv.read(tmp_path / "torso.vtp")
+    np.testing.assert_allclose(skin.points, electrodes.conductor.points, atol=1e-3)
+    np.testing.assert_array_equal(skin.regular_faces, electrodes.conductor.triangles)
+    assert "the skin of a mean adult's torso, which conducts to the electrodes" in (tmp_path / "README.txt").read_text()
 
 
 def test_the_torso_is_a_closed_skin_around_heart_and_electrodes(tmp_path, study):

@@ -20,6 +20,7 @@ from cardiotwin.report.uncertain import what_is_uncertain
 from cardiotwin.segmentation import with_scar
 from cardiotwin.segmentation.methods import chosen_method
 from cardiotwin.settings import Settings
+from cardiotwin.torso_conductor import TorsoConductor
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +139,18 @@ def test_what_is_neither_reentry_nor_its_absence_is_counted(study, change, sente
 def test_rule_based_electrodes_are_named_as_uncertain_and_measured_ones_are_not(study):
     assert said(study, "placed by a rule")
     assert not said(replace(study, electrodes=replace(study.electrodes, measured=True)), "placed by a rule")
+
+
+def test_the_conductor_of_the_ecg_is_named_with_what_it_lacks(study):
+    assert said(study, "in an infinite conductor: no skin, lungs or blood")
+    points, triangles = np.eye(4, 3), np.array([[0, 1, 3], [1, 2, 3], [2, 0, 3], [0, 2, 1]])
+    torso = TorsoConductor(points, triangles, points, np.array([3.0, 5.0, 4.0, 12.0]), np.eye(4, 8), "somebody's torso")
+    within = replace(study, electrodes=replace(study.electrodes, conductor=torso))
+    assert said(
+        within, "in somebody's torso of one conductivity (4 triangles); moved onto its skin by 6 mm on average, 12"
+    )
+    assert not said(within, "infinite conductor")
+    assert not said(replace(study, posterior=None, confirmation=None), "conductor"), "no ECG, no conductor"
 
 
 def test_one_border_zone_profile_is_said_to_be_one(study):

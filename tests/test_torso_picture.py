@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from small_study import small_study
 
-from cardiotwin.electrodes import torso_electrodes
-from cardiotwin.pictures.in_torso import CHEST_COLOUR, LIMB_COLOUR, SIZE_PX, _apart, torso_picture
+from cardiotwin.electrodes import in_torso, torso_electrodes
+from cardiotwin.pictures.in_torso import CHEST_COLOUR, LIMB_COLOUR, SIZE_PX, SKIN_COLOUR, _apart, torso_picture
 from cardiotwin.report import write_report
 
 
@@ -37,6 +37,21 @@ def test_the_picture_has_its_size_and_both_kinds_of_electrodes(heart):
         columns = np.flatnonzero(inked(image, colour)[100:800].any(axis=0))
         assert (columns < 800).any(), "from the front"
         assert (columns > 860).any(), "from the left"
+
+
+def test_the_torso_that_conducts_is_the_one_that_is_drawn(heart, monkeypatch):
+    """A taller one than that around the electrodes reaches further up and down, at the same scale."""
+    monkeypatch.setattr("cardiotwin.electrodes.CONDUCTOR_STEP_MM", 30.0)
+    electrodes = torso_electrodes(heart)
+    tall = in_torso(heart, electrodes, stature_mm=2200.0)
+    skins = [
+        (np.abs(pixels(torso_picture(heart, one)) - 255 * SKIN_COLOUR).max(axis=2) < 25)[100:805, 20:800]
+        for one in (electrodes, tall)
+    ]
+    columns = [np.flatnonzero(skin.any(axis=0)) for skin in skins]
+    assert skins[1].sum() != skins[0].sum()
+    assert (skins[0] != skins[1]).mean() > 0.02
+    assert np.ptp(columns[1]) == pytest.approx(np.ptp(columns[0]), rel=0.1), "as broad as before"
 
 
 def test_a_disc_is_as_wide_as_its_electrode_s_doubt(heart):

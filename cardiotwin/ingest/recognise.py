@@ -16,6 +16,7 @@ from cardiotwin.ingest.ecg_wfdb import signal_files
 from cardiotwin.ingest.electrode_csv import holds_electrodes
 from cardiotwin.ingest.folders import regular_files
 from cardiotwin.ingest.labels import IMAGE_ADVICE, LABEL_ENDINGS, as_image, read_volume
+from cardiotwin.ingest.shells import is_torso
 from cardiotwin.ingest.study import DICOM_ENDINGS
 from cardiotwin.ingest.surface_files import ENDINGS as SURFACE_ENDINGS
 from cardiotwin.ingest.wording import name_of, shown
@@ -32,6 +33,7 @@ KINDS = (
     "label_map",
     "image_volume",
     "surfaces",
+    "torso",
     "mesh",
     "plan",
     "unknown",
@@ -171,6 +173,8 @@ def _surface(file: Path) -> tuple[str, str]:
             "unknown",
             "a legacy VTK file that holds neither a mesh (UNSTRUCTURED_GRID) nor a surface (POLYDATA)",
         )
+    if is_torso(file):
+        return "torso", "a torso's skin"
     return "surfaces", "a surface of triangles"
 
 

@@ -21,6 +21,7 @@ from cardiotwin.errors import InputRejected
 from cardiotwin.imaging import apply_affine
 from cardiotwin.ingest.anatomy import standing
 from cardiotwin.ingest.surface_files import Surface, read_surfaces
+from cardiotwin.ingest.torso_surface import is_torso_name
 from cardiotwin.ingest.wording import refusal, shown
 from cardiotwin.meshes.scan import capped, filled, merged, rims
 from cardiotwin.progress import Progress, part, shares, silent
@@ -125,9 +126,19 @@ def _check_one_heart(surfaces: Sequence[Surface]) -> None:
 
 
 def _role(name: str) -> str:
-    words = re.sub(r"[^a-z0-9]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
-    words = re.sub(r"\b(lv|rv)(?=[a-z])", r"\1 ", words)
+    words = words_of(name)
     return next((role for role, pattern in _ROLES if re.search(pattern, words)), "")
+
+
+def words_of(name: str) -> str:
+    """Of a file's name, in small letters between blanks."""
+    words = re.sub(r"[^a-z0-9]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    return re.sub(r"\b(lv|rv)(?=[a-z])", r"\1 ", words)
+
+
+def is_torso(path: Path) -> bool:
+    """Whether the name of a surface file says that it holds a body's skin, and no part of a heart."""
+    return not _role(path.stem) and is_torso_name(words_of(path.stem))
 
 
 def _split(surface: Surface) -> list[tuple[str, Surface]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cardiotwin.electrodes import Electrodes, PlacedTorso, torso_at
+from cardiotwin.electrodes import Electrodes, PlacedTorso, shown_skin, torso_at
 from cardiotwin.heart import LEFT as LEFT_VENTRICLE
 from cardiotwin.heart import RIGHT as RIGHT_VENTRICLE
 from cardiotwin.heart import Heart
@@ -33,7 +33,8 @@ def torso_picture(heart: Heart, electrodes: Electrodes, rule: str = "") -> bytes
     """One picture as PNG, `SIZE_PX` wide and high.
 
     Each electrode is a dot on a disc, whose radius is its standard deviation; no disc where none is stated. The torso
-    is the mean adult's, moved and stretched to the electrodes: a place to look at them in, not this patient's skin.
+    is the one that conducts to them; in an infinite conductor the mean adult's, moved and stretched to them: a place to
+    look at them in, not this patient's skin.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def torso_picture(heart: Heart, electrodes: Electrodes, rule: str = "") -> bytes
         half_mm = np.array([half_px, 0.5 * height_px]) / per_mm
         _view(axes, heart, electrodes, placed, view, centre, half_mm)
         figure.text((left_px + half_px) / SIZE_PX[0], 0.072, _name(view), fontsize=15, color=INK, ha="center")
-    _key(figure, heart)
+    _key(figure, heart, electrodes)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": "CardioTwin"})
     return buffer.getvalue()
@@ -102,7 +103,7 @@ def _view(
     axes.set_axis_off()
     axes.set_xlim(-half_mm[0], half_mm[0])
     axes.set_ylim(-half_mm[1], half_mm[1])
-    reach_mm = _draw_torso(axes, placed, view, centre, half_mm)
+    reach_mm = _draw_torso(axes, electrodes, view, centre, half_mm)
     _draw_heart(axes, heart, view, centre)
     shown = np.ones(len(electrodes.names), bool)
     if view is not ANTERIOR:
@@ -113,10 +114,10 @@ def _view(
     _letters(axes, view, half_mm, reach_mm, np.concatenate([labels, on_paper[shown]]))
 
 
-def _draw_torso(axes: Any, placed: PlacedTorso, view: View, centre: np.ndarray, half_mm: np.ndarray) -> float:
+def _draw_torso(axes: Any, electrodes: Electrodes, view: View, centre: np.ndarray, half_mm: np.ndarray) -> float:
     """The skin, lit, drawn by the depth buffer that draws hearts; returns half its breadth on paper, mm."""
-    points, triangles = placed.torso.surface(step_mm=8.0)
-    corners = placed.to_lps(points)[triangles]
+    points, triangles = shown_skin(electrodes, step_mm=8.0)
+    corners = points[triangles]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     lamp = 0.86 * -view.towards + 0.42 * view.up - 0.28 * view.right
@@ -206,6 +207,12 @@ def _letters(axes: Any, view: View, half_mm: np.ndarray, reach_mm: float, taken:
         axes.text(x, z + 8.0, "50 mm", fontsize=14, color=INK)
 
 
+def _skin_is(electrodes: Electrodes) -> str:
+    if electrodes.conductor is None:
+        return "a mean adult's trunk, fitted to the electrodes"
+    return f"{electrodes.conductor.whose}, which conducts to them"
+
+
 def _clear(x: float, z: float, taken: np.ndarray, gap_mm: float = 30.0) -> float:
     """The height nearest to `z`, rather below than above, at which nothing that is taken is near."""
     steps = [z + sign * 4.0 * k for k in range(60) for sign in (-1.0, 1.0)]
@@ -213,7 +220,7 @@ def _clear(x: float, z: float, taken: np.ndarray, gap_mm: float = 30.0) -> float
     return next(free, z)
 
 
-def _key(figure: Any, heart: Heart) -> None:
+def _key(figure: Any, heart: Heart, electrodes: Electrodes) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -223,5 +230,5 @@ def _key(figure: Any, heart: Heart) -> None:
     ]
     for name, colour in (("chest electrode", CHEST_COLOUR), ("limb electrode", LIMB_COLOUR)):
         handles.append(Line2D([], [], marker="o", ls="", ms=9, mfc=colour, mec="white", label=name))
-    handles.append(Patch(fc=SKIN_COLOUR, ec="#bba99c", label="a mean adult's trunk, fitted to the electrodes"))
+    handles.append(Patch(fc=SKIN_COLOUR, ec="#bba99c", label=_skin_is(electrodes)))
     figure.legend(handles=handles, loc="lower center", ncols=5, fontsize=13, frameon=False, bbox_to_anchor=(0.5, 0.0))

@@ -9,6 +9,7 @@ import numpy as np
 
 from cardiotwin.calibration import Posterior
 from cardiotwin.cells import TAU_IN_MS, TWO_VARIABLE, front
+from cardiotwin.electrodes import Electrodes
 from cardiotwin.heart import BORDER_ZONE, RIGHT, Heart
 from cardiotwin.imaging import Image, gap_note
 from cardiotwin.induction import Arrhythmias
@@ -99,6 +100,8 @@ def _caveats(study: Study) -> Iterator[Caveat]:
         off = study.electrodes.uncertainty_mm
         by = "" if off is None else f"; each may be {off.min():.0f} to {off.max():.0f} mm off (standard deviation)"
         yield Caveat(f"Electrode positions were placed by a rule from the heart, not measured{by}{_as_drawn(study)}.")
+    if study.electrodes is not None and (study.posterior is not None or study.confirmation is not None):
+        yield Caveat(_of_conductor(study.electrodes))
     yield Caveat(_of_fibres(study.heart))
     if study.posterior is not None or study.confirmation is not None:
         yield Caveat("Only the QRS complex was fitted: repolarisation is the cell model's, not this patient's.")
@@ -117,6 +120,12 @@ def _as_drawn(study: Study) -> str:
 def _way(interval: tuple[float, float, float], names: tuple[str, str]) -> str:
     low, middle, high = interval
     return f"{abs(middle):.0f} mm {names[0] if middle >= 0 else names[1]} ({low:+.0f} to {high:+.0f})"
+
+
+def _of_conductor(electrodes: Electrodes) -> str:
+    if electrodes.conductor is None:
+        return "The ECG is one in an infinite conductor: no skin, lungs or blood (`electrodes.conductor`)."
+    return f"The ECG is one in {electrodes.conductor}: no lungs, no blood."
 
 
 def _why_no_scar(study: Study, at_length: bool) -> str:

@@ -98,8 +98,13 @@ class Torso:
         around = 4 * max(3, round(0.25 * longest / step_mm))
         rings = self.skin(np.arange(around) * 360.0 / around, z[:, None])
         ends = np.array([[0.0, -self.half_axes(level)[1], level] for level in (low, high)])
+        # Rings on the flat ends too, about twice as wide: fans alone would be needles as long as the hips are broad.
+        n_rings = max(1, round(0.5 * self.half_breadths_mm[0] / step_mm))
+        shares = (np.arange(1, n_rings) / n_rings)[:, None, None]
+        within = [end + shares * (ring - end) for end, ring in zip(ends, rings[[0, -1]], strict=True)]
+        rings = np.concatenate([within[0], rings, within[1][::-1]])
         points = np.concatenate([rings.reshape(-1, 3), ends])
-        here = np.arange((len(z) - 1) * around).reshape(-1, around)
+        here = np.arange((len(rings) - 1) * around).reshape(-1, around)
         beside = np.roll(here, -1, axis=1)
         walls = [[here, beside, beside + around], [here, beside + around, here + around]]
         bottom, top = here[0], here[-1] + around
