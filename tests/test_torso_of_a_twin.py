@@ -123,6 +123,12 @@ def test_a_skin_is_known_by_its_name_and_read_as_it_was_written(tmp_path, skin, 
     np.testing.assert_allclose(torso.points[order[0]], skin.points[order[1]], atol=1e-3)
 
 
+def test_triangles_that_share_no_node_are_sewn_together(tmp_path, skin):
+    corners = np.asarray(skin.points, float)[skin.regular_faces].reshape(-1, 3)
+    apart = pv.PolyData.from_regular_faces(corners, np.arange(len(corners)).reshape(-1, 3))
+    assert len(read_torso(saved(apart, tmp_path / "torso.vtp"))[0].points) == skin.n_points
+
+
 @pytest.mark.parametrize("name", ["epicardium.stl", "lv_endo.stl", "torso_lv_endo.stl", "shape.stl"])
 def test_surfaces_of_a_heart_are_no_torso(tmp_path, skin, name):
     assert recognise(saved(skin, tmp_path / name)) == "surfaces"
