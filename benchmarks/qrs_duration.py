@@ -100,11 +100,10 @@ def monodomain_rows(count: int) -> Iterable[Row]:
 
 def alike(beat: Ecg, ecg: Ecg, duration_ms: float) -> float:
     """Mean over leads of the correlation of two complexes that begin near 0, one moved to where it fits best."""
-    length = round(duration_ms) + MOST_SHIFT_MS
-    one = np.pad(smoothed(ecg.mv), [(0, 0), (MOST_SHIFT_MS, 0)])[:, : length + MOST_SHIFT_MS]
-    other = np.pad(smoothed(beat.mv), [(0, 0), (MOST_SHIFT_MS, MOST_SHIFT_MS)])
-    shifts = range(2 * MOST_SHIFT_MS + 1)
-    return max(_correlation(one, other[:, shift : shift + one.shape[1]]) for shift in shifts)
+    length, most = round(duration_ms) + 2 * MOST_SHIFT_MS, MOST_SHIFT_MS
+    one = np.pad(smoothed(ecg.mv), [(0, 0), (most, 0)])[:, :length]
+    other = np.pad(smoothed(beat.mv), [(0, 0), (2 * most, 2 * most)], mode="edge")
+    return max(_correlation(one, other[:, start : start + length]) for start in range(2 * most + 1))
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
