@@ -153,6 +153,18 @@ def test_the_conductor_of_the_ecg_is_named_with_what_it_lacks(study):
     assert not said(replace(study, posterior=None, confirmation=None), "conductor"), "no ECG, no conductor"
 
 
+def test_where_the_ecg_would_have_electrodes_that_nobody_measured_is_said(study):
+    """Twelve members as placed, twelve 10 mm to the left and 20 mm lower."""
+    moved = np.where(np.arange(len(study.posterior.weights))[:, None] % 2, 1.0, 0.0) * (10.0, 0.0, -20.0)
+    positions = study.electrodes.positions + moved[:, None]
+    even = np.full(len(moved), 1.0 / len(moved))
+    posterior = replace(study.posterior, weights=even, electrode_positions=positions)
+    told = replace(study, posterior=posterior)
+    assert said(told, "mm left (+0 to +10), ")
+    assert said(told, "mm down (-20 to ")
+    assert not said(study, "the ensemble tries others")
+
+
 def test_one_border_zone_profile_is_said_to_be_one(study):
     assert said(study, "Only one border-zone profile (structural)")
     inductions = study.arrhythmias.inductions
