@@ -42,6 +42,7 @@ def test_a_scar_that_is_ignored_conducts_everywhere_and_moves_nothing_else(bench
     assert healthy.mesh is heart.mesh
 
 
+@pytest.mark.slow
 def test_a_small_heart_has_a_core_that_nothing_crosses(benchmark_module):
     patient = benchmark_module("scar_known").small_patient(1)
     core = patient.heart.tissue_class == 3

@@ -145,6 +145,7 @@ def test_what_the_readme_shows_is_run(imported):
     assert np.isfinite(scope["activation"].activation_ms[0]).all()
 
 
+@pytest.mark.slow
 def test_importing_again_gives_the_same_bytes_and_overwrites_nothing_else(imported):
     folder, before = imported.path.parent, imported.path.read_bytes()
     again = import_cell_model(folder / "Beeler-Reuter.cellml", folder=folder)

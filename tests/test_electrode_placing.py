@@ -172,6 +172,7 @@ def test_the_same_placements_every_time(heart):
     assert all(np.array_equal(a.positions, b.positions) for a, b in zip(first, second, strict=True))
 
 
+@pytest.mark.slow
 def test_placements_in_a_torso_lie_on_its_skin_and_see_what_electrodes_put_there_see(heart):
     electrodes = in_torso(heart, torso_electrodes(heart))
     drawn = placements(heart, electrodes, 3)

@@ -59,6 +59,7 @@ def test_label_map_to_heart_says_how_it_is_called(monkeypatch):
         example("label_map_to_heart").main()
 
 
+@pytest.mark.slow
 def test_label_map_to_heart_draws_the_phantom(tmp_path):
     """Every picture in the README is one that the example draws; the core is as large as the phantom's labels say."""
     module = example("label_map_to_heart")

@@ -199,11 +199,11 @@ def test_the_real_heart_beats_with_its_own_fibres(real):
 def test_a_mesh_is_recognised_and_a_surface_is_none(heart, tmp_path):
     assert explain(written(tmp_path, heart))[0] == "mesh"
     assert explain(written(tmp_path, heart, "mine.vtk"))[0] == "mesh"
-    meshio.write(tmp_path / "skin.vtu", meshio.Mesh(heart.mesh.points, [("triangle", heart.faces)]))
-    (tmp_path / "skin.vtk").write_text("# vtk DataFile Version 3.0\nx\nASCII\nDATASET POLYDATA\nPOINTS 0 float\n")
-    assert explain(tmp_path / "skin.vtk")[0] == "surfaces"
+    meshio.write(tmp_path / "wall.vtu", meshio.Mesh(heart.mesh.points, [("triangle", heart.faces)]))
+    (tmp_path / "wall.vtk").write_text("# vtk DataFile Version 3.0\nx\nASCII\nDATASET POLYDATA\nPOINTS 0 float\n")
+    assert explain(tmp_path / "wall.vtk")[0] == "surfaces"
     (tmp_path / "grid.vtk").write_text("# vtk DataFile Version 3.0\nx\nASCII\nDATASET STRUCTURED_POINTS\n")
     kind, why = explain(tmp_path / "grid.vtk")
     assert (kind, "UNSTRUCTURED_GRID" in why, "POLYDATA" in why) == ("unknown", True, True)
     with pytest.raises(MeshError, match="no tetrahedra"):
-        take_in(tmp_path / "skin.vtu")
+        take_in(tmp_path / "wall.vtu")

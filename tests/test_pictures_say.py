@@ -95,7 +95,7 @@ def test_the_electrodes_say_by_which_rule_and_no_ventricle_that_is_not_there(hea
 
     def keyed(one):
         figure = Figure()
-        in_torso._key(figure, one)
+        in_torso._key(figure, one, electrodes)
         return [text.get_text() for text in figure.legends[0].get_texts()]
 
     assert "right ventricle" in keyed(heart)

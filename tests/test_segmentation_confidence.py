@@ -27,6 +27,7 @@ def test_every_slice_of_a_clear_stack_is_trusted_and_those_beyond_the_heart_are_
     np.testing.assert_array_equal(found > 0, (judged.labels > 0).any(axis=(1, 2)))
 
 
+@pytest.mark.slow
 def test_two_runs_judge_alike(judged):
     assert segment(image(), ALL_ALLOWED).confidence["by_slice"] == judged.confidence["by_slice"]
 

@@ -88,6 +88,7 @@ def test_lateral_scar_60_mm_wide_and_as_bright_as_blood_stays_in_the_wall():
     assert dice(found == 4, truth.labels == 4) > 0.75
 
 
+@pytest.mark.slow
 def test_septal_scar_as_bright_as_both_bloods_stays_in_the_wall():
     """No edge shows it: left blood had a Dice of 0.86 and less than half of the core lay in the wall."""
     picture, truth = scan(replace(make_anatomy(5), core_angle_deg=10.0), LgeScan(seed=5, blood=1.0))
