@@ -25,7 +25,7 @@ TRUTH = Velocities(0.65, 0.38)
 SITES = [(LEFT, 0.5, 10.0), (LEFT, 0.6, 120.0), (RIGHT, 0.5, 20.0)]
 ONSETS_MS = np.array([0.0, 4.0, 6.0])
 SETTINGS = CalibrateSettings(
-    n_particles=96, n_moves=3, n_sites=3, n_candidates=48, fast_endocardium=False, latest_site_ms=12.0, seed=5
+    n_particles=96, n_moves=5, n_sites=3, n_candidates=48, fast_endocardium=False, latest_site_ms=12.0, seed=5
 )
 TISSUE = TissueSettings()
 
