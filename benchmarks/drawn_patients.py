@@ -9,11 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.spatial import cKDTree
 
 from cardiotwin.ecg import LEADS, Ecg, electrode_weights, leads_from_electrodes
-from cardiotwin.eikonal import prepare, solve
 from cardiotwin.electrodes import Electrodes, default_electrodes
 from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.monodomain import Protocol, simulate
@@ -98,27 +95,6 @@ def drawn_patient(seed: int, anatomy: Anatomy | None = None) -> Patient:
     electrodes = replace(default_electrodes(heart), measured=True)
     activation_ms, beat = beat_of(tissue, sites, site_times, electrodes)
     return Patient(anatomy, heart, velocities, sites, site_times, activation_ms, beat, recorded(beat, rng), electrodes)
-
-
-def followed_velocities(patient: Patient) -> Velocities:
-    """The velocities with which an eikonal front from the true sites follows the true beat best, on its own mesh.
-
-    What the best inference can find: near the surfaces a front of reaction and diffusion is faster than inside, by the
-    more the wider it is, so that a wall of 8 mm takes 10 to 20 % less time than its velocity says.
-    """
-    mesh = prepare(patient.heart, TISSUE)
-    sites = cKDTree(patient.heart.mesh.points).query(patient.sites)[1]
-    there = np.isfinite(patient.activation_ms)
-
-    def misfit(logarithms: np.ndarray) -> float:
-        speeds = Velocities(*map(float, np.exp(logarithms)))
-        late = solve(mesh, [speeds], sites[None], patient.site_times_ms[None])[0][there] - patient.activation_ms[there]
-        return float(np.abs(late - np.median(late)).mean())
-
-    drawn = patient.velocities
-    start = np.log([drawn.fibre, drawn.cross, drawn.endocardium or 1.0])
-    found = minimize(misfit, start, method="Nelder-Mead", options={"maxfev": 120, "xatol": 0.005, "fatol": 0.01})
-    return Velocities(*map(float, np.exp(found.x)))
 
 
 def drawn_sites(heart: Heart, tissue: Tissue, rng: np.random.Generator) -> np.ndarray:

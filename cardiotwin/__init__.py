@@ -30,6 +30,7 @@ _HOME = {
     "make_tissue": "cardiotwin.tissue",
     "simulate": "cardiotwin.monodomain",
     "calibrate": "cardiotwin.calibration",
+    "front_to_tissue": "cardiotwin.front_velocity",
     "induce": "cardiotwin.induction",
     "read_plan": "cardiotwin.ablation",
     "propose_plans": "cardiotwin.proposals",

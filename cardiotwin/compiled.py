@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept, and what to do when that place is damaged."""
+"""Where compiled kernels and other things of this machine are kept, and what to do when kernels are damaged."""
 
 from __future__ import annotations
 
@@ -32,22 +32,30 @@ def cache_folder() -> Path | None:
     Path or None
         None where there is no such place; Numba then compiles beside the sources, or anew.
     """
+    return own_folder("numba", f"{_sources():08x}")
+
+
+def own_folder(kind: str, state: str) -> Path | None:
+    """A private folder of the user's cache for one kind of thing in one state of the sources; None where there is none.
+
+    The others of its kind stay, but for those that have not been used for longest.
+    """
     for root in _roots():
         home = root / "cardiotwin"
         if _is_private(home):
-            folder = home / f"numba-{_sources():08x}"
+            folder = home / f"{kind}-{state}"
             if not folder.exists():
-                _make_room(home)
+                _make_room(home, kind)
                 folder.mkdir(mode=0o700, exist_ok=True)
             return folder
     return None
 
 
-def _make_room(home: Path) -> None:
+def _make_room(home: Path, kind: str) -> None:
     """Remove the caches that have not been used for longest."""
     from cardiotwin.durable import remove
 
-    caches = sorted(home.glob("numba-*"), key=lambda cache: cache.stat().st_mtime)
+    caches = sorted(home.glob(f"{kind}-*"), key=lambda cache: cache.stat().st_mtime)
     for old in caches[: -KEPT + 1]:
         remove(old)
 

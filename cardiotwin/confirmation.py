@@ -5,21 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from cardiotwin.calibration import Posterior
 from cardiotwin.ecg import electrode_weights, leads_from_electrodes
 from cardiotwin.electrodes import Electrodes, elsewhere
-from cardiotwin.errors import QualityGate
-from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
-from cardiotwin.monodomain import Protocol, Stimulus, simulate
+from cardiotwin.heart import Heart
+from cardiotwin.monodomain import Protocol, simulate
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.settings import SimulateSettings, TissueSettings
+from cardiotwin.sinus_beat import best_member, sinus_beat, site_delay
 from cardiotwin.study import Confirmation
-from cardiotwin.tissue import Tissue, make_tissue
-
-JUST_BEYOND_MM = 4.0
-"""Tissue this far around what fires shows whether a wave started there."""
+from cardiotwin.tissue import make_tissue
 
 
 def confirm(
@@ -38,6 +34,7 @@ def confirm(
     ----------
     heart : Heart
     posterior : Posterior
+        With velocities of the tissue (`FrontToTissue.tissue`).
     electrodes : Electrodes
     settings, tissue_settings
     folder : Path or None
@@ -49,12 +46,12 @@ def confirm(
     QualityGate
         No activation site of the member lies on conducting endocardium.
     """
-    member = int(np.argmax(np.where(posterior.weights > 0, posterior.correlation, -np.inf)))
+    member = best_member(posterior)
     velocities = posterior.velocities(member)
     if posterior.electrode_positions is not None:
         electrodes = elsewhere(electrodes, [posterior.electrode_positions[member]])[0]
     tissue = make_tissue(heart, velocities, tissue_settings, dt_ms=settings.dt_ms, progress=part(progress, 0.0, 0.2))
-    beat = _sinus_beat(tissue, posterior, member, settings.site_radius_mm)
+    beat = sinus_beat(tissue, posterior, member, settings.site_radius_mm)
     progress(0.2, "fields of the electrodes")
     activation = simulate(
         tissue,
@@ -68,28 +65,5 @@ def confirm(
     )
     hz = 1000.0 / float(activation.ecg_ms[1] - activation.ecg_ms[0])
     ecg = leads_from_electrodes(electrodes.names, activation.electrode_mv, hz)
-    delay = np.array([_delay(heart, one, activation.activation_ms[0]) for one in beat])
+    delay = np.array([site_delay(heart, one, activation.activation_ms[0]) for one in beat])
     return Confirmation(member, velocities, tissue.tuning_error, activation, ecg, delay)
-
-
-def _delay(heart: Heart, site: Stimulus, activation_ms: np.ndarray) -> float:
-    """From a site's time to the first activation just beyond it, ms; infinite where none came."""
-    points = heart.mesh.points
-    away = cKDTree(points[site.nodes]).query(points)[0]
-    beyond = activation_ms[(away > 0) & (away <= JUST_BEYOND_MM)]
-    return max(0.0, float(np.nanmin(beyond, initial=np.inf)) - site.start_ms)
-
-
-def _sinus_beat(tissue: Tissue, posterior: Posterior, member: int, radius_mm: float) -> tuple[Stimulus, ...]:
-    """A stimulus a site at the member's time.
-
-    Sites live on the coarser calibration mesh: the nearest conducting node of the endocardium stands for each.
-    """
-    heart = tissue.heart
-    endocardium = heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM)
-    candidates = np.intersect1d(endocardium, np.unique(heart.mesh.tets[tissue.conducting]))
-    if not candidates.size:
-        raise QualityGate("confirming run: no conducting endocardium to start a beat from; check the segmentation")
-    _, nearest = cKDTree(heart.mesh.points[candidates]).query(posterior.site_positions[member])
-    times = posterior.site_times_ms[member] - posterior.site_times_ms[member].min()
-    return tissue.started_from(heart.mesh.points[candidates[nearest]], times, radius_mm)

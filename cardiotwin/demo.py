@@ -83,12 +83,14 @@ def judge(twin: Twin, truth_folder: Path) -> dict[str, Any]:
     from cardiotwin.truth import compare_with_truth
 
     study = twin.study()
-    confirmation = study.confirmation
+    confirmation, posterior = study.confirmation, study.posterior
+    if posterior is not None and study.velocities is not None:  # what is known of the patient is of the tissue
+        posterior = study.velocities.tissue(posterior, study.settings.tissue.cell_model)
     return compare_with_truth(
         truth_folder,
         segmentation=study.segmentation,
         heart=study.heart,
-        posterior=study.posterior,
+        posterior=posterior,
         confirmed=confirmation.activation if confirmation else None,
         confirmed_ecg=confirmation.ecg if confirmation else None,
         arrhythmias=study.arrhythmias,

@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -36,6 +36,7 @@ from cardiotwin.medium import Medium, membrane
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.reference.slab import lattice_wave
 from cardiotwin.progress import DOING
+from cardiotwin.tunings import kept
 from cardiotwin.velocity import timed
 
 NEIGHBOURS = 0.5 * np.array([*product((-1, 1), repeat=3), *(s * 2 * axis for axis in np.eye(3) for s in (-1, 1))])
@@ -255,7 +256,21 @@ class _Waves(NamedTuple):
         return np.sqrt(self.across**2 + (self.along**2 - self.across**2) * cosine**2)
 
 
-@lru_cache(maxsize=256)
+def _to_json(found: Oriented | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    errors = {name: error.tolist() for name, error in found.errors.items()}
+    return {"tensor": found.tensor.tolist(), "alternating": found.alternating.tolist(), "errors": errors}
+
+
+def _from_json(stored: dict[str, Any] | None) -> Oriented | None:
+    if stored is None:
+        return None
+    errors = {name: np.array(error) for name, error in stored["errors"].items()}
+    return Oriented(np.array(stored["tensor"]), np.array(stored["alternating"]), errors)
+
+
+@kept(_to_json, _from_json)
 def _fitted(waves: _Waves, start: tuple[float, float]) -> Oriented | None:
     rng, bias = np.random.default_rng(1), (0.0, 0.0)
     moments, reached = _random_stencils(waves, start, rng)

@@ -21,6 +21,7 @@ from cardiotwin.kernels.ionic.ten_tusscher_2006 import AUTHORS_STATE
 from cardiotwin.meshes.formats import vertex_text, write_opencarp
 from cardiotwin.meshes.quality import edge_lengths
 from cardiotwin.progress import Progress, part, silent
+from cardiotwin.sinus_beat import best_member
 from cardiotwin.study import Study
 from cardiotwin.units import CHI_PER_MM
 from cardiotwin.velocity import tune
@@ -71,14 +72,8 @@ def sites(study: Study) -> Iterator[tuple[str, np.ndarray]]:
         for k, position in enumerate(study.arrhythmias.site_positions, start=1):
             yield f"pacing_site_{k}", nodes(position, study.settings.induce.electrode_radius_mm)
     if study.posterior is not None:
-        for k, position in enumerate(study.posterior.site_positions[_best(study)], start=1):
+        for k, position in enumerate(study.posterior.site_positions[best_member(study.posterior)], start=1):
             yield f"activation_site_{k}", nodes(position, study.settings.simulate.site_radius_mm)
-
-
-def _best(study: Study) -> int:
-    """The member of the posterior that fits the ECG best, as the confirming run takes it."""
-    assert study.posterior is not None
-    return int(np.argmax(np.where(study.posterior.weights > 0, study.posterior.correlation, -np.inf)))
 
 
 def _velocities(study: Study) -> tuple[float, float, str]:
@@ -86,9 +81,11 @@ def _velocities(study: Study) -> tuple[float, float, str]:
     if study.posterior is None:
         tissue = study.settings.tissue
         return tissue.velocity_fibre_m_per_s, tissue.velocity_cross_m_per_s, "the settings; no ECG has been fitted"
-    member = _best(study)
-    along, across = study.posterior.velocity_fibre[member], study.posterior.velocity_cross[member]
-    return float(along), float(across), f"member {member} of the posterior, which fits the ECG best"
+    posterior, member, source = study.posterior, best_member(study.posterior), "member {} of the posterior, best fit"
+    if study.velocities is not None:
+        posterior = study.velocities.tissue(posterior, study.settings.tissue.cell_model)
+        source += ", as the tissue needs them to follow it on this mesh"
+    return float(posterior.velocity_fibre[member]), float(posterior.velocity_cross[member]), source.format(member)
 
 
 def _parameters(study: Study, site_names: list[str], progress: Progress) -> str:

@@ -15,7 +15,7 @@ _PACKAGE = "cardiotwin"
 
 MACHINERY = frozenset(
     f"{_PACKAGE}.{name}"
-    for name in ("artefact", "durable", "ensemble", "errors", "progress", "settings", "sources", "store")
+    for name in ("artefact", "durable", "ensemble", "errors", "progress", "settings", "sources", "store", "tunings")
 )
 """Modules that decide how a result is computed, kept or refused, not what it is.
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cardiotwin.comparison import Comparison
     from cardiotwin.ecg import Ecg
     from cardiotwin.electrodes import Electrodes
+    from cardiotwin.front_velocity import FrontToTissue
     from cardiotwin.heart import Heart
     from cardiotwin.imaging import Image
     from cardiotwin.induction import Arrhythmias
@@ -55,6 +56,7 @@ _HOME = {
     "Confirmation": "study",
     "Ecg": "ecg",
     "Electrodes": "electrodes",
+    "FrontToTissue": "front_velocity",
     "Heart": "heart",
     "Image": "imaging",
     "LabelMap": "segmentation.label_map",
@@ -184,6 +186,7 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
         observed[observation.kind].append(f"sha256:{observation.sha256}")
     chain = _calibrations(observed["ecg"])
     posterior = chain[-1].name
+    simulated = {"heart": "mesh", "posterior": posterior, "velocities": "velocities of the tissue"}
     return (
         *_anatomy(observed),
         *_own_plans(observed["plan"]),
@@ -191,17 +194,20 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
         _calibration_mesh(observed),
         *chain,
         Step(
-            "simulate", "simulate", confirm,
-            {"heart": "mesh", "posterior": posterior, "electrodes": "electrodes"}, ("simulate", "tissue"), share=3,
+            "velocities of the tissue", "simulate", velocities_of_tissue, {"heart": "mesh", "posterior": posterior},
+            ("simulate.site_radius_mm", "simulate.dt_ms", "induce.cell_model", "tissue"), share=3,
         ),
-        Step("induce", "induce", induce, {"heart": "mesh", "posterior": posterior}, ("induce", "tissue"), share=26),
+        Step(
+            "simulate", "simulate", confirm, simulated | {"electrodes": "electrodes"}, ("simulate", "tissue"), share=3,
+        ),
+        Step("induce", "induce", induce, simulated, ("induce", "tissue"), share=26),
         Step(
             "plan", "plan", gather_plans,
             {"heart": "mesh", "arrhythmias": "induce"} | ({"own": "own plans"} if observed["plan"] else {}), ("plan",),
         ),
         Step(
             "compare", "compare", compare,
-            {"heart": "mesh", "posterior": posterior, "plans": "plan", "arrhythmias": "induce"},
+            simulated | {"plans": "plan", "arrhythmias": "induce"},
             ("compare", "induce", "tissue"), share=55,
         ),
         _report(observed, posterior),
@@ -276,7 +282,8 @@ def _calibrations(ecgs: list[str]) -> tuple[Step, ...]:
 def _report(observed: dict[str, list[str]], posterior: str) -> Step:
     inputs = {
         "heart": "mesh", "segmentation": "segment", "electrodes": "electrodes", "calibration_heart": "calibration mesh",
-        "posterior": posterior, "confirmation": "simulate", "arrhythmias": "induce", "plans": "plan",
+        "posterior": posterior, "velocities": "velocities of the tissue", "confirmation": "simulate",
+        "arrhythmias": "induce", "plans": "plan",
         "comparison": "compare",
     }  # fmt: skip
     if observed["mesh"] and not (observed["image"] or observed["label_map"]):
@@ -397,21 +404,37 @@ def calibrate(
     )  # fmt: skip
 
 
-def confirm(work: Work, heart: Heart, posterior: Posterior, electrodes: Electrodes) -> Confirmation:
+def velocities_of_tissue(work: Work, heart: Heart, posterior: Posterior) -> FrontToTissue:
+    """What makes the fitted front's velocities the tissue's, for each cell model in use."""
+    from cardiotwin.front_velocity import front_to_tissue
+
+    settings = work.settings
+    return front_to_tissue(
+        heart, posterior, settings.tissue, (settings.induce.cell_model,),
+        site_radius_mm=settings.simulate.site_radius_mm, dt_ms=settings.simulate.dt_ms, progress=work.progress,
+    )  # fmt: skip
+
+
+def confirm(
+    work: Work, heart: Heart, posterior: Posterior, velocities: FrontToTissue, electrodes: Electrodes
+) -> Confirmation:
     from cardiotwin.confirmation import confirm
 
+    tissue = work.settings.tissue
     return confirm(
-        heart, posterior, electrodes, work.settings.simulate, work.settings.tissue,
+        heart, velocities.tissue(posterior, tissue.cell_model), electrodes, work.settings.simulate, tissue,
         folder=work.folder, progress=work.progress,
     )  # fmt: skip
 
 
-def induce(work: Work, heart: Heart, posterior: Posterior) -> Arrhythmias:
+def induce(work: Work, heart: Heart, posterior: Posterior, velocities: FrontToTissue) -> Arrhythmias:
     from cardiotwin.induction import induce
 
+    settings = work.settings.induce
     return induce(
-        heart, posterior, work.settings.induce, work.settings.tissue, folder=work.folder, progress=work.progress
-    )
+        heart, velocities.tissue(posterior, settings.cell_model), settings, work.settings.tissue,
+        folder=work.folder, progress=work.progress,
+    )  # fmt: skip
 
 
 def check_plans(work: Work, heart: Heart, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
@@ -433,13 +456,19 @@ def gather_plans(work: Work, heart: Heart, arrhythmias: Arrhythmias, own: tuple[
 
 
 def compare(
-    work: Work, heart: Heart, posterior: Posterior, plans: tuple[Plan, ...], arrhythmias: Arrhythmias
+    work: Work,
+    heart: Heart,
+    posterior: Posterior,
+    velocities: FrontToTissue,
+    plans: tuple[Plan, ...],
+    arrhythmias: Arrhythmias,
 ) -> Comparison:
     from cardiotwin.comparison import compare
 
+    settings = work.settings
     return compare(
-        heart, posterior, plans, arrhythmias, work.settings.induce, work.settings.tissue, work.settings.compare,
-        folder=work.folder, progress=work.progress,
+        heart, velocities.tissue(posterior, settings.induce.cell_model), plans, arrhythmias,
+        settings.induce, settings.tissue, settings.compare, folder=work.folder, progress=work.progress,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import Comparison
 from cardiotwin.ecg import Ecg
 from cardiotwin.electrodes import Electrodes
+from cardiotwin.front_velocity import FrontToTissue
 from cardiotwin.heart import Heart
 from cardiotwin.imaging import Image
 from cardiotwin.induction import Arrhythmias
@@ -32,7 +33,7 @@ class Confirmation:
     member : int
         Row of the posterior.
     velocities : Velocities
-        That member's.
+        Of the tissue, which make a beat like that member's front.
     tuning_error : dict of str to float
         Relative error of the velocity reached on this mesh, by direction and tissue class.
     activation : Activation
@@ -70,6 +71,8 @@ class Study:
     calibration_heart : Heart or None
         The coarser heart of the eikonal model.
     posterior : Posterior or None
+    velocities : FrontToTissue or None
+        What makes the posterior's velocities, a front's, the tissue's.
     confirmation : Confirmation or None
         Monodomain run of the member that fits the ECG best.
     arrhythmias : Arrhythmias or None
@@ -87,6 +90,7 @@ class Study:
     electrodes: Electrodes | None = None
     calibration_heart: Heart | None = None
     posterior: Posterior | None = None
+    velocities: FrontToTissue | None = None
     confirmation: Confirmation | None = None
     arrhythmias: Arrhythmias | None = None
     plans: tuple[Plan, ...] = ()

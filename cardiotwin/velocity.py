@@ -21,6 +21,7 @@ from cardiotwin.meshes.reference.slab import box, lattice_bar
 from cardiotwin.meshes.reference.wall_block import wall_block
 from cardiotwin.protocol import Protocol, Stimulus
 from cardiotwin.solver import Solver
+from cardiotwin.tunings import kept
 
 TOLERANCE = 0.005
 """Relative error of the velocity at which tuning stops."""
@@ -127,7 +128,7 @@ def tune_layer(
     return _tuned_layer(round(velocity, 6), round(wall_sigma, 9), wall, tolerance)
 
 
-@lru_cache(maxsize=1024)
+@kept(list, tuple)
 def _tuned_layer(velocity: float, wall_sigma: float, wall: _Lattice, tolerance: float) -> tuple[float, float]:
     # It goes with the square of the velocity, and hardly with the wall below.
     return _layer_search(velocity, wall_sigma, wall, tolerance, _usual_layer(wall) * (velocity / USUAL_LAYER) ** 2)
@@ -207,13 +208,12 @@ class _Lattice(NamedTuple):
     order: int = 2
 
 
-@lru_cache(maxsize=4096)
+@kept(list, tuple)
 def _tuned(velocity: float, lattice: _Lattice, tolerance: float) -> tuple[float, float]:
-    known = _measured(lattice)
+    known: dict[float, float] = {}  # its own: what is found must not depend on what was tuned before
 
     def reached(sigma: float) -> float:
-        if sigma not in known:
-            known[sigma] = _plane_wave_velocity(sigma, lattice, velocity)
+        known[sigma] = _plane_wave_velocity(sigma, lattice, velocity)
         return known[sigma]
 
     sigma = solve(velocity, reached, known, tolerance)
@@ -237,12 +237,6 @@ def _why(lattice: _Lattice, known: Mapping[float, float]) -> str:
         f"{lattice.edge_mm:g} mm. These cells are not excitable: give them back their sodium current (a conductance "
         "like g_Na, or a smaller `tau_in`), or call the tissue scar."
     )
-
-
-@lru_cache(maxsize=256)
-def _measured(lattice: _Lattice) -> dict[float, float]:
-    """Velocities already measured on one lattice, by conductivity: the next one starts from its neighbours."""
-    return {}
 
 
 def solve(

@@ -9,6 +9,7 @@ from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import Comparison, PlanResult
 from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg
 from cardiotwin.electrodes import ELECTRODES, Electrodes
+from cardiotwin.front_velocity import FrontToTissue, Ratio
 from cardiotwin.heart import (
     BASE,
     BORDER_ZONE,
@@ -334,6 +335,7 @@ def small_study(edge_mm: float = 3.0) -> Study:
         ecgs=(measured,),
         electrodes=Electrodes(ELECTRODES, _CENTRE_MM + around, False),
         posterior=_posterior(),
+        velocities=FrontToTissue(4, {"ten_tusscher_2006": Ratio(1.02, 0.86, 1.05, 1.5)}),
         confirmation=confirmation,
         arrhythmias=_arrhythmias(heart),
         plans=_plans(),

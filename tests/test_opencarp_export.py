@@ -81,7 +81,7 @@ def test_parameters_say_what_they_are(study, folder):
 
 def test_another_cell_model_gets_no_conductivities(study, tmp_path):
     settings = Settings.model_validate({"tissue": {"cell_model": "mitchell_schaeffer"}})
-    write_opencarp_study(tmp_path, replace(study, settings=settings))
+    write_opencarp_study(tmp_path, replace(study, settings=settings, velocities=None))
     text = (tmp_path / "heart.par").read_text()
     assert "# No conductivities" in text
     assert "g_il =" not in text

@@ -22,7 +22,7 @@ from cardiotwin.report.glossary import CALIBRATION, explained
 from cardiotwin.report.missing import what_is_missing
 from cardiotwin.report.substrate import substrate
 from cardiotwin.report.uncertain import caveats, independent_members, told_of_inputs, what_is_uncertain
-from cardiotwin.study import Study
+from cardiotwin.study import Confirmation, Study
 from cardiotwin.units import cubic_mm_to_ml
 
 NOTICE = "Research use only. Not a medical device. Not for diagnosis or to guide treatment."
@@ -51,6 +51,7 @@ def report_facts(study: Study) -> dict[str, Any]:
         "induction": _induction(study.arrhythmias) if study.arrhythmias else None,
         "substrate": substrate(study),
         "mesh": asdict(quality(study.heart.mesh)) | {"lattice_mm": study.heart.edge_mm},
+        "tissue_velocities": _tissue_velocities(study),
         "confirmation": _confirmation(study),
         "posterior": _posterior(study.heart, study.posterior) if study.posterior else None,
         "uncertain": what_is_uncertain(study),
@@ -187,11 +188,37 @@ def _confirmation(study: Study) -> dict[str, Any] | None:
         "member": confirmation.member,
         "member_correlation": study.posterior.correlation[confirmation.member] if study.posterior else None,
         "velocities_m_per_s": asdict(confirmation.velocities),
+        "front": _front(study, confirmation),
         "tuning_error": confirmation.tuning_error,
         "earliest_activation_ms": float(np.nanmin(first)) if first is not None else None,
         "latest_activation_ms": float(np.nanmax(first)) if first is not None else None,
         "cell_model": CELL_MODELS.get(study.settings.tissue.cell_model, study.settings.tissue.cell_model),
     }
+
+
+def _intervals(posterior: Posterior) -> dict[str, dict[str, float]]:
+    """Low, median and high of each velocity that there is, m/s."""
+    values = {name: getattr(posterior, f"velocity_{name}") for name in ("fibre", "cross", "endocardium")}
+    return {
+        name: dict(zip(("low", "median", "high"), posterior.interval(one), strict=True))
+        for name, one in values.items()
+        if np.isfinite(one).all()
+    }
+
+
+def _tissue_velocities(study: Study) -> dict[str, dict[str, float]] | None:
+    """As `_intervals`, of the tissue."""
+    if study.posterior is None or study.velocities is None:
+        return None
+    return _intervals(study.velocities.tissue(study.posterior, study.settings.tissue.cell_model))
+
+
+def _front(study: Study, confirmation: Confirmation) -> dict[str, Any] | None:
+    """The velocities of the fitted front, from which those of the tissue were made, and how."""
+    ratio = study.velocities.ratios.get(study.settings.tissue.cell_model) if study.velocities else None
+    if ratio is None or study.posterior is None:
+        return None
+    return asdict(study.posterior.velocities(confirmation.member)) | {"ratio": asdict(ratio)}
 
 
 def _span(span: Span) -> dict[str, Any]:
@@ -204,15 +231,7 @@ def _posterior(heart: Heart, posterior: Posterior) -> dict[str, Any]:
         "members": len(posterior.weights),
         "independent_members": independent,
         "fewest_by": fewest_by,
-        "velocities_m_per_s": {
-            name: dict(zip(("low", "median", "high"), posterior.interval(values), strict=True))
-            for name, values in (
-                ("fibre", posterior.velocity_fibre),
-                ("cross", posterior.velocity_cross),
-                ("endocardium", posterior.velocity_endocardium),
-            )
-            if np.isfinite(values).all()
-        },
+        "velocities_m_per_s": _intervals(posterior),
         "correlation": dict(zip(("low", "median", "high"), posterior.interval(posterior.correlation), strict=True)),
         "lead_correlation": fitted_correlation(posterior),
         "sites": _sites(heart, posterior),

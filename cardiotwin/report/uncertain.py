@@ -10,12 +10,14 @@ import numpy as np
 from cardiotwin.calibration import Posterior
 from cardiotwin.cells import TAU_IN_MS, TWO_VARIABLE, front
 from cardiotwin.electrodes import Electrodes
+from cardiotwin.front_velocity import FrontToTissue
 from cardiotwin.heart import BORDER_ZONE, RIGHT, Heart
 from cardiotwin.imaging import Image, gap_note
 from cardiotwin.induction import Arrhythmias
 from cardiotwin.meshes.quality import dihedral_angles
 from cardiotwin.report.agreement import activation_span, note
 from cardiotwin.settings import InduceSettings, Settings, SimulateSettings, TissueSettings
+from cardiotwin.sinus_beat import LONGEST_DELAY_MS
 from cardiotwin.study import Confirmation, Study
 
 FEW_DRAWS = 20
@@ -23,7 +25,6 @@ DRAWS_THAT_OUTWEIGH_THE_PRIOR = 6
 """Jeffreys' prior counts as one draw."""
 LARGE_TUNING_ERROR = 0.05
 POOR_CORRELATION = 0.9
-LONGEST_DELAY_MS = 20.0
 WIDE_FRONT = 1.5
 FLAT_DEG = 5.0
 ASSUMED_SEPTUM_DEG = 40
@@ -92,6 +93,8 @@ def _caveats(study: Study) -> Iterator[Caveat]:
     if study.posterior is not None:
         yield from _of_posterior(study.posterior)
     yield from _of_activation(study)
+    if study.velocities is not None:
+        yield from _of_velocities(study.velocities)
     if study.confirmation is not None:
         yield from _of_confirmation(study.confirmation)
     yield from _of_mesh(study)
@@ -257,6 +260,13 @@ def _of_activation(study: Study) -> Iterator[Caveat]:
         )
         most = f"95 % of the tissue is reached in {span.most_ms:.0f} ms"
         yield Caveat(f"{told}; {most}. Its late activation is not what this ECG shows.", f"{told}.")
+
+
+def _of_velocities(velocities: FrontToTissue) -> Iterator[Caveat]:
+    for model, ratio in velocities.ratios.items():
+        if ratio.note:
+            same = "" if ratio.misfit_ms else ", so the tissue has the velocities of the fitted front unchanged"
+            yield Caveat(f"Velocities of the tissue ({model.replace('_', ' ')}): {ratio.note}{same}.")
 
 
 def _of_confirmation(confirmation: Confirmation) -> Iterator[Caveat]:

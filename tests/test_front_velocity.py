@@ -1,0 +1,106 @@
+"""The tissue is given velocities with which its beat follows the fitted front."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cube_heart import block_heart
+from test_confirmation import SITES_MM, posterior
+
+from cardiotwin.eikonal import activation_times, prepare
+from cardiotwin.errors import SettingsError
+from cardiotwin.front_velocity import FrontToTissue, Ratio, follow, front_to_tissue
+from cardiotwin.heart import CORE, HEALTHY
+from cardiotwin.monodomain import Protocol, simulate
+from cardiotwin.settings import TissueSettings
+from cardiotwin.sinus_beat import sinus_beat
+from cardiotwin.tissue import Velocities, make_tissue
+
+SETTINGS = TissueSettings(cell_model="mitchell_schaeffer")
+MODEL = "mitchell_schaeffer"
+
+
+@pytest.fixture(scope="module")
+def wall():
+    """A wall 9 mm thick, fibres along y; the endocardium at x = 0."""
+    return block_heart((6, 26, 22), 1.5, fibre=(0.0, 1.0, 0.0))
+
+
+@pytest.fixture(scope="module")
+def wide_wall():
+    return block_heart((6, 40, 40), 1.5, fibre=(0.0, 1.0, 0.0))
+
+
+def with_layer(member, endocardium):
+    return replace(member, velocity_endocardium=np.array([1.1, endocardium]))
+
+
+def test_a_front_is_followed_to_the_velocities_it_has(wall):
+    true, start = Velocities(0.7, 0.33, 1.4), Velocities(0.55, 0.42, 1.1)
+    sites = np.array([np.argmin(np.linalg.norm(wall.mesh.points - site, axis=1)) for site in SITES_MM])
+    times = activation_times(wall, true, sites, np.array([0.0, 4.0]), SETTINGS)
+    times[:40] = np.nan
+    found, misfit_ms = follow(prepare(wall, SETTINGS), start, sites, np.array([0.0, 4.0]), times + 6.5)
+    assert [found.fibre, found.cross, found.endocardium] == pytest.approx([0.7, 0.33, 1.4], rel=0.02)
+    assert misfit_ms < 0.1
+
+
+def test_what_is_late_here_and_there_does_not_lead_it_astray(wall):
+    true, start = Velocities(0.7, 0.33), Velocities(0.6, 0.4)
+    times = activation_times(wall, true, np.array([0]), np.zeros(1), SETTINGS)
+    times[wall.mesh.points[:, 1] > 36.0] += 40.0
+    found, _ = follow(prepare(wall, SETTINGS), start, np.array([0]), np.zeros(1), times)
+    assert [found.fibre, found.cross] == pytest.approx([0.7, 0.33], rel=0.06)
+
+
+def behind(heart, member, velocities):
+    """(n_nodes,) ms by which a beat of tissue with these velocities is later than the fitted front, middles aligned."""
+    points, times = heart.mesh.points, member.site_times_ms[1] - member.site_times_ms[1].min()
+    sites = np.array([np.argmin(np.linalg.norm(points - site, axis=1)) for site in member.site_positions[1]])
+    front = activation_times(heart, member.velocities(1), sites, times, SETTINGS)
+    tissue = make_tissue(heart, velocities, SETTINGS, dt_ms=0.1)
+    beat = simulate(tissue, Protocol(sinus_beat(tissue, member, 1, 4.0), 250.0), dt_ms=0.1)
+    late = beat.activation_ms[0] - front
+    return late - np.median(late)
+
+
+def test_the_beat_then_follows_the_fitted_front(wide_wall):
+    """Curved where it starts and spreading from balls, not from points, it did not: 3.5 ms off in the mean."""
+    member = posterior(0.6, 0.3)
+    ratio = front_to_tissue(wide_wall, member, SETTINGS, site_radius_mm=4.0, dt_ms=0.1)
+    found = ratio.ratios[MODEL]
+    assert (ratio.member, found.endocardium, found.note) == (1, 1.0, "")
+    before = behind(wide_wall, member, member.velocities(1))
+    after = behind(wide_wall, member, ratio.tissue(member).velocities(1))
+    assert np.abs(before).mean() > 3.0
+    assert np.abs(after).mean() < 0.6 * np.abs(before).mean()
+    assert found.misfit_ms == pytest.approx(np.abs(after).mean(), abs=0.5)
+
+
+def test_every_member_is_given_the_same_ratio_and_nothing_else_changes():
+    ensemble = with_layer(posterior(0.6, 0.3), np.nan)
+    ratio = FrontToTissue(1, {MODEL: Ratio(1.02, 0.8, 1.1, 1.5), "ten_tusscher_2006": Ratio(1.0, 0.9, 1.0, 1.0)})
+    tissue = ratio.tissue(ensemble, MODEL)
+    assert tissue.velocity_fibre == pytest.approx([0.918, 0.612])
+    assert tissue.velocity_cross == pytest.approx([0.4, 0.24])
+    assert tissue.velocities(1).endocardium is None
+    assert np.array_equal(tissue.site_times_ms, ensemble.site_times_ms)
+    assert ratio.tissue(ensemble, "ten_tusscher_2006").velocity_cross == pytest.approx([0.45, 0.27])
+    for unknown in (None, "tor_ord_2019"):
+        with pytest.raises(SettingsError, match="expected one of mitchell_schaeffer, ten_tusscher_2006"):
+            ratio.tissue(ensemble, unknown)
+    with pytest.raises(SettingsError, match="found cell model tor_ord_2019"):
+        FrontToTissue(1, {MODEL: Ratio()}).tissue(ensemble, "tor_ord_2019")
+
+
+def test_a_beat_that_does_not_come_about_changes_nothing_and_is_told(wall):
+    """Scar cuts the wall in two, and both sites lie on one side."""
+    cut = np.abs(wall.mesh.centroids[:, 1] - 24.0) < 1.5
+    heart = block_heart(
+        (6, 26, 22), 1.5, fibre=(0.0, 1.0, 0.0), tissue_class=np.where(cut, CORE, HEALTHY).astype(np.uint8)
+    )
+    member = posterior(0.6, 0.3)
+    member = replace(member, site_positions=np.minimum(member.site_positions, [0.0, 12.0, 24.0]))
+    found = front_to_tissue(heart, member, SETTINGS, site_radius_mm=4.0, dt_ms=0.1).ratios[MODEL]
+    assert (found.fibre, found.cross, found.endocardium) == (1.0, 1.0, 1.0)
+    assert "of the tissue, 2 of 2 sites fired" in found.note

@@ -1,0 +1,96 @@
+"""What was tuned once is taken from disk to the last bit, and a damaged or missing disk costs nothing but time."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cardiotwin import lattice, velocity
+from cardiotwin.tunings import kept
+
+CELLS = {"tau_in": 0.6, "tau_out": 12.0}
+WAVE = (0.5, "mitchell_schaeffer", CELLS, 1.0, 0.1)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    forget()
+    yield
+    forget()
+
+
+def forget():
+    """As a new process would begin."""
+    from cardiotwin import tunings
+
+    tunings._folder.cache_clear()
+    for known in (velocity._tuned, velocity._tuned_layer, lattice._fitted):
+        known.cache_clear()
+
+
+def files(folder):
+    return sorted(folder.rglob("*.json"))
+
+
+def test_a_second_process_finds_what_the_first_tuned(tmp_path, monkeypatch):
+    first = velocity.tune(*WAVE)
+    assert len(files(tmp_path)) == 1
+    forget()
+    monkeypatch.setattr(velocity, "_plane_wave_velocity", lambda *_: pytest.fail("tuned again"))
+    assert velocity.tune(*WAVE) == first
+
+
+def test_a_fitted_tensor_comes_back_to_the_last_bit(monkeypatch):
+    arguments = (0.6, 0.3, (0.45, 0.13), "mitchell_schaeffer", CELLS, 1.5, 0.1)
+    first = lattice.oriented(*arguments)
+    forget()
+    monkeypatch.setattr(lattice, "_velocity", lambda *_: pytest.fail("fitted again"))
+    again = lattice.oriented(*arguments)
+    assert again is not first
+    assert np.array_equal(again.tensor, first.tensor)
+    assert np.array_equal(again.alternating, first.alternating)
+    assert {name: list(error) for name, error in again.errors.items()} == {
+        name: list(error) for name, error in first.errors.items()
+    }
+
+
+@pytest.mark.parametrize("damage", [b"", b"[0.1", b"7", b"\xff\xfe"])
+def test_a_damaged_file_is_made_anew(tmp_path, damage):
+    first = velocity.tune(*WAVE)
+    (file,) = files(tmp_path)
+    file.write_bytes(damage)
+    forget()
+    assert velocity.tune(*WAVE) == first
+    assert tuple(json.loads(file.read_bytes())) == first
+
+
+def test_without_a_place_it_is_tuned_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr("cardiotwin.compiled._roots", lambda: iter(()))
+    assert abs(velocity.tune(*WAVE)[1]) < velocity.TOLERANCE
+    assert not files(tmp_path)
+
+
+def test_what_is_found_does_not_depend_on_what_was_tuned_before():
+    alone = velocity.tune(*WAVE)
+    forget()
+    for other in (0.35, 0.45, 0.55, 0.7):
+        velocity.tune(other, *WAVE[1:])
+    velocity._tuned.cache_clear()
+    assert velocity.tune(*WAVE) == alone
+
+
+def test_other_arguments_are_another_result(tmp_path):
+    calls = []
+
+    def twice(number, name):
+        calls.append((number, name))
+        return 2 * number
+
+    twice.__module__ = velocity.__name__
+    double = kept(str, int)(twice)
+    assert [double(1, "a"), double(2, "a"), double(1, "b"), double(1, "a")] == [2, 4, 2, 2]
+    assert calls == [(1, "a"), (2, "a"), (1, "b")]
+    double.cache_clear()
+    assert double(2, "a") == 4
+    assert len(calls) == 3
