@@ -1,21 +1,46 @@
-"""One monodomain beat of the member that fits the ECG best: does the full physics agree with its eikonal fit?"""
+"""Monodomain beats of the member that fits the ECG best and of others: does the full physics agree with its fit?"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from cardiotwin.calibration import Posterior
-from cardiotwin.ecg import electrode_weights, leads_from_electrodes
+from cardiotwin.ecg import Ecg, electrode_weights, leads_from_electrodes
+from cardiotwin.ecg_agreement import aligned
 from cardiotwin.electrodes import Electrodes, elsewhere
 from cardiotwin.heart import Heart
-from cardiotwin.monodomain import Protocol, simulate
+from cardiotwin.monodomain import Activation, Protocol, simulate
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.settings import SimulateSettings, TissueSettings
-from cardiotwin.sinus_beat import best_member, sinus_beat, site_delay
-from cardiotwin.study import Confirmation
-from cardiotwin.tissue import make_tissue
+from cardiotwin.sinus_beat import best_member, sinus_beat, site_delay, until_all_is_activated
+from cardiotwin.study import Confirmation, DrawFit
+from cardiotwin.tissue import Tissue, make_tissue
+
+QUANTILES = {"slow": 0.05, "median": 0.5, "fast": 0.95}
+_BEST = 0.5
+"""Of the progress, the best member's beat when others follow."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What every beat has in common."""
+
+    heart: Heart
+    posterior: Posterior
+    electrodes: Electrodes
+    settings: SimulateSettings
+    tissue: TissueSettings
+
+
+@dataclass(frozen=True, eq=False)
+class _Beat:
+    tissue: Tissue
+    activation: Activation
+    ecg: Ecg
+    site_delay_ms: np.ndarray
 
 
 def confirm(
@@ -29,6 +54,8 @@ def confirm(
     progress: Progress = silent,
 ) -> Confirmation:
     """Tune the conductivities to the velocities of the member with the best correlation and let the heart beat once.
+
+    Then the same for `settings.other_draws`, until all is activated: what the ensemble loses in fit, at its ends too.
 
     Parameters
     ----------
@@ -46,18 +73,36 @@ def confirm(
     QualityGate
         No activation site of the member lies on conducting endocardium.
     """
-    member = best_member(posterior)
-    velocities = posterior.velocities(member)
+    asked, member = _Asked(heart, posterior, electrodes, settings, tissue_settings), best_member(posterior)
+    others = {name: _at_quantile(posterior, QUANTILES[name]) for name in settings.other_draws}
+    share = _BEST if others else 1.0
+    best = _beat(asked, member, part(progress, 0.0, share), folder=folder, whole=True)
+    draws = [_fit(asked, "best", member, best)]
+    for number, (name, other) in enumerate(others.items()):
+        step = (1.0 - share) / len(others)
+        mine = part(progress, share + number * step, share + (number + 1) * step)
+        draws.append(_fit(asked, name, other, _beat(asked, other, mine)))
+    return Confirmation(
+        member, best.tissue.velocities, best.tissue.tuning_error, best.activation, best.ecg, best.site_delay_ms,
+        tuple(draws),
+    )  # fmt: skip
+
+
+def _beat(asked: _Asked, member: int, progress: Progress, *, folder: Path | None = None, whole: bool = False) -> _Beat:
+    """One member's: the whole beat with snapshots, or until all is activated."""
+    heart, posterior, settings, electrodes = asked.heart, asked.posterior, asked.settings, asked.electrodes
     if posterior.electrode_positions is not None:
         electrodes = elsewhere(electrodes, [posterior.electrode_positions[member]])[0]
-    tissue = make_tissue(heart, velocities, tissue_settings, dt_ms=settings.dt_ms, progress=part(progress, 0.0, 0.2))
+    velocities = posterior.velocities(member)
+    tissue = make_tissue(heart, velocities, asked.tissue, dt_ms=settings.dt_ms, progress=part(progress, 0.0, 0.2))
     beat = sinus_beat(tissue, posterior, member, settings.site_radius_mm)
     progress(0.2, "fields of the electrodes")
     activation = simulate(
         tissue,
         Protocol(beat, settings.duration_ms),
         dt_ms=settings.dt_ms,
-        snapshot_every_ms=settings.snapshot_every_ms,
+        snapshot_every_ms=settings.snapshot_every_ms if whole else None,
+        monitor=None if whole else until_all_is_activated(beat),
         electrode_weights=electrode_weights(heart, electrodes, tissue.sigma, tissue.conducting),
         checkpoint=folder / "checkpoint" if folder else None,
         checkpoint_every_s=settings.checkpoint_every_s,
@@ -66,4 +111,25 @@ def confirm(
     hz = 1000.0 / float(activation.ecg_ms[1] - activation.ecg_ms[0])
     ecg = leads_from_electrodes(electrodes.names, activation.electrode_mv, hz)
     delay = np.array([site_delay(heart, one, activation.activation_ms[0]) for one in beat])
-    return Confirmation(member, velocities, tissue.tuning_error, activation, ecg, delay)
+    return _Beat(tissue, activation, ecg, delay)
+
+
+def _fit(asked: _Asked, name: str, member: int, beat: _Beat) -> DrawFit:
+    found, times = aligned(beat.ecg, asked.posterior), beat.activation.activation_ms[0]
+    return DrawFit(
+        name,
+        member,
+        beat.tissue.velocities,
+        float(asked.posterior.correlation[member]),
+        found.correlation if found is not None else float("nan"),
+        float(np.nanmax(times) - np.nanmin(times)) if np.isfinite(times).any() else float("nan"),
+    )
+
+
+def _at_quantile(posterior: Posterior, share: float) -> int:
+    """The member whose velocities have, in the mean of their logarithms, this share of the ensemble below them."""
+    speeds = (posterior.velocity_fibre, posterior.velocity_cross, posterior.velocity_endocardium)
+    known = np.stack([speed for speed in speeds if np.isfinite(speed).all()])
+    order = np.argsort(np.log(known).mean(axis=0), kind="stable")
+    below = int(np.searchsorted(np.cumsum(posterior.weights[order]), share))
+    return int(order[min(below, len(order) - 1)])

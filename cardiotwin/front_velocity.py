@@ -27,8 +27,14 @@ from cardiotwin.kernels.eikonal import Conductor
 from cardiotwin.monodomain import Protocol, simulate
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.settings import TissueSettings
-from cardiotwin.simulation import Monitor
-from cardiotwin.sinus_beat import LONGEST_DELAY_MS, best_member, sinus_beat, site_delay, site_nodes
+from cardiotwin.sinus_beat import (
+    LONGEST_DELAY_MS,
+    best_member,
+    sinus_beat,
+    site_delay,
+    site_nodes,
+    until_all_is_activated,
+)
 from cardiotwin.tissue import Tissue, Velocities, make_tissue
 
 LONGEST_BEAT_MS = 400.0
@@ -147,10 +153,9 @@ def _ratio(
     progress: Progress,
 ) -> Ratio:
     stimuli, nodes = sinus_beat(tissue, posterior, member, radius_mm), site_nodes(tissue, posterior, member)
-    last = max(one.start_ms for one in stimuli)
-    protocol = Protocol(stimuli, last + LONGEST_BEAT_MS)
+    protocol = Protocol(stimuli, LONGEST_BEAT_MS)
     times = simulate(
-        tissue, protocol, dt_ms=dt_ms, monitor=_when_all_is_activated(last), progress=part(progress, 0.0, 0.9)
+        tissue, protocol, dt_ms=dt_ms, monitor=until_all_is_activated(stimuli), progress=part(progress, 0.0, 0.9)
     ).activation_ms[0]
     started = [site_delay(tissue.heart, one, times) <= LONGEST_DELAY_MS for one in stimuli]
     share = np.isfinite(times[np.unique(tissue.heart.mesh.tets[tissue.conducting])]).mean()
@@ -166,20 +171,6 @@ def _ratio(
     }
     at_limit = [name for name, factor in factors.items() if abs(np.log(factor)) > 0.99 * np.log(MOST)]
     return Ratio(**factors, misfit_ms=misfit_ms, note=f"at its limit: {', '.join(at_limit)}" if at_limit else "")
-
-
-def _when_all_is_activated(last_ms: float) -> Monitor:
-    """Ends a run when, after the last site has fired, activation has come to an end."""
-    before = -1
-
-    def ended(time_ms: float, activation_ms: np.ndarray) -> bool:
-        nonlocal before
-        now = int(np.isfinite(activation_ms[0]).sum())
-        over = time_ms > last_ms + LONGEST_DELAY_MS and now == before
-        before = now
-        return over
-
-    return ended
 
 
 def follow(

@@ -142,6 +142,9 @@ class SimulateSettings(Section):
     )
     dt_ms: float = Field(0.02, gt=0, le=0.5)
     duration_ms: float = Field(450.0, gt=0, le=60_000)
+    other_draws: tuple[Literal["slow", "median", "fast"], ...] = Field(
+        ("slow", "median", "fast"), description="of the ensemble, a beat each beside the best's: what is lost in fit"
+    )
     snapshot_every_ms: float = Field(5.0, gt=0)
     checkpoint_every_s: float = Field(60.0, gt=0)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -9,6 +11,7 @@ from cardiotwin.calibration import Posterior
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.protocol import Stimulus
+from cardiotwin.simulation import Monitor
 from cardiotwin.tissue import Tissue
 
 JUST_BEYOND_MM = 4.0
@@ -52,3 +55,17 @@ def site_delay(heart: Heart, site: Stimulus, activation_ms: np.ndarray) -> float
     away = cKDTree(points[site.nodes]).query(points)[0]
     beyond = activation_ms[(away > 0) & (away <= JUST_BEYOND_MM)]
     return max(0.0, float(np.nanmin(beyond, initial=np.inf)) - site.start_ms)
+
+
+def until_all_is_activated(beat: Sequence[Stimulus]) -> Monitor:
+    """Ends a run when, after the last site has fired, activation has come to an end."""
+    last_ms, before = max(one.start_ms for one in beat), -1
+
+    def ended(time_ms: float, activation_ms: np.ndarray) -> bool:
+        nonlocal before
+        now = int(np.isfinite(activation_ms[0]).sum())
+        over = time_ms > last_ms + LONGEST_DELAY_MS and now == before
+        before = now
+        return over
+
+    return ended

@@ -24,6 +24,33 @@ from cardiotwin.tissue import Velocities
 __all__ = ["Confirmation", "ObservationRecord", "Provenance", "StageRecord", "Study"]
 
 
+@dataclass(frozen=True)
+class DrawFit:
+    """How far one draw's monodomain beat follows the measured QRS.
+
+    Attributes
+    ----------
+    name : str
+        ``"best"`` of all members, or ``"slow"``, ``"median"``, ``"fast"``: by the mean of its velocities, at 5, 50 and
+        95 % of the ensemble.
+    member : int
+        Row of the posterior.
+    velocities : Velocities
+        Of the tissue.
+    eikonal, monodomain : float
+        Mean over leads of the correlation with the measured QRS; NaN where there is none.
+    activation_ms : float
+        From the first activation to the last.
+    """
+
+    name: str
+    member: int
+    velocities: Velocities
+    eikonal: float
+    monodomain: float
+    activation_ms: float
+
+
 @dataclass(frozen=True, eq=False)
 class Confirmation:
     """The confirming monodomain run of the member of the posterior that fits the ECG best.
@@ -43,6 +70,8 @@ class Confirmation:
     site_delay_ms : (n_sites,) float64
         How long after its time the tissue just beyond each activation site was activated; long where it started no
         wave and another came by.
+    draws : tuple of DrawFit
+        That member first, then one beat each of other draws.
     """
 
     member: int
@@ -51,6 +80,7 @@ class Confirmation:
     activation: Activation
     ecg: Ecg
     site_delay_ms: np.ndarray
+    draws: tuple[DrawFit, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

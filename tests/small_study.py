@@ -28,7 +28,7 @@ from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.monodomain import Activation
 from cardiotwin.reentry import Circuit
 from cardiotwin.segmentation import Segmentation
-from cardiotwin.study import Confirmation, ObservationRecord, Provenance, StageRecord, Study
+from cardiotwin.study import Confirmation, DrawFit, ObservationRecord, Provenance, StageRecord, Study
 from cardiotwin.tissue import Velocities
 
 AXIS = np.array([-0.45, 0.45, 0.77]) / np.linalg.norm([-0.45, 0.45, 0.77])
@@ -327,6 +327,11 @@ def small_study(edge_mm: float = 3.0) -> Study:
         activation=activation,
         ecg=Ecg(LEADS, np.stack([_wave(activation.ecg_ms - 10, k) for k in range(12)]), 1000.0),
         site_delay_ms=np.array([4.0, 6.0, 5.0]),
+        draws=(
+            DrawFit("best", 4, Velocities(0.62, 0.28, 1.2), 0.86, 0.81, 92.0),
+            DrawFit("slow", 2, Velocities(0.52, 0.22, 1.0), 0.80, 0.71, 118.0),
+            DrawFit("fast", 1, Velocities(0.70, 0.33, 1.5), 0.84, 0.80, 81.0),
+        ),
     )
     return Study(
         heart=heart,

@@ -1,5 +1,7 @@
 """The confirming run beats as the member says: its sites start waves at their times, or are said not to."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cube_heart import block_heart
@@ -59,6 +61,40 @@ def test_the_member_that_fits_best_beats_from_its_sites_at_its_times(wall):
     assert np.isfinite(times).all()
     assert (found.site_delay_ms < 10).all()
     assert found.ecg.mv.std(axis=1).min() > 0
+
+
+def test_other_draws_beat_too_and_what_they_lose_is_told(wall):
+    """Four members; the measured QRS is the best's own beat, so that only it loses nothing."""
+    first = confirmed(wall, posterior(0.6, 0.4), 5.0)
+    assert [one.name for one in first.draws] == ["best", "slow", "median", "fast"]
+    assert [one.member for one in first.draws] == [1, 1, 1, 0]
+    qrs_ms = np.arange(0.0, 70.0)
+    names = ("I", "V2", "V5")
+    measured = np.stack([np.interp(qrs_ms, np.arange(first.ecg.mv.shape[1]), first.ecg.mv[first.ecg.leads.index(name)])
+                         for name in names])  # fmt: skip
+    one = posterior(0.6, 0.4)
+    four = replace(
+        one,
+        weights=np.array([0.3, 0.2, 0.3, 0.2]),
+        velocity_fibre=np.array([0.9, 0.6, 0.45, 0.7]),
+        velocity_cross=np.array([0.6, 0.4, 0.3, 0.5]),
+        velocity_endocardium=np.full(4, np.nan),
+        site_positions=np.tile(SITES_MM, (4, 1, 1)),
+        site_times_ms=np.tile(TIMES_MS, (4, 1)),
+        correlation=np.array([0.7, 0.9, 0.6, 0.8]),
+        leads=names,
+        qrs_ms=qrs_ms,
+        measured=measured,
+        fitted=np.zeros((4, 3, len(qrs_ms))),
+    )
+    best, slow, middle, fast = confirmed(wall, four, 5.0).draws
+    assert [best.member, slow.member, middle.member, fast.member] == [1, 2, 1, 0]
+    assert [best.eikonal, slow.eikonal, fast.eikonal] == [0.9, 0.6, 0.7]
+    assert best.monodomain > 0.999
+    assert middle.monodomain == pytest.approx(best.monodomain, abs=0.002), "the same member, stopped when all is active"
+    assert max(slow.monodomain, fast.monodomain) < 0.99
+    assert slow.activation_ms > 1.25 * best.activation_ms > 1.25 * 1.25 * fast.activation_ms
+    assert slow.velocities.fibre == 0.45
 
 
 def test_a_site_too_small_for_the_wave_front_is_seen(wall):

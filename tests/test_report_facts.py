@@ -11,8 +11,8 @@ from short_axis import image, scar_mask
 from small_study import small_study
 
 from cardiotwin.ecg import Ecg
+from cardiotwin.ecg_agreement import aligned
 from cardiotwin.meshes.mesh import Mesh
-from cardiotwin.report.agreement import aligned
 from cardiotwin.report.facts import answer, report_facts, strict_json
 from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
 from cardiotwin.report.html import number, percent

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from cardiotwin.calibration import Posterior
+from cardiotwin.ecg_agreement import aligned
 from cardiotwin.heart import Heart
 from cardiotwin.induction import Arrhythmias
 from cardiotwin.locations import wall
@@ -17,7 +18,7 @@ from cardiotwin.meshes.quality import quality
 from cardiotwin.pictures.content import first_activation_ms
 from cardiotwin.plan_results import REFERENCE, against_reference, in_order, verdict
 from cardiotwin.provenance import Provenance
-from cardiotwin.report.agreement import Span, activation_span, aligned, fitted_correlation
+from cardiotwin.report.agreement import Span, activation_span, fitted_correlation
 from cardiotwin.report.glossary import CALIBRATION, explained
 from cardiotwin.report.missing import what_is_missing
 from cardiotwin.report.substrate import substrate
@@ -188,6 +189,7 @@ def _confirmation(study: Study) -> dict[str, Any] | None:
         "member": confirmation.member,
         "member_correlation": study.posterior.correlation[confirmation.member] if study.posterior else None,
         "velocities_m_per_s": asdict(confirmation.velocities),
+        "draws": [asdict(one) for one in confirmation.draws],
         "front": _front(study, confirmation),
         "tuning_error": confirmation.tuning_error,
         "earliest_activation_ms": float(np.nanmin(first)) if first is not None else None,

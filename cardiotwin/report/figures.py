@@ -11,10 +11,11 @@ import numpy as np
 from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import Comparison
 from cardiotwin.ecg import LEADS, Ecg
+from cardiotwin.ecg_agreement import Agreement
 from cardiotwin.pictures.content import INK, one_line
 from cardiotwin.pictures.short_axis import new_figure
 from cardiotwin.plan_results import REFERENCE, in_order
-from cardiotwin.report.agreement import Agreement, fitted_bands, fitted_correlation
+from cardiotwin.report.agreement import fitted_bands, fitted_correlation
 from cardiotwin.settings import CalibrateSettings
 
 QUIET, ACCENT = "#8a8f98", "#1f5fa8"

@@ -14,12 +14,12 @@ from typing import Any
 
 from cardiotwin import plan_results
 from cardiotwin.durable import write_file
+from cardiotwin.ecg_agreement import aligned
 from cardiotwin.pictures import SLICES, ecg_page, write_pictures
 from cardiotwin.pictures.content import angle
 from cardiotwin.pictures.in_torso import torso_picture
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.report import figures
-from cardiotwin.report.agreement import aligned
 from cardiotwin.report.facts import report_facts, strict_json
 from cardiotwin.report.heart3d import heart_scene
 from cardiotwin.report.scar_map import scar_map
