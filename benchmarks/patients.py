@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from drawn_patients import TISSUE, TRUE_DT_MS, Patient, drawn_patient
+from drawn_patients import TISSUE, Patient, drawn_patient
 from scipy.spatial import cKDTree
 from table import Row, listed, row
 
@@ -19,10 +19,10 @@ from cardiotwin.errors import CardioTwinError
 from cardiotwin.front_velocity import front_to_tissue
 from cardiotwin.heart import Heart
 from cardiotwin.phantom.physiology import true_heart
-from cardiotwin.settings import CalibrateSettings
+from cardiotwin.settings import CalibrateSettings, MeshSettings
 
-TISSUE_EDGE_MM = 1.5
-"""Of the twin's mesh for the monodomain model; the truth's is finer."""
+TISSUE_EDGE_MM = MeshSettings().edge_mm
+"""Of the twin's mesh for the monodomain model, unless the user chooses another."""
 MEMBERS = 16
 """Of each posterior, whose activation is compared."""
 
@@ -67,7 +67,7 @@ def score(patient: Patient, heart: Heart, settings: CalibrateSettings) -> tuple[
 def tissue_of(patient: Patient, posterior: Posterior) -> Posterior:
     """The ensemble with the velocities that its own mesh needs to make such a beat: what the truth is told in."""
     heart = true_heart(patient.anatomy, TISSUE_EDGE_MM)
-    return front_to_tissue(heart, posterior, TISSUE, site_radius_mm=3.0, dt_ms=TRUE_DT_MS).tissue(posterior)
+    return front_to_tissue(heart, posterior, TISSUE).tissue(posterior)
 
 
 def velocity_errors(patient: Patient, posterior: Posterior) -> tuple[dict[str, float], tuple[bool, ...]]:
@@ -83,7 +83,10 @@ def activation_error(patient: Patient, heart: Heart, posterior: Posterior) -> tu
     members = posterior.draws(MEMBERS, 0)
     sites = cKDTree(heart.mesh.points).query(posterior.site_positions[members])[1]
     speeds = [posterior.velocities(int(member)) for member in members]
-    times = solve(prepare(heart, TISSUE), speeds, sites, posterior.site_times_ms[members])
+    settled = [posterior.tissue(int(member), TISSUE) for member in members]
+    meshes = {one: prepare(heart, one) for one in set(settled)}
+    starts = zip(settled, speeds, sites, posterior.site_times_ms[members], strict=True)
+    times = np.concatenate([solve(meshes[one], [speed], at[None], when[None]) for one, speed, at, when in starts])
     apart, nearest = cKDTree(patient.heart.mesh.points).query(heart.mesh.points)
     true = patient.activation_ms[nearest]
     both = np.isfinite(times).all(axis=0) & np.isfinite(true) & (apart < 2.0)

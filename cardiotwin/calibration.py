@@ -16,13 +16,13 @@ from cardiotwin.ecg import Ecg
 from cardiotwin.eikonal import prepare
 from cardiotwin.electrodes import Electrodes, default_electrodes, placements
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
-from cardiotwin.heart import Heart
+from cardiotwin.heart import BORDER_ZONE, Heart
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.qrs import BEFORE_MS, qrs_edges
 from cardiotwin.qrs_model import QrsModel, measured_qrs, qrs_model, threads
 from cardiotwin.qrs_prior import QrsPrior
 from cardiotwin.sequential_monte_carlo import Run, apart, temper, together
-from cardiotwin.settings import CalibrateSettings, TissueSettings
+from cardiotwin.settings import CalibrateSettings, TissueSettings, with_fraction
 from cardiotwin.site_library import SiteLibrary, site_library
 from cardiotwin.tissue import Velocities
 
@@ -55,6 +55,8 @@ class Posterior:
         Each member's, normalised alike.
     electrode_positions : (n_members, n_electrodes, 3) float64 or None
         Each member's electrodes, LPS, mm; None where they are as given.
+    border_zone_fraction : (n_members,) float64 or None
+        Velocity of each member's border zone relative to its healthy tissue; None where it is as [tissue] has it.
     notes : dict of str to float or str
         Effective sample size, acceptance, number of ECGs, and what a reader must know.
     """
@@ -72,6 +74,7 @@ class Posterior:
     fitted: np.ndarray
     notes: dict[str, float | str]
     electrode_positions: np.ndarray | None = None
+    border_zone_fraction: np.ndarray | None = None
 
     def __repr__(self) -> str:
         known = {"fibre": self.velocity_fibre, "cross": self.velocity_cross, "endocardium": self.velocity_endocardium}
@@ -92,6 +95,12 @@ class Posterior:
         return Velocities(
             float(self.velocity_fibre[member]), float(self.velocity_cross[member]), fast if np.isfinite(fast) else None
         )
+
+    def tissue(self, member: int, settings: TissueSettings) -> TissueSettings:
+        """The settings with the border zone of one member."""
+        if self.border_zone_fraction is None:
+            return settings
+        return with_fraction(settings, float(self.border_zone_fraction[member]))
 
     def draws(self, count: int, seed: int) -> np.ndarray:
         """(count,) members drawn by systematic resampling, the same for the same seed."""
@@ -196,7 +205,8 @@ class _Target:
         """(n_members, n_leads, n_samples) complexes."""
         prior = self.prior
         sites, times, placement = prior.sites(particles), prior.times(particles), prior.placement(particles)
-        return self.model.fitted(particles[:, :3], sites, times, placement, exact=exact)
+        fraction = prior.fraction(particles)
+        return self.model.fitted(particles[:, :3], sites, times, placement, fraction, exact=exact)
 
     def evaluate(self, particles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(n_members,) log likelihoods before and with the new recordings."""
@@ -208,7 +218,8 @@ class _Target:
 def _prior(settings: CalibrateSettings, library: SiteLibrary, n_placements: int) -> QrsPrior:
     low, high = np.array([*calibration_ranges(settings), (0.0, settings.latest_site_ms)]).T
     fibre = settings.velocity_fibre_prior_m_per_s
-    return QrsPrior(low, high, library.near, library.far, settings.n_sites, fibre, n_placements)
+    n_fractions = len(library.fractions)
+    return QrsPrior(low, high, library.near, library.far, settings.n_sites, fibre, n_placements, n_fractions)
 
 
 Weighted = tuple[np.ndarray, np.ndarray]
@@ -252,8 +263,16 @@ def sites_of(
     QualityGate
         No conducting endocardium to start activation from.
     """
-    mesh, ranges = prepare(heart, tissue), calibration_ranges(settings)
-    return site_library(heart, mesh, ranges, count=settings.n_candidates, progress=progress)
+    meshes = {one: prepare(heart, with_fraction(tissue, one)) for one in border_zone_fractions(heart, settings, tissue)}
+    return site_library(heart, meshes, calibration_ranges(settings), count=settings.n_candidates, progress=progress)
+
+
+def border_zone_fractions(heart: Heart, settings: CalibrateSettings, tissue: TissueSettings) -> tuple[float, ...]:
+    """Those that are asked about, that nearest to `tissue`'s first; only `tissue`'s in a heart without border zone."""
+    asked, told = settings.border_zone_velocity_fractions, tissue.border_zone_velocity_fraction
+    if not asked or not (heart.tissue_class == BORDER_ZONE).any():
+        return (told,)
+    return tuple(sorted(asked, key=lambda one: (one != min(asked, key=lambda other: abs(other - told)), one)))
 
 
 POPULATIONS = 2
@@ -312,8 +331,11 @@ def _particles_of(previous: Posterior, target: _Target) -> np.ndarray:
         known = np.array([one.positions for one in target.placements])
         apart = np.abs(previous.electrode_positions[:, None] - known).max(axis=(2, 3))
         placement = apart.argmin(axis=1)
+    fraction = np.zeros(n)
+    if previous.border_zone_fraction is not None:
+        fraction = np.abs(previous.border_zone_fraction[:, None] - library.fractions).argmin(axis=1)
     speeds = (previous.velocity_fibre, previous.velocity_cross, fast)
-    return np.column_stack([*speeds, sites, previous.site_times_ms, placement])
+    return np.column_stack([*speeds, sites, previous.site_times_ms, fraction, placement])
 
 
 def _convergence(runs: Sequence[Run], prior: QrsPrior, model: QrsModel) -> dict[str, float | str]:
@@ -379,7 +401,7 @@ def _posterior(run: Run, target: _Target, complexes: np.ndarray, found: dict[str
         "fitted QRS, ms": float(np.median(durations)),
     }
     notes |= found
-    positions = None
+    positions, fractions = None, target.model.library.fractions
     if len(target.placements) > 1:
         positions = np.array([one.positions for one in target.placements])[prior.placement(particles)]
         notes["electrode placements"] = float(len(np.unique(prior.placement(particles))))
@@ -398,6 +420,7 @@ def _posterior(run: Run, target: _Target, complexes: np.ndarray, found: dict[str
         fitted=complexes,
         notes=notes,
         electrode_positions=positions,
+        border_zone_fraction=fractions[prior.fraction(particles)] if len(fractions) > 1 else None,
     )
 
 

@@ -94,7 +94,8 @@ def _beat(asked: _Asked, member: int, progress: Progress, *, folder: Path | None
     if posterior.electrode_positions is not None:
         electrodes = elsewhere(electrodes, [posterior.electrode_positions[member]])[0]
     velocities = posterior.velocities(member)
-    tissue = make_tissue(heart, velocities, asked.tissue, dt_ms=settings.dt_ms, progress=part(progress, 0.0, 0.2))
+    settled = posterior.tissue(member, asked.tissue)
+    tissue = make_tissue(heart, velocities, settled, dt_ms=settings.dt_ms, progress=part(progress, 0.0, 0.2))
     beat = sinus_beat(tissue, posterior, member, settings.site_radius_mm)
     progress(0.2, "fields of the electrodes")
     activation = simulate(

@@ -132,8 +132,9 @@ def front_to_tissue(
     QualityGate
         No conducting endocardium, or a velocity that this lattice cannot carry.
     """
-    settings = settings or TissueSettings()
-    member, models = best_member(posterior), sorted({settings.cell_model, *cell_models})
+    member = best_member(posterior)
+    settings = posterior.tissue(member, settings or TissueSettings())
+    models = sorted({settings.cell_model, *cell_models})
     velocities = posterior.velocities(member)
     ratios = {}
     for number, model in enumerate(models):

@@ -276,7 +276,7 @@ def _prepared(context: _Context, plan: str, member: int, profile: str) -> tuple[
     tissue = make_tissue(
         context.heart,
         context.posterior.velocities(member),
-        context.tissue_settings,
+        context.posterior.tissue(member, context.tissue_settings),
         dt_ms=settings.dt_ms,
         lesions=context.lesions.get(plan),
         profile=profile,

@@ -127,15 +127,17 @@ def _regions(
 
     The border zone is slowed as in `cardiotwin.tissue`, with the cells of healthy tissue.
     """
-    there = _classes(study.heart)
+    there, tissue = _classes(study.heart), study.settings.tissue
+    if study.posterior is not None:
+        tissue = study.posterior.tissue(best_member(study.posterior), tissue)
     for number, tag in enumerate(there):
         progress(number / len(there), f"openCARP: conductivity of {NAMES[tag]}")
         if tag == CORE:
             yield tag, (CORE_S_PER_M,) * 3
             continue
-        share = study.settings.tissue.border_zone_velocity_fraction if tag == BORDER_ZONE else 1.0
+        share = tissue.border_zone_velocity_fraction if tag == BORDER_ZONE else 1.0
         fibre, cross = (
-            tune(share * v, study.settings.tissue.cell_model, {}, edge_mm, DT_MS, initial=AUTHORS_STATE,
+            tune(share * v, tissue.cell_model, {}, edge_mm, DT_MS, initial=AUTHORS_STATE,
                  geometry="consistent cable", precision="double", order=1)[0]
             for v in (along, across)
         )  # fmt: skip

@@ -17,7 +17,7 @@ from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, Heart
 from cardiotwin.kernels.eikonal import Conductor
 from cardiotwin.qrs import BEFORE_MS, independent_leads, qrs_complex, smoothed
-from cardiotwin.settings import TissueSettings
+from cardiotwin.settings import TissueSettings, with_fraction
 from cardiotwin.site_library import Lookup, SiteLibrary
 from cardiotwin.tissue import Velocities
 
@@ -154,7 +154,8 @@ class QrsModel:
 
     Attributes
     ----------
-    mesh : Conductor
+    meshes : tuple of Conductor
+        By the velocity of the border zone, in the order of the library's fractions.
     library : SiteLibrary
         Where activation may start, and how it spreads from there.
     lookup : Lookup
@@ -164,7 +165,7 @@ class QrsModel:
     measured : MeasuredQrs
     """
 
-    mesh: Conductor
+    meshes: tuple[Conductor, ...]
     library: SiteLibrary
     lookup: Lookup
     weights: LeadWeights
@@ -176,6 +177,7 @@ class QrsModel:
         sites: np.ndarray,
         site_times_ms: np.ndarray,
         placement: np.ndarray | None = None,
+        fraction: np.ndarray | None = None,
         *,
         exact: bool = False,
     ) -> np.ndarray:
@@ -191,6 +193,9 @@ class QrsModel:
             ms; only differences count, the earliest site fires at zero.
         placement : (n_members,) int, optional
             Of the electrodes, a row of those of `qrs_model`; the first where nothing is said.
+        fraction : (n_members,) int, optional
+            Of the border zone, a row of the library's; the first where nothing is said. The lead fields are those of
+            the first.
         exact : bool
             Solve instead of looking up.
         """
@@ -198,16 +203,27 @@ class QrsModel:
         early = -SHIFTS_MS.start + BEFORE_MS
         onsets = site_times_ms - site_times_ms.min(axis=1, keepdims=True)
         if exact:
-            speeds = [Velocities(float(f), float(c), float(e) or None) for f, c, e in velocities]
-            times = solve(self.mesh, speeds, self.library.nodes[sites], onsets)
+            times = self._solved(velocities, self.library.nodes[sites], onsets, fraction)
         else:
-            times = self.lookup(velocities, sites, onsets)
+            times = self.lookup(velocities, sites, onsets, fraction)
         # Conductivity goes with the square of velocity; what they share drops out in the normalisation.
         mix = velocities[:, :2] ** 2
         length = n_samples + early + SHIFTS_MS.stop
         mv = smoothed(depolarisation(self.weights, mix, times + early, length, which=placement))
         mv = mv / amplitude(mv, self.measured.signs, self.measured.leads)
         return self._placed(mv, n_samples, early)
+
+    def _solved(
+        self, velocities: np.ndarray, nodes: np.ndarray, onsets: np.ndarray, fraction: np.ndarray | None
+    ) -> np.ndarray:
+        """(n_members, n_nodes) ms, each on the mesh of its border zone."""
+        which = np.zeros(len(nodes), np.int64) if fraction is None else fraction
+        times = np.empty((len(nodes), len(self.meshes[0].points)))
+        for number in np.unique(which):
+            mine = which == number
+            speeds = [Velocities(float(f), float(c), float(e) or None) for f, c, e in velocities[mine]]
+            times[mine] = solve(self.meshes[number], speeds, nodes[mine], onsets[mine])
+        return times
 
     def _placed(self, mv: np.ndarray, n_samples: int, early: int) -> np.ndarray:
         """Cut each complex out where it is closest to the mean of the measured ones."""
@@ -264,13 +280,14 @@ def qrs_model(
     library: SiteLibrary,
 ) -> QrsModel:
     """Everything that does not depend on the unknowns, once."""
-    fraction = np.where(heart.tissue_class == BORDER_ZONE, tissue.border_zone_velocity_fraction, 1.0) ** 2
+    fraction = np.where(heart.tissue_class == BORDER_ZONE, library.fractions[0], 1.0) ** 2
     leads = lead_matrix(placements[0].names, measured.leads)
     parts = [np.outer(fraction, axis) for axis in ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0))]
     conducting = conducting_tets(heart)
     sets = [[leads @ electrode_weights(heart, one, part, conducting) for part in parts] for one in placements]
     weights = LeadWeights.of(*sets)
-    return QrsModel(prepare(heart, tissue), library, Lookup(library), weights, measured)
+    meshes = tuple(prepare(heart, with_fraction(tissue, float(one))) for one in library.fractions)
+    return QrsModel(meshes, library, Lookup(library), weights, measured)
 
 
 @contextmanager

@@ -16,7 +16,8 @@ class QrsPrior:
 
     But for the fibre velocity, of which an ECG says little (Camps 2021, doi 10.1016/j.media.2021.102143): that has the
     mean and standard deviation in `fibre`, mm/ms. A particle is one row: fibre, cross and endocardial velocity, the
-    sites, then their times, last which of `n_placements` of the electrodes.
+    sites, then their times, which of `n_fractions` the border zone conducts at, last which of `n_placements` of the
+    electrodes.
     """
 
     low: np.ndarray
@@ -26,13 +27,15 @@ class QrsPrior:
     n_sites: int
     fibre: tuple[float, float]
     n_placements: int = 1
+    n_fractions: int = 1
 
     def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """(count, 4 + 2 n_sites) particles."""
+        """(count, 5 + 2 n_sites) particles."""
         speeds = velocities_drawn(np.column_stack([self.low, self.high])[:3], self.fibre, count, rng)
         sites = rng.integers(len(self.near), size=(count, self.n_sites))
         times = rng.uniform(self.low[3], self.high[3], (count, self.n_sites))
-        return np.column_stack([speeds, sites, times, rng.integers(self.n_placements, size=count)])
+        others = [rng.integers(n, size=count) for n in (self.n_fractions, self.n_placements)]
+        return np.column_stack([speeds, sites, times, *others])
 
     def sites(self, particles: np.ndarray) -> np.ndarray:
         """(n, n_sites) int64 rows of the library."""
@@ -42,15 +45,22 @@ class QrsPrior:
         """(n, n_sites) ms."""
         return particles[:, 3 + self.n_sites : 3 + 2 * self.n_sites]
 
+    def fraction(self, particles: np.ndarray) -> np.ndarray:
+        """(n,) int64."""
+        return particles[:, -2].astype(np.int64)
+
     def placement(self, particles: np.ndarray) -> np.ndarray:
         """(n,) int64."""
         return particles[:, -1].astype(np.int64)
 
     def moves(self) -> list[Propose]:
-        """One sweep: velocities twice, for each site steps, a delay and both; one site anywhere; other electrodes."""
+        """One sweep: velocities twice, for each site steps, a delay and both; one site anywhere; then other electrodes
+        and another border zone, where there is a choice.
+        """
         each = [self._step_far, self._delay_site, self._step_near, self._step_and_delay] * self.n_sites
-        elsewhere = [self._place_electrodes] if self.n_placements > 1 else []
-        return [self._change_velocities, *each, self._change_velocities, self._relocate_site, *elsewhere]
+        choices = [self._place_electrodes] if self.n_placements > 1 else []
+        choices += [self._change_border_zone] if self.n_fractions > 1 else []
+        return [self._change_velocities, *each, self._change_velocities, self._relocate_site, *choices]
 
     def _change_velocities(self, particles: np.ndarray, scale: float, rng: np.random.Generator) -> Proposal:
         tried = particles.copy()
@@ -98,6 +108,12 @@ class QrsPrior:
         member, site = np.arange(len(particles)), rng.integers(self.n_sites, size=len(particles))
         tried[member, 3 + site] = rng.integers(len(self.near), size=len(particles))
         tried[member, 3 + self.n_sites + site] = rng.uniform(self.low[3], self.high[3], len(particles))
+        return tried, np.zeros(len(particles))
+
+    def _change_border_zone(self, particles: np.ndarray, scale: float, rng: np.random.Generator) -> Proposal:
+        """Any fraction: a draw from the prior."""
+        tried = particles.copy()
+        tried[:, -2] = rng.integers(self.n_fractions, size=len(particles))
         return tried, np.zeros(len(particles))
 
     def _place_electrodes(self, particles: np.ndarray, scale: float, rng: np.random.Generator) -> Proposal:

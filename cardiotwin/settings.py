@@ -123,12 +123,22 @@ class TissueSettings(Section):
     cell_model: CellModel = "ten_tusscher_2006"
     velocity_fibre_m_per_s: float = Field(0.60, gt=0.05, le=3)
     velocity_cross_m_per_s: float = Field(0.30, gt=0.05, le=3)
-    border_zone_velocity_fraction: float = Field(0.5, gt=0.05, le=1)
+    border_zone_velocity_fraction: float = Field(
+        0.5,
+        gt=0.05,
+        le=1,
+        description="of the border zone to the healthy velocity; a calibrated twin's members have theirs",
+    )
     border_zone_profile: Literal["structural", "structural_and_ionic"] = "structural_and_ionic"
     tau_close_ms: float = Field(130.0, ge=40, le=300, description="Mitchell-Schaeffer: sets the refractory period")
     border_zone_apd_factor: float = Field(
         1.11, ge=0.5, le=4, description="Mitchell-Schaeffer, ionic profile: action potential of the border zone"
     )
+
+
+def with_fraction(settings: TissueSettings, fraction: float) -> TissueSettings:
+    """With another velocity of the border zone."""
+    return settings.model_copy(update={"border_zone_velocity_fraction": fraction})
 
 
 class SimulateSettings(Section):
@@ -188,11 +198,26 @@ class CalibrateSettings(Section):
     )
     velocity_cross_m_per_s: tuple[float, float] = (0.15, 0.6)
     velocity_endocardium_m_per_s: tuple[float, float] = (0.7, 2.0)
+    border_zone_velocity_fractions: tuple[float, ...] = Field(
+        (0.35, 0.5, 0.7, 1.0),
+        max_length=8,
+        description="of the border zone to the healthy velocity, equally likely before the ECG; empty: [tissue]'s",
+    )
     latest_site_ms: float = Field(20.0, ge=0, le=100)
     beat: int = Field(
         0, ge=0, le=9, description="shape of beat that is fitted: 0 the most frequent, 1 the next (ectopic, paced, VT)"
     )
     seed: int = 1
+
+    @model_validator(mode="after")
+    def _fractions(self) -> CalibrateSettings:
+        found = self.border_zone_velocity_fractions
+        if len(set(found)) < len(found) or not all(0.05 < one <= 1.0 for one in found):
+            raise ValueError(
+                f"border_zone_velocity_fractions: found {', '.join(f'{one:g}' for one in found)}, expected numbers "
+                "above 0.05 and at most 1, none of them twice"
+            )
+        return self
 
 
 class InduceSettings(Section):

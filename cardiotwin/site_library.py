@@ -6,7 +6,7 @@ two ratios of velocities are left to tabulate. A look-up costs a thirtieth of a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from cardiotwin.eikonal import conducting_tets, solve
 from cardiotwin.errors import QualityGate
-from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.heart import BORDER_ZONE, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.kernels.eikonal import Conductor
 from cardiotwin.kernels.site_fields import earliest_of, mixed_fields
 from cardiotwin.progress import Progress, silent
@@ -35,8 +35,12 @@ _KEPT_BYTES = 1 << 28
 
 @dataclass(frozen=True, eq=False)
 class Surroundings:
-    """The straight way from every site to the nodes around it: `near_at` to `fast` of the kernel."""
+    """The straight way from every site to the nodes around it: `near_at` to `fast` of the kernel.
 
+    `slowed` (n_sites,) bool are those in border zone, where all of it is as much longer as that is slower.
+    """
+
+    slowed: np.ndarray
     at: np.ndarray
     of: np.ndarray
     along: np.ndarray
@@ -64,10 +68,13 @@ class SiteLibrary:
         Between candidates a mixture of their fields is right far away and late close by; there the way is straight.
     cross_to_fibre, cross_to_fast : (n,) float64
         Ratios of velocities tabulated; one entry of the second where there is no fast layer.
-    fields : (n_candidates, n_components, n_nodes) int16
+    fractions : (n_fractions,) float64
+        Velocity of the border zone relative to healthy tissue; the fields are those of the first.
+    fields : (n_candidates, n_components + n_fractions - 1, n_nodes) int16
         Arrival at a cross-fibre velocity of 0.3 mm/ms, for every pair of ratios, is a combination of these; zero where
-        nothing arrives.
-    levels : (n_candidates, n_components) float32
+        nothing arrives. Then how much later it is at each other fraction, at ratios in the middle: it hardly depends on
+        them (0.1 to 0.5 ms in the mean over two ventricles, of 0.6 to 1.6).
+    levels : (n_candidates, n_components + n_fractions - 1) float32
         ms that one of each field stands for.
     components : (n_entries, n_components) float64
         How much of each field is in each pair of ratios. Columns are orthonormal.
@@ -84,6 +91,7 @@ class SiteLibrary:
     surroundings: Surroundings
     cross_to_fibre: np.ndarray
     cross_to_fast: np.ndarray
+    fractions: np.ndarray
     fields: np.ndarray
     levels: np.ndarray
     components: np.ndarray
@@ -99,20 +107,28 @@ class SiteLibrary:
         """The same within all of the spacing."""
         return _within(self.positions, self.spacing_mm)
 
-    def arrivals(self, velocities: np.ndarray, sites: np.ndarray, site_times_ms: np.ndarray) -> np.ndarray:
+    def arrivals(
+        self, velocities: np.ndarray, sites: np.ndarray, site_times_ms: np.ndarray, fraction: np.ndarray | None = None
+    ) -> np.ndarray:
         """(n_members, n_nodes) float32 activation times, ms; see `Lookup`."""
-        return Lookup(self)(velocities, sites, site_times_ms)
+        return Lookup(self)(velocities, sites, site_times_ms, fraction)
 
-    def mixed(self, velocities: np.ndarray, sites: np.ndarray, rows: np.ndarray, kept: np.ndarray) -> None:
-        """Fields from (n,) single sites at (n, 3) velocities into rows of (n_rows, n_nodes) float32 `kept`."""
-        fibre, cross, fast = velocities.T
+    def mixed(self, speeds: np.ndarray, sites: np.ndarray, rows: np.ndarray, kept: np.ndarray) -> None:
+        """Fields from (n,) single sites into rows of (n_rows, n_nodes) float32 `kept`.
+
+        `speeds` are (n, 4): the velocities, mm/ms, and which of the fractions.
+        """
+        fibre, cross, fast = speeds[:, :3].T
+        fraction = speeds[:, 3].astype(np.int64)
         along = _lagrange(self.cross_to_fibre, cross / fibre)
         across = _lagrange(self.cross_to_fast, cross / np.where(fast > 0.0, fast, 1.0))
         shares = (along[:, :, None] * across[:, None, :]).reshape(len(along), -1) * _CROSS / cross[:, None]
-        shares = shares @ self.components
-        with np.errstate(divide="ignore"):
-            slowness = (velocities**-2.0).astype(np.float32)
+        later = (fraction[:, None] == np.arange(1, len(self.fractions))) * _CROSS / cross[:, None]
+        shares = np.concatenate([shares @ self.components, later], axis=1)
         around = self.surroundings
+        longer = np.where(around.slowed[sites], self.fractions[0] / self.fractions[fraction], 1.0)[:, None]
+        with np.errstate(divide="ignore"):
+            slowness = ((speeds[:, :3] / longer) ** -2.0).astype(np.float32)
         mixed_fields(
             self.fields,
             self.levels,
@@ -150,11 +166,13 @@ class Lookup:
     def __init__(self, library: SiteLibrary) -> None:
         self.library = library
         self._kept = np.empty((0, library.fields.shape[2]), np.float32)
-        self._keys = np.empty((0, 0, 2, 4))
+        self._keys = np.empty((0, 0, 2, 5))
         self._used = np.empty((0, 0, 2), np.int64)
         self._clock = 0
 
-    def __call__(self, velocities: np.ndarray, sites: np.ndarray, site_times_ms: np.ndarray) -> np.ndarray:
+    def __call__(
+        self, velocities: np.ndarray, sites: np.ndarray, site_times_ms: np.ndarray, fraction: np.ndarray | None = None
+    ) -> np.ndarray:
         """(n_members, n_nodes) float32 activation times, ms.
 
         Parameters
@@ -164,23 +182,27 @@ class Lookup:
         sites : (n_members, n) int
             Rows of `nodes`.
         site_times_ms : (n_members, n) float
+        fraction : (n_members,) int, optional
+            Of the border zone, a row of the library's; the first where nothing is said.
         """
         n_members, n_sites = sites.shape
+        which = np.zeros(n_members) if fraction is None else fraction
+        speeds = np.column_stack([velocities, which]).astype(np.float64)
         room = max(1, _KEPT_BYTES // (8 * n_sites * self._kept.shape[1]))
         times = np.empty((n_members, self._kept.shape[1]), np.float32)
         onsets = np.ascontiguousarray(site_times_ms, np.float32)
         for start in range(0, n_members, room):
             part = slice(start, min(start + room, n_members))
-            rows = self._rows(np.asarray(velocities[part], np.float64), np.asarray(sites[part], np.int64))
+            rows = self._rows(speeds[part], np.asarray(sites[part], np.int64))
             earliest_of(self._kept, rows, onsets[part], times[part])
         return times
 
-    def _rows(self, velocities: np.ndarray, sites: np.ndarray) -> np.ndarray:
+    def _rows(self, speeds: np.ndarray, sites: np.ndarray) -> np.ndarray:
         """(n_members, n_sites) where the field of every site is kept, after those that were not have been mixed."""
         n_members, n_sites = sites.shape
         self._make_room(n_members, n_sites)
         self._clock += 1
-        keys = np.concatenate([np.repeat(velocities[:, None], n_sites, axis=1), sites[:, :, None]], axis=2)
+        keys = np.concatenate([np.repeat(speeds[:, None], n_sites, axis=1), sites[:, :, None]], axis=2)
         same = (self._keys[:n_members] == keys[:, :, None]).all(axis=3)
         used = self._used[:n_members]
         slot = np.where(same.any(axis=2), same.argmax(axis=2), used.argmin(axis=2))
@@ -190,20 +212,20 @@ class Lookup:
         new = ~same.any(axis=2)
         self._keys[:n_members][member[new], site[new], slot[new]] = keys[new]
         if new.any():
-            self.library.mixed(velocities[member[new]], sites[new], rows[new], self._kept)
+            self.library.mixed(speeds[member[new]], sites[new], rows[new], self._kept)
         return rows
 
     def _make_room(self, n_members: int, n_sites: int) -> None:
         if len(self._keys) >= n_members and self._keys.shape[1] == n_sites:
             return
-        self._keys = np.full((n_members, n_sites, 2, 4), np.nan)
+        self._keys = np.full((n_members, n_sites, 2, 5), np.nan)
         self._used = np.zeros((n_members, n_sites, 2), np.int64)
         self._kept = np.empty((n_members * n_sites * 2, self._kept.shape[1]), np.float32)
 
 
 def site_library(
     heart: Heart,
-    mesh: Conductor,
+    meshes: Mapping[float, Conductor],
     ranges: Sequence[tuple[float, float]],
     *,
     count: int,
@@ -214,8 +236,8 @@ def site_library(
     Parameters
     ----------
     heart : Heart
-    mesh : Conductor
-        Of that heart.
+    meshes : dict of float to Conductor
+        Of that heart, by the fraction of the healthy velocity that its border zone has; the first is tabulated in full.
     ranges : three (low, high)
         Of fibre, cross-fibre and fast velocity, mm/ms; the last (0, 0) without a fast layer.
     count : int
@@ -238,33 +260,42 @@ def site_library(
     ratio = _chebyshev(cross[0] / fibre[1], min(cross[1] / fibre[0], 1.0))
     ratio_fast = _chebyshev(cross[0] / fast[1], cross[1] / fast[0]) if fast[1] else np.zeros(1)
     speeds = [Velocities(_CROSS / r, _CROSS, _CROSS / q if q else None) for r in ratio for q in ratio_fast]
-    table = _tabulated(mesh, speeds, nodes[chosen], progress)
+    table = _tabulated(list(meshes.values()), speeds, nodes[chosen], progress)
     spacing = float(np.median(cKDTree(positions[chosen]).query(positions[chosen], k=2)[0][:, 1]))
     # Sites are never mixed across the septum.
     stencils = _stencils(positions, np.isin(nodes, left), chosen)
-    around = _surroundings(heart, mesh, nodes, spacing)
-    return SiteLibrary(nodes, positions, spacing, chosen, *stencils, around, ratio, ratio_fast, *table)
+    around = _surroundings(heart, next(iter(meshes.values())), nodes, spacing)
+    fractions = np.array(list(meshes))
+    return SiteLibrary(nodes, positions, spacing, chosen, *stencils, around, ratio, ratio_fast, fractions, *table)
 
 
 def _tabulated(
-    mesh: Conductor, speeds: Sequence[Velocities], sites: np.ndarray, progress: Progress
+    meshes: Sequence[Conductor], speeds: Sequence[Velocities], sites: np.ndarray, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """From `fields` to `reached` of a library, in batches; the first, all over the heart, has the components."""
     kept, levels, reached, columns = [], [], [], np.empty((0, 0), np.float32)
+    middle, n_solves = _middle(len(speeds)), len(speeds) + len(meshes) - 1
     for start in range(0, len(sites), _BATCH):
         batch = sites[start : start + _BATCH, None]
-        solved = np.empty((len(batch), len(speeds), len(mesh.points)), np.float32)
-        for entry, speed in enumerate(speeds):
-            progress((start + len(batch) * entry / len(speeds)) / len(sites), "table of sites")
+        solved = np.empty((len(batch), n_solves, len(meshes[0].points)), np.float32)
+        for entry in range(n_solves):
+            progress((start + len(batch) * entry / n_solves) / len(sites), "table of sites")
+            mesh, speed = meshes[max(0, entry - len(speeds) + 1)], speeds[entry if entry < len(speeds) else middle]
             solved[:, entry] = solve(mesh, [speed] * len(batch), batch, np.zeros(batch.shape))
         reached.append(np.isfinite(solved).all(axis=1))
         solved[~np.isfinite(solved)] = 0.0
-        columns = columns if columns.size else _components(solved)
-        fields = columns.T @ solved
+        anchored, others = solved[:, : len(speeds)], solved[:, len(speeds) :]
+        columns = columns if columns.size else _components(anchored)
+        fields = np.concatenate([columns.T @ anchored, others - anchored[:, [middle]]], axis=1)
         levels.append(np.maximum(np.abs(fields).max(axis=2), 1e-6) / _MOST)
         kept.append(np.round(fields / levels[-1][:, :, None]).astype(np.int16))
     fields, level = np.concatenate(kept), np.concatenate(levels)
     return fields, level, columns.astype(np.float64), np.concatenate(reached)
+
+
+def _middle(n_entries: int) -> int:
+    """Of the pairs of ratios, one that is neither at the end of the first nor of the second."""
+    return N_RATIOS + 1 if n_entries == N_RATIOS**2 else n_entries // 2
 
 
 def _components(solved: np.ndarray) -> np.ndarray:
@@ -348,4 +379,5 @@ def _surroundings(heart: Heart, mesh: Conductor, nodes: np.ndarray, radius_mm: f
     on_surface = np.isin(of, mesh.faces)
     at = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(nodes)))])
     parts = (along, squared - along, np.where(on_surface, squared, np.inf))
-    return Surroundings(at, of.astype(np.int32), *(part.astype(np.float32) for part in parts))
+    slowed = np.isin(nodes, heart.mesh.tets[heart.tissue_class == BORDER_ZONE])
+    return Surroundings(slowed, at, of.astype(np.int32), *(part.astype(np.float32) for part in parts))

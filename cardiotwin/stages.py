@@ -375,7 +375,7 @@ def place_electrodes(work: Work, heart: Heart, torso: TorsoSurface | None = None
 
 SITE_SETTINGS = (
     "velocity_fibre_m_per_s", "velocity_fibre_prior_m_per_s", "velocity_cross_m_per_s", "velocity_endocardium_m_per_s",
-    "fast_endocardium", "n_candidates",
+    "fast_endocardium", "n_candidates", "border_zone_velocity_fractions",
 )  # fmt: skip
 
 

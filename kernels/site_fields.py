@@ -81,7 +81,8 @@ def mixed_fields(
                 candidate = stencils[m, k]
                 for c in range(shares.shape[1]):
                     ms = shares[m, c] * stencil_shares[m, k] * levels[candidate, c]
-                    _add_scaled(arrival[start:stop], ms, fields[candidate, c, start:stop])
+                    if ms != np.float32(0.0):  # of the fractions of the border zone one counts, or none
+                        _add_scaled(arrival[start:stop], ms, fields[candidate, c, start:stop])
             for k in range(stencils.shape[1]):
                 _only_where(arrival[start:stop], reached[stencils[m, k], start:stop])
         for k in range(near_at[sites[m]], near_at[sites[m] + 1]):

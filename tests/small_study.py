@@ -205,6 +205,7 @@ def _posterior() -> Posterior:
         measured=measured,
         fitted=fitted,
         notes={"effective sample size": 17.3, "ECGs": 1.0, "acceptance": 0.31},
+        border_zone_fraction=rng.choice([0.35, 0.5, 0.7], members),
     )
 
 

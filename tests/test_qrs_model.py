@@ -31,7 +31,7 @@ def model():
     nodes = heart.surface_nodes(2)[SITES[0]]
     times = activation_times(heart, Velocities(*TRUTH[0, :2]), nodes, ONSETS_MS[0], TISSUE)
     ecg = eikonal_ecg(electrodes.names, weights, times + 100.0, duration_ms=300.0)
-    library = site_library(heart, prepare(heart, TISSUE), RANGES, count=4)
+    library = site_library(heart, {0.5: prepare(heart, TISSUE)}, RANGES, count=4)
     placed = placements(heart, electrodes, 6)
     return qrs_model(heart, placed, TISSUE, measured_qrs([ecg], electrodes, heart), library)
 

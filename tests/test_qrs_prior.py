@@ -1,5 +1,7 @@
 """Moves that are accepted by the prior alone must leave the prior as it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ def prior():
     far = {i: set().union(*(near[j] for j in near[i])) for i in near}
     return QrsPrior(
         LOW, HIGH, *(tuple(np.array(sorted(around[i])) for i in around) for around in (near, far)), N_SITES, (0.6, 0.1),
-        n_placements=5,
+        n_placements=5, n_fractions=4,
     )  # fmt: skip
 
 
@@ -61,6 +63,14 @@ def test_a_whole_sweep_leaves_velocities_and_times_as_the_prior_has_them(prior):
 def test_a_whole_sweep_leaves_every_placement_of_the_electrodes_equally_likely(prior):
     share = np.bincount(prior.placement(walked(prior, prior.moves())), minlength=5) / SIZE
     assert np.abs(share - 1 / 5).max() < 5 * np.sqrt(1 / 5 * 4 / 5 / SIZE), f"shares {share}"
+
+
+def test_a_whole_sweep_leaves_every_border_zone_equally_likely_and_none_where_there_is_no_choice(prior):
+    share = np.bincount(prior.fraction(walked(prior, prior.moves())), minlength=4) / SIZE
+    assert np.abs(share - 1 / 4).max() < 5 * np.sqrt(1 / 4 * 3 / 4 / SIZE), f"shares {share}"
+    alone = replace(prior, n_fractions=1)
+    assert len(alone.moves()) == len(prior.moves()) - 1
+    assert not alone.fraction(alone.draw(100, np.random.default_rng(0))).any()
 
 
 def test_the_fibre_velocity_has_its_mean_and_spread_and_the_others_none():

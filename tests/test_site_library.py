@@ -8,7 +8,7 @@ from cube_heart import block_heart
 from ellipsoid_heart import ellipsoid_heart
 
 from cardiotwin.eikonal import prepare, solve
-from cardiotwin.heart import BORDER_ZONE
+from cardiotwin.heart import BORDER_ZONE, HEALTHY
 from cardiotwin.settings import TissueSettings
 from cardiotwin.site_library import Lookup, site_library
 from cardiotwin.tissue import Velocities
@@ -23,7 +23,7 @@ def heart():
 
 @pytest.fixture(scope="module")
 def library(heart):
-    return site_library(heart, prepare(heart, TissueSettings()), RANGES, count=60)
+    return site_library(heart, {0.5: prepare(heart, TissueSettings())}, RANGES, count=60)
 
 
 def test_looked_up_activation_differs_from_the_solved_one_by_two_percent_of_its_duration(heart, library):
@@ -57,7 +57,7 @@ def test_close_to_a_site_the_front_is_the_ellipsoid_that_leaves_it():
     """The exact arrival in uniform tissue, fast along the fibres and slow across, also between two candidates."""
     fibre, speed = np.array([0.0, 0.6, 0.8]), np.array([0.8, 0.3, 0.0])
     block = block_heart((4, 20, 20), 1.5, fibre)
-    sparse = site_library(block, prepare(block, TissueSettings()), RANGES, count=16)
+    sparse = site_library(block, {0.5: prepare(block, TissueSettings())}, RANGES, count=16)
     points, nodes = block.mesh.points, sparse.nodes
     errors = []
     for site in range(0, len(nodes), 7):
@@ -96,7 +96,48 @@ def test_border_zone_slows_the_neighbourhood_of_a_site_too(heart, library):
     """A heart that is border zone all over is late everywhere by the one factor."""
     slow = replace(heart, tissue_class=np.full(len(heart.mesh.tets), BORDER_ZONE, np.uint8))
     settings = TissueSettings()
-    slowed = site_library(slow, prepare(slow, settings), RANGES, count=60)
+    slowed = site_library(slow, {0.5: prepare(slow, settings)}, RANGES, count=60)
     speeds, sites, none = np.array([[0.6, 0.3, 0.0]]), np.array([[17]]), np.zeros((1, 1))
     late = library.arrivals(speeds, sites, none) / settings.border_zone_velocity_fraction
     np.testing.assert_allclose(slowed.arrivals(speeds, sites, none), late, rtol=1e-4, atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def scarred(heart):
+    """Border zone in a fifth of the wall, all of its depth."""
+    there = heart.mesh.centroids[:, 0] > 0.6 * heart.mesh.points[:, 0].max()
+    return replace(heart, tissue_class=np.where(there, BORDER_ZONE, HEALTHY).astype(np.uint8))
+
+
+def meshes(heart, *fractions):
+    return {one: prepare(heart, TissueSettings(border_zone_velocity_fraction=one)) for one in fractions}
+
+
+def test_what_another_border_zone_changes_is_looked_up_as_nearly_as_it_would_be_solved(scarred):
+    """By how much arrival is later or earlier, where that is more than a ms: to 0.4 of it, in the mean."""
+    fractions = (0.5, 0.35, 1.0)
+    hearts = meshes(scarred, *fractions)
+    known = site_library(scarred, hearts, RANGES, count=60)
+    rng = np.random.default_rng(4)
+    speeds = np.column_stack([rng.uniform(0.5, 0.8, 24), rng.uniform(0.2, 0.4, 24), np.zeros(24)])
+    sites, onsets = rng.integers(len(known.nodes), size=(24, 3)), rng.uniform(0.0, 10.0, (24, 3))
+
+    def solved(fraction):
+        return solve(hearts[fraction], [Velocities(f, c) for f, c, _ in speeds], known.nodes[sites], onsets)
+
+    for number, fraction in enumerate(fractions[1:], start=1):
+        change = solved(fraction) - solved(0.5)
+        found = known.arrivals(speeds, sites, onsets, np.full(24, number)) - known.arrivals(speeds, sites, onsets)
+        there = np.abs(change) > 1.0
+        assert there.mean() > 0.05
+        error = np.abs(found - change)[there].mean() / np.abs(change[there]).mean()
+        assert error < 0.45, f"fraction {fraction}: {error:.2f} of the change"
+        assert np.sign(found[there].mean()) == np.sign(0.5 - fraction)
+
+
+def test_with_the_first_fraction_nothing_changes_to_the_last_bit(scarred):
+    alone, asked = (site_library(scarred, meshes(scarred, *one), RANGES, count=16) for one in ((0.5,), (0.5, 0.7)))
+    speeds, sites, onsets = np.array([[0.6, 0.3, 0.0]]), np.array([[3, 90]]), np.array([[0.0, 5.0]])
+    expected = alone.arrivals(speeds, sites, onsets)
+    np.testing.assert_array_equal(asked.arrivals(speeds, sites, onsets), expected)
+    assert (asked.arrivals(speeds, sites, onsets, np.array([1])) < expected - 1.0).any()

@@ -208,6 +208,14 @@ def _intervals(posterior: Posterior) -> dict[str, dict[str, float]]:
     }
 
 
+def _fractions(posterior: Posterior) -> dict[str, float] | None:
+    """How likely each velocity of the border zone is, relative to healthy tissue; None where it was not asked."""
+    found = posterior.border_zone_fraction
+    if found is None:
+        return None
+    return {f"{one:g}": float(posterior.weights[found == one].sum()) for one in np.unique(found)}
+
+
 def _tissue_velocities(study: Study) -> dict[str, dict[str, float]] | None:
     """As `_intervals`, of the tissue."""
     if study.posterior is None or study.velocities is None:
@@ -234,6 +242,7 @@ def _posterior(heart: Heart, posterior: Posterior) -> dict[str, Any]:
         "independent_members": independent,
         "fewest_by": fewest_by,
         "velocities_m_per_s": _intervals(posterior),
+        "border_zone_fraction": _fractions(posterior),
         "correlation": dict(zip(("low", "median", "high"), posterior.interval(posterior.correlation), strict=True)),
         "lead_correlation": fitted_correlation(posterior),
         "sites": _sites(heart, posterior),

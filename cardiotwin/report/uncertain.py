@@ -326,12 +326,11 @@ def front_widened(study: Study) -> float:
     settings, posterior = study.settings, study.posterior
     simulated = (settings.tissue.cell_model, study.confirmation), (settings.induce.cell_model, study.arrhythmias)
     models = {model for model, result in simulated if result is not None}
-    cross = settings.tissue.velocity_cross_m_per_s
+    cross, fraction = settings.tissue.velocity_cross_m_per_s, settings.tissue.border_zone_velocity_fraction
     if posterior is not None:
         cross = posterior.interval(posterior.velocity_cross)[1]
-    slowest = cross * (
-        settings.tissue.border_zone_velocity_fraction if (study.heart.tissue_class == BORDER_ZONE).any() else 1.0
-    )
+        fraction = min((fraction,) if posterior.border_zone_fraction is None else posterior.border_zone_fraction)
+    slowest = cross * (fraction if (study.heart.tissue_class == BORDER_ZONE).any() else 1.0)
     widths = [front(model, slowest, study.heart.edge_mm).get("tau_in", TAU_IN_MS) / TAU_IN_MS for model in models]
     return max(widths, default=1.0)
 

@@ -1,0 +1,79 @@
+"""The velocity of the border zone is asked of the ECG, and what it says reaches every simulation of a member."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_study import small_study
+
+from cardiotwin.calibration import border_zone_fractions, calibrate, sites_of
+from cardiotwin.ecg import Ecg, eikonal_ecg, electrode_weights
+from cardiotwin.eikonal import conducting_tets, prepare, solve
+from cardiotwin.electrodes import default_electrodes
+from cardiotwin.errors import SettingsError
+from cardiotwin.heart import HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM
+from cardiotwin.phantom.anatomy import make_anatomy
+from cardiotwin.phantom.physiology import true_heart
+from cardiotwin.settings import CalibrateSettings, Settings, TissueSettings, with_fraction
+from cardiotwin.tissue import Velocities
+
+TISSUE = TissueSettings()
+SMALL = CalibrateSettings(edge_mm=3.0, n_particles=64, n_candidates=40, n_sites=3, latest_site_ms=12.0)
+
+
+@pytest.fixture(scope="module")
+def heart():
+    """Seven tenths of a phantom; a core of 40 mm in a border zone of 8: a quarter of the muscle."""
+    whole = replace(
+        make_anatomy(0), core_angle_deg=200.0, core_width_mm=40.0, border_zone_mm=8.0, corridor_width_mm=0.0
+    )
+    lengths = [name for name in whole.__dataclass_fields__ if name.startswith(("lv_", "rv_", "fillet"))]
+    sizes = {name: 0.7 * getattr(whole, name) for name in lengths} | {"rv_wall_mm": 3.0, "lv_wall_mm": 8.0}
+    return true_heart(replace(whole, **sizes), SMALL.edge_mm)
+
+
+def test_the_fraction_of_the_settings_is_asked_first_and_alone_where_there_is_no_border_zone(heart):
+    assert border_zone_fractions(heart, SMALL, TISSUE) == (0.5, 0.35, 0.7, 1.0)
+    assert border_zone_fractions(heart, SMALL, with_fraction(TISSUE, 0.4)) == (0.35, 0.5, 0.7, 1.0)
+    known = SMALL.model_copy(update={"border_zone_velocity_fractions": ()})
+    assert border_zone_fractions(heart, known, TISSUE) == (0.5,)
+    healthy = replace(heart, tissue_class=np.full_like(heart.tissue_class, HEALTHY))
+    assert border_zone_fractions(healthy, SMALL, with_fraction(TISSUE, 0.4)) == (0.4,)
+
+
+@pytest.mark.parametrize("found", [[0.5, 0.5], [0.0, 1.0], [1.2]])
+def test_fractions_that_are_none_are_refused(found):
+    with pytest.raises((SettingsError, ValueError), match="border_zone_velocity_fractions: found"):
+        Settings.model_validate({"calibrate": {"border_zone_velocity_fractions": found}})
+
+
+def test_each_member_is_simulated_with_its_own_border_zone():
+    posterior = replace(small_study().posterior, border_zone_fraction=np.linspace(0.3, 1.0, 24))
+    assert posterior.tissue(0, TISSUE).border_zone_velocity_fraction == 0.3
+    assert posterior.tissue(23, TISSUE).border_zone_velocity_fraction == 1.0
+    assert replace(posterior, border_zone_fraction=None).tissue(3, TISSUE) is TISSUE
+
+
+@pytest.mark.slow
+def test_a_wide_border_zone_shows_in_the_ecg(heart):
+    """Slow or as fast as healthy tissue: the posterior tells one from the other, of four that were equally likely."""
+    electrodes = replace(default_electrodes(heart), measured=True)
+    library = sites_of(heart, SMALL, TISSUE)
+    conducting = conducting_tets(heart)
+    weights = electrode_weights(heart, electrodes, np.tile([0.36, 0.09, 0.09], (len(conducting), 1)), conducting)
+    endocardium = heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM)
+    alive = np.intersect1d(endocardium, heart.mesh.tets[conducting])
+    sites = np.random.default_rng(5).choice(alive, 3)
+    likely = {}
+    for fraction in (0.35, 1.0):
+        mesh = prepare(heart, with_fraction(TISSUE, fraction))
+        times = solve(mesh, [Velocities(0.6, 0.3, 1.2)], sites[None], np.array([[0.0, 4.0, 7.0]]))[0]
+        beat = eikonal_ecg(electrodes.names, weights, times, duration_ms=450.0, repolarisation_ms=300.0 + 0.7 * times)
+        strip = np.tile(np.pad(beat.mv, [(0, 0), (300, 150)]), (1, 6)) / np.abs(beat.mv).max()
+        noise = 0.01 * np.random.default_rng(6).standard_normal(strip.shape)
+        posterior = calibrate(
+            heart, [Ecg(beat.leads, strip + noise, 1000.0)], electrodes, SMALL, TISSUE, library=library
+        )
+        likely[fraction] = [posterior.weights[posterior.border_zone_fraction == one].sum() for one in (0.35, 1.0)]
+    assert likely[0.35][0] > 0.25 > 0.1 > likely[0.35][1]
+    assert likely[1.0][1] > 0.25 > 0.1 > likely[1.0][0]
