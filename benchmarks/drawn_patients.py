@@ -22,8 +22,8 @@ from cardiotwin.tissue import Tissue, Velocities, make_tissue
 
 TRUE_EDGE_MM, TRUE_DT_MS, BEAT_MS = 1.25, 0.02, 450.0
 TISSUE = TissueSettings(cell_model="ten_tusscher_2006", border_zone_profile="structural")
-"""Detailed cells: Mitchell-Schaeffer's front, widened for such a mesh, is faster near surfaces by so much that the ECG of
-an eikonal front with the true velocities and sites correlates with the beat's by 0.84 to 0.96; with these 0.94 to 0.98.
+"""Detailed cells: Mitchell-Schaeffer's front, widened for such a mesh, is faster near surfaces by so much that the ECG
+of an eikonal front with the true velocities and sites correlates with patient 2's beat by 0.84; with these by 0.94.
 """
 NOISE, WANDER = 0.01, 0.05
 """Of the largest deflection: white noise at 1000 Hz, and a slow wave of 0.25 Hz."""
