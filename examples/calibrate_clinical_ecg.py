@@ -9,6 +9,7 @@ published. Takes some minutes on two cores:
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -28,9 +29,7 @@ UV_PER_MV, MM_PER_CM = 1000.0, 10.0
 SETTINGS = CalibrateSettings(n_particles=64, n_candidates=64, n_sites=6)
 
 
-def table(path: Path) -> np.ndarray:
-    """Numbers separated by commas."""
-    return np.loadtxt(path, delimiter=",")
+table = partial(np.loadtxt, delimiter=",")
 
 
 def heart(folder: Path) -> Heart:
@@ -52,12 +51,16 @@ def heart(folder: Path) -> Heart:
     )
 
 
+def electrodes(folder: Path) -> Electrodes:
+    """As measured."""
+    positions = table(folder / "geometric_data" / "DTI004" / "DTI004_electrode_xyz.csv") * MM_PER_CM
+    return Electrodes(ELECTRODES, positions, measured=True)
+
+
 def fit(folder: Path, settings: CalibrateSettings, report: progress.Progress = progress.silent) -> Posterior:
     """Calibrate to the averaged clinical beat, 1000 Hz, microvolts in the file."""
-    recorded = table(folder / "clinical_data" / "DTI004_clinical_full_ecg.csv") / UV_PER_MV
-    positions = table(folder / "geometric_data" / "DTI004" / "DTI004_electrode_xyz.csv") * MM_PER_CM
-    electrodes, ecg = Electrodes(ELECTRODES, positions, measured=True), Ecg(INDEPENDENT_LEADS, recorded, 1000.0)
-    return calibrate(heart(folder), [ecg], electrodes, settings, TissueSettings(), progress=report)
+    ecg = Ecg(INDEPENDENT_LEADS, table(folder / "clinical_data" / "DTI004_clinical_full_ecg.csv") / UV_PER_MV, 1000.0)
+    return calibrate(heart(folder), [ecg], electrodes(folder), settings, TissueSettings(), progress=report)
 
 
 def draw(posterior: Posterior, path: Path) -> None:
@@ -70,13 +73,10 @@ def draw(posterior: Posterior, path: Path) -> None:
         axis.plot(posterior.qrs_ms, posterior.measured[k], color="black", linewidth=1.5, label="measured")
         axis.set_title(lead)
         axis.grid(alpha=0.3)
-    for axis in axes[-1]:
-        axis.set_xlabel("time from QRS onset (ms)")
-    for axis in axes[:, 0]:
-        axis.set_ylabel("amplitude / group mean (1)")
+    figure.supxlabel("time from QRS onset (ms)")
+    figure.supylabel("amplitude / group mean (1)")
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     figure.savefig(path, dpi=120)
-    plt.close(figure)
 
 
 def main(folder: str, picture: str, settings: CalibrateSettings = SETTINGS) -> float:
