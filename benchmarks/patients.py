@@ -39,6 +39,7 @@ class Score:
     activation: float
     spread: float
     earliest: float
+    evidence: float
     wall_s: float
     processor_s: float
 
@@ -59,6 +60,7 @@ def score(patient: Patient, heart: Heart, settings: CalibrateSettings) -> tuple[
         activation=activation,
         spread=spread,
         earliest=posterior.interval(away)[1],
+        evidence=float(posterior.notes["log evidence"]),
         wall_s=wall,
         processor_s=processor,
     )

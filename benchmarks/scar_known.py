@@ -15,7 +15,7 @@ import numpy as np
 from drawn_patients import Patient, drawn_anatomy, drawn_patient
 from interval_coverage import SMALL, drawn_from_prior, small_heart
 from patients import Score, score
-from table import Row, row
+from table import Row, listed, row
 
 from cardiotwin.electrodes import default_electrodes
 from cardiotwin.errors import CardioTwinError
@@ -112,7 +112,11 @@ def gains(pairs: list[tuple[Score, Score]], whose: str) -> list[Row]:
     def both(of: str) -> np.ndarray:
         return np.array([[abs(getattr(one, of)) for one in pair] for pair in pairs])
 
+    gain = np.array([known.evidence - ignored.evidence for known, ignored in pairs])
+    right = float((gain > 0.0).mean())
+    note = listed([float(one) for one in gain], "log evidence of known over ignored")
     return [
+        row(f"scar known, {whose}: the ECG's evidence is for it", right, "1", 0.5, right > 0.5, note),
         line("QRS correlation", "1", both("correlation"), least=True),
         line("activation, mean error", "ms", both("activation")),
         line("earliest site, error", "mm", both("earliest")),

@@ -350,7 +350,10 @@ def _convergence(runs: Sequence[Run], prior: QrsPrior, model: QrsModel) -> dict[
             f"{velocity[worst]:.1f} standard deviations apart, expected at most {MOST_APART:g}; "
             "raise `n_particles` or `n_moves` in [calibrate]"
         )
+    evidence = [run.log_evidence for run in runs]
     return {
+        "log evidence": together(runs).log_evidence,
+        "log evidence, populations apart": max(evidence) - min(evidence),
         "populations apart, velocities": velocity[worst],
         "populations apart, earliest site": apart([_earliest(run.particles, prior, model) for run in runs]),
     }

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
 from cardiotwin.progress import Progress, silent
 
@@ -40,6 +41,8 @@ class Run:
         Effective sample size of the last reweighting, as a number of particles.
     ancestors : int
         Members of the first population with descendants in the last.
+    log_evidence : float
+        Logarithm of the mean over the start of exp(log_to - log_from): of the data under the prior, where the start is.
     """
 
     particles: np.ndarray
@@ -47,6 +50,7 @@ class Run:
     acceptance: float
     effective: float
     ancestors: int
+    log_evidence: float
 
 
 def together(runs: Sequence[Run]) -> Run:
@@ -57,6 +61,7 @@ def together(runs: Sequence[Run]) -> Run:
         float(np.mean([run.acceptance for run in runs])),
         float(np.sum([run.effective for run in runs])),
         int(np.sum([run.ancestors for run in runs])),
+        float(logsumexp([run.log_evidence for run in runs]) - np.log(len(runs))),
     )
 
 
@@ -114,10 +119,12 @@ def temper(
     log_from, log_to = evaluate(particles)
     lineage = np.arange(len(particles))
     exponents, scales, acceptance, effective = [0.0], np.ones(len(moves)), np.zeros(len(moves)), 0.0
+    log_evidence = 0.0
     while exponents[-1] < 1.0 and len(exponents) <= _MAX_STEPS:
         gain = log_to - log_from
         step = _next_step(weights, gain, 1.0 - exponents[-1], kept_fraction)
         exponents.append(exponents[-1] + step if step < 1.0 - exponents[-1] else 1.0)
+        log_evidence += float(logsumexp(step * gain, b=weights))
         weights = _reweighted(weights, step * gain)
         effective = effective_size(weights) / len(weights) * size
         chosen = _systematic(weights, size, rng)
@@ -136,7 +143,8 @@ def temper(
             acceptance[k] = accepted.mean()
             scales[k] = np.clip(scales[k] * np.exp(acceptance[k] - _WANTED_ACCEPTANCE), 0.02, 2.0)
     progress(1.0, "fitted")
-    return Run(particles, np.array(exponents[1:]), float(acceptance.mean()), effective, len(np.unique(lineage)))
+    ancestors = len(np.unique(lineage))
+    return Run(particles, np.array(exponents[1:]), float(acceptance.mean()), effective, ancestors, log_evidence)
 
 
 def _share_done(exponents: Sequence[float], tried: float) -> float:

@@ -140,7 +140,7 @@ def test_populations_that_disagree_are_not_converged(fine, coarse, electrodes, l
         tight = np.random.default_rng(0).uniform(at - 0.05, at + 0.05, (size, 3))
         kept = np.resize(particles, (size, particles.shape[1]))
         kept[:, :3] = low + tight * (high - low)
-        return Run(kept, np.ones(1), 0.3, float(size), size)
+        return Run(kept, np.ones(1), 0.3, float(size), size, 0.0)
 
     monkeypatch.setattr(calibration, "temper", stuck)
     with pytest.raises(QualityGate, match=r"not converged.*raise `n_particles`"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cardiotwin.sequential_monte_carlo import apart, temper
+from cardiotwin.sequential_monte_carlo import apart, temper, together
 
 CENTRE, SD = np.array([0.3, -0.5]), np.array([0.2, 0.05])
 SIZE = 600
@@ -42,6 +42,18 @@ def test_a_uniform_prior_and_a_gaussian_likelihood_give_that_gaussian():
     )
     np.testing.assert_allclose(np.mean(means, axis=0), CENTRE, atol=3 * SD.max() / np.sqrt(5 * 100))
     np.testing.assert_allclose(np.mean(deviations, axis=0), SD, rtol=0.1)
+
+
+def test_the_evidence_is_the_integral_of_the_likelihood_over_the_prior():
+    """Of a Gaussian that lies well inside a uniform prior: 2 π sd sd over its area."""
+    exact = np.log(2.0 * np.pi * SD.prod() / 4.0)
+    found = [from_prior(seed).log_evidence for seed in range(8)]
+    assert np.mean(found) == pytest.approx(exact, abs=0.1)
+    assert np.std(found) < 0.3
+    known = CENTRE + SD * np.random.default_rng(7).standard_normal((SIZE, 2))
+    assert run(5, known, np.full(SIZE, 1 / SIZE), gaussian, gaussian).log_evidence == pytest.approx(0.0, abs=1e-9)
+    both = together([from_prior(0), from_prior(1)]).log_evidence
+    assert both == pytest.approx(np.log(np.mean(np.exp(found[:2]))))
 
 
 def test_half_the_evidence_first_and_the_rest_later_is_all_of_it_at_once():

@@ -81,6 +81,12 @@ CALIBRATION = {
         "places of the electrodes, which nobody measured, that members of the ensemble hold",
         "few: the ECG says where they were; measured electrodes have one and no line here",
     ),
+    "log evidence": (
+        "logarithm of how likely this QRS was under all that was thought possible before it (of a further ECG: under "
+        "what the earlier ones left)",
+        "no scale: larger by 3 and more than with another scar threshold or border zone speaks for these",
+    ),
+    "log evidence, populations apart": ("how well that is known", "below 2"),
     "populations apart, velocities": (
         "how far two independent populations' means of the worst velocity lie apart, in standard deviations",
         "below 1; above 2 is refused as not converged",
