@@ -181,7 +181,8 @@ def calibrate(
         library = library or sites_of(heart, settings, tissue, progress=part(progress, 0.0, share))
         placed = placements(heart, electrodes, settings.n_electrode_placements)
         model = qrs_model(heart, placed, tissue, measured, library)
-        target = _Target(model, _prior(settings, library, len(placed)), placed, known, len(ecgs))
+        asks = library.fractions.tolist() != [tissue.border_zone_velocity_fraction]
+        target = _Target(model, _prior(settings, library, len(placed)), placed, asks, known, len(ecgs))
         start = _start(target, settings, previous)
         runs = _populations(target, start, settings, part(progress, share, 1.0))
         notes = _convergence(runs, target.prior, model)
@@ -198,6 +199,7 @@ class _Target:
     model: QrsModel
     prior: QrsPrior
     placements: Sequence[Electrodes]
+    asks_border_zone: bool
     known: int
     n_recordings: int
 
@@ -268,11 +270,14 @@ def sites_of(
 
 
 def border_zone_fractions(heart: Heart, settings: CalibrateSettings, tissue: TissueSettings) -> tuple[float, ...]:
-    """Those that are asked about, that nearest to `tissue`'s first; only `tissue`'s in a heart without border zone."""
+    """Those that are asked about; only `tissue`'s in a heart without border zone. First the one that is tabulated in
+    full: the nearest to `tissue`'s, but for 1, from which what slower ones change is least well known.
+    """
     asked, told = settings.border_zone_velocity_fractions, tissue.border_zone_velocity_fraction
     if not asked or not (heart.tissue_class == BORDER_ZONE).any():
         return (told,)
-    return tuple(sorted(asked, key=lambda one: (one != min(asked, key=lambda other: abs(other - told)), one)))
+    first = min(asked, key=lambda one: (one == 1.0, abs(one - told)))
+    return (first, *sorted(one for one in asked if one != first))
 
 
 POPULATIONS = 2
@@ -423,7 +428,7 @@ def _posterior(run: Run, target: _Target, complexes: np.ndarray, found: dict[str
         fitted=complexes,
         notes=notes,
         electrode_positions=positions,
-        border_zone_fraction=fractions[prior.fraction(particles)] if len(fractions) > 1 else None,
+        border_zone_fraction=fractions[prior.fraction(particles)] if target.asks_border_zone else None,
     )
 
 

@@ -47,6 +47,7 @@ def own_folder(kind: str, state: str) -> Path | None:
             if not folder.exists():
                 _make_room(home, kind)
                 folder.mkdir(mode=0o700, exist_ok=True)
+            os.utime(folder)  # it is in use: `_make_room` takes the one that has not been for longest
             return folder
     return None
 
@@ -55,7 +56,13 @@ def _make_room(home: Path, kind: str) -> None:
     """Remove the caches that have not been used for longest."""
     from cardiotwin.durable import remove
 
-    caches = sorted(home.glob(f"{kind}-*"), key=lambda cache: cache.stat().st_mtime)
+    def used(cache: Path) -> float:
+        try:
+            return cache.stat().st_mtime
+        except FileNotFoundError:  # another process has removed it
+            return 0.0
+
+    caches = sorted(home.glob(f"{kind}-*"), key=used)
     for old in caches[: -KEPT + 1]:
         remove(old)
 

@@ -11,6 +11,7 @@ from cardiotwin.calibration import Posterior
 from cardiotwin.ecg import Ecg, electrode_weights, leads_from_electrodes
 from cardiotwin.ecg_agreement import aligned
 from cardiotwin.electrodes import Electrodes, elsewhere
+from cardiotwin.errors import QualityGate
 from cardiotwin.heart import Heart
 from cardiotwin.monodomain import Activation, Protocol, simulate
 from cardiotwin.progress import Progress, part, silent
@@ -71,7 +72,8 @@ def confirm(
     Raises
     ------
     QualityGate
-        No activation site of the member lies on conducting endocardium.
+        No activation site of the member lies on conducting endocardium, or a velocity of the best member cannot be
+        reached on this mesh.
     """
     asked, member = _Asked(heart, posterior, electrodes, settings, tissue_settings), best_member(posterior)
     others = {name: _at_quantile(posterior, QUANTILES[name]) for name in settings.other_draws}
@@ -81,7 +83,7 @@ def confirm(
     for number, (name, other) in enumerate(others.items()):
         step = (1.0 - share) / len(others)
         mine = part(progress, share + number * step, share + (number + 1) * step)
-        draws.append(_fit(asked, name, other, _beat(asked, other, mine)))
+        draws.append(_other(asked, name, other, mine))
     return Confirmation(
         member, best.tissue.velocities, best.tissue.tuning_error, best.activation, best.ecg, best.site_delay_ms,
         tuple(draws),
@@ -113,6 +115,16 @@ def _beat(asked: _Asked, member: int, progress: Progress, *, folder: Path | None
     ecg = leads_from_electrodes(electrodes.names, activation.electrode_mv, hz)
     delay = np.array([site_delay(heart, one, activation.activation_ms[0]) for one in beat])
     return _Beat(tissue, activation, ecg, delay)
+
+
+def _other(asked: _Asked, name: str, member: int, progress: Progress) -> DrawFit:
+    """Of another draw than the best, which may be slower than this mesh bears: that stops nothing."""
+    try:
+        return _fit(asked, name, member, _beat(asked, member, progress))
+    except QualityGate as refused:
+        posterior = asked.posterior
+        fitted, nan = float(posterior.correlation[member]), float("nan")
+        return DrawFit(name, member, posterior.velocities(member), fitted, nan, nan, str(refused))
 
 
 def _fit(asked: _Asked, name: str, member: int, beat: _Beat) -> DrawFit:

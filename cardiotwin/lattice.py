@@ -267,7 +267,10 @@ def _from_json(stored: dict[str, Any] | None) -> Oriented | None:
     if stored is None:
         return None
     errors = {name: np.array(error) for name, error in stored["errors"].items()}
-    return Oriented(np.array(stored["tensor"]), np.array(stored["alternating"]), errors)
+    tensor, alternating = np.array(stored["tensor"], float), np.array(stored["alternating"], float)
+    if tensor.shape != (18,) or alternating.shape != (4,) or not np.isfinite([*tensor, *alternating]).all():
+        raise ValueError("no coefficients of a conductivity")
+    return Oriented(tensor, alternating, errors)
 
 
 @kept(_to_json, _from_json)

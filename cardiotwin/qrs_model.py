@@ -161,7 +161,7 @@ class QrsModel:
     lookup : Lookup
         Of that library.
     weights : LeadWeights
-        Per unit of conductivity along fibres and across them; a set for each placement of the electrodes.
+        Per unit of conductivity along fibres and across them; a set for each fraction and placement of the electrodes.
     measured : MeasuredQrs
     """
 
@@ -194,8 +194,7 @@ class QrsModel:
         placement : (n_members,) int, optional
             Of the electrodes, a row of those of `qrs_model`; the first where nothing is said.
         fraction : (n_members,) int, optional
-            Of the border zone, a row of the library's; the first where nothing is said. The lead fields are those of
-            the first.
+            Of the border zone, a row of the library's; the first where nothing is said.
         exact : bool
             Solve instead of looking up.
         """
@@ -209,7 +208,9 @@ class QrsModel:
         # Conductivity goes with the square of velocity; what they share drops out in the normalisation.
         mix = velocities[:, :2] ** 2
         length = n_samples + early + SHIFTS_MS.stop
-        mv = smoothed(depolarisation(self.weights, mix, times + early, length, which=placement))
+        which = [np.zeros(len(mix), np.int64) if one is None else one for one in (fraction, placement)]
+        sets = which[0] * (len(self.weights.of_node) // len(self.meshes)) + which[1]
+        mv = smoothed(depolarisation(self.weights, mix, times + early, length, which=sets))
         mv = mv / amplitude(mv, self.measured.signs, self.measured.leads)
         return self._placed(mv, n_samples, early)
 
@@ -280,11 +281,22 @@ def qrs_model(
     library: SiteLibrary,
 ) -> QrsModel:
     """Everything that does not depend on the unknowns, once."""
-    fraction = np.where(heart.tissue_class == BORDER_ZONE, library.fractions[0], 1.0) ** 2
-    leads = lead_matrix(placements[0].names, measured.leads)
-    parts = [np.outer(fraction, axis) for axis in ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0))]
-    conducting = conducting_tets(heart)
-    sets = [[leads @ electrode_weights(heart, one, part, conducting) for part in parts] for one in placements]
+    leads, conducting = lead_matrix(placements[0].names, measured.leads), conducting_tets(heart)
+    border = (heart.tissue_class == BORDER_ZONE).astype(float)
+    axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0))
+
+    def fields(where: np.ndarray) -> list[list[np.ndarray]]:
+        """By placement and axes, of unit conductivity in some of the tissue."""
+        parts = [np.outer(where, axis) for axis in axes]
+        return [[leads @ electrode_weights(heart, one, part, conducting) for part in parts] for one in placements]
+
+    healthy, slowed = fields(1.0 - border), fields(border)
+    # Conductivity goes with the square of velocity, in the border zone too.
+    sets = [
+        [at + float(fraction) ** 2 * there for at, there in zip(*both, strict=True)]
+        for fraction in library.fractions
+        for both in zip(healthy, slowed, strict=True)
+    ]
     weights = LeadWeights.of(*sets)
     meshes = tuple(prepare(heart, with_fraction(tissue, float(one))) for one in library.fractions)
     return QrsModel(meshes, library, Lookup(library), weights, measured)

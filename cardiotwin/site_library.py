@@ -72,8 +72,9 @@ class SiteLibrary:
         Velocity of the border zone relative to healthy tissue; the fields are those of the first.
     fields : (n_candidates, n_components + n_fractions - 1, n_nodes) int16
         Arrival at a cross-fibre velocity of 0.3 mm/ms, for every pair of ratios, is a combination of these; zero where
-        nothing arrives. Then how much later it is at each other fraction, at ratios in the middle: it hardly depends on
-        them (0.1 to 0.5 ms in the mean over two ventricles, of 0.6 to 1.6).
+        nothing arrives. Then how much later it is at each other fraction, at ratios in the middle, taken for all: off
+        by 0.1 to 0.5 ms in the mean over two ventricles, of 0.6 to 1.6 that a fraction changes; in the border zone
+        itself by 3 ms and more.
     levels : (n_candidates, n_components + n_fractions - 1) float32
         ms that one of each field stands for.
     components : (n_entries, n_components) float64

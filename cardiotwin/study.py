@@ -41,6 +41,8 @@ class DrawFit:
         Mean over leads of the correlation with the measured QRS; NaN where there is none.
     activation_ms : float
         From the first activation to the last.
+    refused : str
+        Why there is no beat of it, such as tissue too slow for this mesh; "" where there is one.
     """
 
     name: str
@@ -49,6 +51,7 @@ class DrawFit:
     eikonal: float
     monodomain: float
     activation_ms: float
+    refused: str = ""
 
 
 @dataclass(frozen=True, eq=False)

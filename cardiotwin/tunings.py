@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, lru_cache, wraps
@@ -61,4 +62,15 @@ def _file(compute: Callable[..., Any], arguments: tuple[Any, ...]) -> Path | Non
 @cache
 def _folder(module: str) -> Path | None:
     """One for each state of the sources that decide what a module computes."""
-    return compiled.own_folder("tuned", sources.version_of("", [module])[:8])
+    try:
+        return compiled.own_folder("tuned", sources.version_of("", [module])[:8])
+    except OSError:
+        return None
+
+
+def pair(values: Any) -> tuple[float, float]:
+    """Two finite numbers, as they were kept; `ValueError` or `TypeError` for anything else."""
+    first, second = (float(value) for value in values)
+    if not (isinstance(values, list) and math.isfinite(first) and math.isfinite(second)):
+        raise ValueError(f"found {values!r}, expected two numbers")
+    return first, second

@@ -21,7 +21,7 @@ from cardiotwin.meshes.reference.slab import box, lattice_bar
 from cardiotwin.meshes.reference.wall_block import wall_block
 from cardiotwin.protocol import Protocol, Stimulus
 from cardiotwin.solver import Solver
-from cardiotwin.tunings import kept
+from cardiotwin.tunings import kept, pair
 
 TOLERANCE = 0.005
 """Relative error of the velocity at which tuning stops."""
@@ -128,7 +128,7 @@ def tune_layer(
     return _tuned_layer(round(velocity, 6), round(wall_sigma, 9), wall, tolerance)
 
 
-@kept(list, tuple)
+@kept(list, pair)
 def _tuned_layer(velocity: float, wall_sigma: float, wall: _Lattice, tolerance: float) -> tuple[float, float]:
     # It goes with the square of the velocity, and hardly with the wall below.
     return _layer_search(velocity, wall_sigma, wall, tolerance, _usual_layer(wall) * (velocity / USUAL_LAYER) ** 2)
@@ -208,7 +208,7 @@ class _Lattice(NamedTuple):
     order: int = 2
 
 
-@kept(list, tuple)
+@kept(list, pair)
 def _tuned(velocity: float, lattice: _Lattice, tolerance: float) -> tuple[float, float]:
     known: dict[float, float] = {}  # its own: what is found must not depend on what was tuned before
 

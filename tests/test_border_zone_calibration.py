@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 from small_study import small_study
 
+from cardiotwin import confirmation, front_velocity, induction
 from cardiotwin.calibration import border_zone_fractions, calibrate, sites_of
 from cardiotwin.ecg import Ecg, eikonal_ecg, electrode_weights
 from cardiotwin.eikonal import conducting_tets, prepare, solve
-from cardiotwin.electrodes import default_electrodes
+from cardiotwin.electrodes import default_electrodes, placements
 from cardiotwin.errors import SettingsError
-from cardiotwin.heart import HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM
+from cardiotwin.heart import BORDER_ZONE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
+from cardiotwin.qrs_model import measured_qrs, qrs_model
 from cardiotwin.settings import CalibrateSettings, Settings, TissueSettings, with_fraction
+from cardiotwin.site_library import site_library
 from cardiotwin.tissue import Velocities
 
 TISSUE = TissueSettings()
@@ -35,6 +38,8 @@ def heart():
 def test_the_fraction_of_the_settings_is_asked_first_and_alone_where_there_is_no_border_zone(heart):
     assert border_zone_fractions(heart, SMALL, TISSUE) == (0.5, 0.35, 0.7, 1.0)
     assert border_zone_fractions(heart, SMALL, with_fraction(TISSUE, 0.4)) == (0.35, 0.5, 0.7, 1.0)
+    fast = with_fraction(TISSUE, 0.95)
+    assert border_zone_fractions(heart, SMALL, fast) == (0.7, 0.35, 0.5, 1.0), "never from 1"
     known = SMALL.model_copy(update={"border_zone_velocity_fractions": ()})
     assert border_zone_fractions(heart, known, TISSUE) == (0.5,)
     healthy = replace(heart, tissue_class=np.full_like(heart.tissue_class, HEALTHY))
@@ -54,19 +59,78 @@ def test_each_member_is_simulated_with_its_own_border_zone():
     assert replace(posterior, border_zone_fraction=None).tissue(3, TISSUE) is TISSUE
 
 
+class Told(Exception):
+    """Carries the settings that a simulation was to be made with."""
+
+
+def told(*arguments, **_):
+    raise Told(next(one for one in arguments if isinstance(one, TissueSettings)).border_zone_velocity_fraction)
+
+
+@pytest.mark.parametrize("member", [3, 11])
+def test_every_simulation_of_a_member_has_its_border_zone(monkeypatch, member):
+    """Confirming run, the velocities of the tissue, pacing and openCARP: none may fall back to the settings."""
+    study = small_study()
+    fraction = np.linspace(0.3, 1.0, 24)
+    best = np.where(np.arange(24) == member, 0.99, 0.5)
+    posterior = replace(study.posterior, border_zone_fraction=fraction, correlation=best, weights=np.full(24, 1 / 24))
+    for module in (confirmation, front_velocity, induction):
+        monkeypatch.setattr(module, "make_tissue", told)
+    runs = (
+        lambda: confirmation.confirm(study.heart, posterior, study.electrodes, Settings().simulate, TISSUE),
+        lambda: front_velocity.front_to_tissue(study.heart, posterior, TISSUE),
+        lambda: induction._prepared(
+            induction._Context(study.heart, posterior, Settings().induce, TISSUE, {}), "", member, "structural"
+        ),
+    )
+    for run in runs:
+        with pytest.raises(Told) as found:
+            run()
+        assert found.value.args == (fraction[member],)
+
+
+def test_each_member_is_fitted_on_its_own_border_zone(heart):
+    """Arrival and lead fields: as with a model that knows this fraction alone."""
+    electrodes = replace(default_electrodes(heart), measured=True)
+    rng = np.random.default_rng(3)
+    nodes = np.intersect1d(heart.surface_nodes(LV_ENDOCARDIUM), heart.mesh.tets[conducting_tets(heart)])
+    times = solve(prepare(heart, TISSUE), [Velocities(0.6, 0.3)], nodes[None, :1], np.zeros((1, 1)))[0]
+    weights = electrode_weights(heart, electrodes, np.ones((len(heart.mesh.tets), 3)), conducting_tets(heart))
+    beat = eikonal_ecg(electrodes.names, weights, times, duration_ms=450.0, repolarisation_ms=300.0 + 0.7 * times)
+    strip = np.tile(np.pad(beat.mv, [(0, 0), (300, 150)]), (1, 6)) / np.abs(beat.mv).max()
+    measured = measured_qrs([Ecg(beat.leads, strip, 1000.0)], electrodes, heart)
+
+    def model(*fractions):
+        meshes = {one: prepare(heart, with_fraction(TISSUE, one)) for one in fractions}
+        library = site_library(heart, meshes, ((0.4, 0.9), (0.2, 0.5), (0.0, 0.0)), count=4)
+        placed = placements(
+            heart, replace(electrodes, measured=False, uncertainty_mm=np.full(len(electrodes.names), 20.0)), 2
+        )
+        return qrs_model(heart, placed, TISSUE, measured, library)
+
+    several, speeds = model(0.5, 0.35, 1.0), np.array([[0.6, 0.3, 0.0]])
+    sites, onsets = rng.integers(len(several.library.nodes), size=(1, 2)), np.array([[0.0, 6.0]])
+    for number, fraction in enumerate((0.5, 0.35, 1.0)):
+        for placement in (np.array([0]), np.array([1])):
+            found = several.fitted(speeds, sites, onsets, placement, np.array([number]), exact=True)
+            alone = model(fraction).fitted(speeds, sites, onsets, placement, exact=True)
+            np.testing.assert_allclose(found, alone, atol=1e-6 * np.abs(alone).max())
+
+
 @pytest.mark.slow
 def test_a_wide_border_zone_shows_in_the_ecg(heart):
     """Slow or as fast as healthy tissue: the posterior tells one from the other, of four that were equally likely."""
     electrodes = replace(default_electrodes(heart), measured=True)
     library = sites_of(heart, SMALL, TISSUE)
     conducting = conducting_tets(heart)
-    weights = electrode_weights(heart, electrodes, np.tile([0.36, 0.09, 0.09], (len(conducting), 1)), conducting)
     endocardium = heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM)
     alive = np.intersect1d(endocardium, heart.mesh.tets[conducting])
     sites = np.random.default_rng(5).choice(alive, 3)
     likely = {}
     for fraction in (0.35, 1.0):
         mesh = prepare(heart, with_fraction(TISSUE, fraction))
+        slower = np.where(heart.tissue_class == BORDER_ZONE, fraction, 1.0) ** 2
+        weights = electrode_weights(heart, electrodes, np.outer(slower, [0.36, 0.09, 0.09]), conducting)
         times = solve(mesh, [Velocities(0.6, 0.3, 1.2)], sites[None], np.array([[0.0, 4.0, 7.0]]))[0]
         beat = eikonal_ecg(electrodes.names, weights, times, duration_ms=450.0, repolarisation_ms=300.0 + 0.7 * times)
         strip = np.tile(np.pad(beat.mv, [(0, 0), (300, 150)]), (1, 6)) / np.abs(beat.mv).max()

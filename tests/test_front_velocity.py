@@ -7,6 +7,7 @@ import pytest
 from cube_heart import block_heart
 from test_confirmation import SITES_MM, posterior
 
+from cardiotwin import front_velocity
 from cardiotwin.eikonal import activation_times, prepare
 from cardiotwin.errors import SettingsError
 from cardiotwin.front_velocity import FrontToTissue, Ratio, follow, front_to_tissue
@@ -41,7 +42,7 @@ def test_a_front_is_followed_to_the_velocities_it_has(wall):
     times = activation_times(wall, true, sites, np.array([0.0, 4.0]), SETTINGS)
     times[:40] = np.nan
     found, misfit_ms = follow(prepare(wall, SETTINGS), start, sites, np.array([0.0, 4.0]), times + 6.5)
-    assert [found.fibre, found.cross, found.endocardium] == pytest.approx([0.7, 0.33, 1.4], rel=0.02)
+    assert [found.fibre, found.cross, found.endocardium] == pytest.approx([0.7, 0.33, 1.4], rel=0.03)
     assert misfit_ms < 0.1
 
 
@@ -74,7 +75,35 @@ def test_the_beat_then_follows_the_fitted_front(wide_wall):
     after = behind(wide_wall, member, ratio.tissue(member).velocities(1))
     assert np.abs(before).mean() > 3.0
     assert np.abs(after).mean() < 0.6 * np.abs(before).mean()
-    assert found.misfit_ms == pytest.approx(np.abs(after).mean(), abs=0.5)
+    assert found.before_ms == pytest.approx(np.abs(before).mean(), abs=0.05)
+    assert found.after_ms == pytest.approx(np.abs(after).mean(), abs=0.05)
+
+
+@pytest.mark.parametrize("speeds", [(0.6, 0.45, 1.2), (0.8, 0.2, 1.6)])
+def test_with_a_fast_endocardium_a_beat_is_never_led_away_from_its_front(wide_wall, speeds):
+    member = with_layer(posterior(*speeds[:2]), speeds[2])
+    found = front_to_tissue(wide_wall, member, SETTINGS, site_radius_mm=4.0, dt_ms=0.1).ratios[MODEL]
+    if found.note:
+        assert (found.fibre, found.cross, found.endocardium) == (1.0, 1.0, 1.0)
+    else:
+        assert found.after_ms < found.before_ms
+
+
+def test_a_beat_that_no_front_follows_changes_nothing(wide_wall, monkeypatch):
+    monkeypatch.setattr(front_velocity, "MOST_MISFIT_MS", 0.5)
+    found = front_to_tissue(wide_wall, posterior(0.6, 0.3), SETTINGS, site_radius_mm=4.0, dt_ms=0.1).ratios[MODEL]
+    assert (found.fibre, found.cross, found.endocardium) == (1.0, 1.0, 1.0)
+    assert "no front follows the beat" in found.note
+
+
+def test_other_velocities_that_bring_nothing_are_not_used(wide_wall, monkeypatch):
+    monkeypatch.setattr(
+        front_velocity, "follow", lambda mesh, start, *_: (replace(start, cross=0.8 * start.cross), 1.0)
+    )
+    worse = replace(posterior(0.6, 0.3), velocity_cross=np.array([0.5, 0.45]))
+    found = front_to_tissue(wide_wall, worse, SETTINGS, site_radius_mm=4.0, dt_ms=0.1).ratios[MODEL]
+    assert found.cross == 1.0
+    assert "no nearer" in found.note
 
 
 def test_every_member_is_given_the_same_ratio_and_nothing_else_changes():

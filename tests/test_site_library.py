@@ -135,6 +135,30 @@ def test_what_another_border_zone_changes_is_looked_up_as_nearly_as_it_would_be_
         assert np.sign(found[there].mean()) == np.sign(0.5 - fraction)
 
 
+def test_what_is_kept_of_one_border_zone_is_not_taken_for_another(scarred):
+    known = site_library(scarred, meshes(scarred, 0.5, 0.35, 1.0), RANGES, count=16)
+    lookup, speeds = Lookup(known), np.array([[0.6, 0.3, 0.0]])
+    sites, onsets = np.array([[3, 90]]), np.array([[0.0, 5.0]])
+    for number in (0, 1, 0, 2, 1, 2):
+        which = np.array([number])
+        np.testing.assert_array_equal(
+            lookup(speeds, sites, onsets, which), known.arrivals(speeds, sites, onsets, which)
+        )
+
+
+def test_around_a_site_in_the_border_zone_the_straight_way_is_as_slow_as_that(scarred):
+    """Where all is border zone around a site, half the velocity is twice the time."""
+    known = site_library(scarred, meshes(scarred, 0.5, 0.25), RANGES, count=60)
+    around = known.surroundings
+    reach = np.diff(around.at)
+    site = int(np.argmax(np.where(around.slowed, reach, 0)))
+    assert reach[site] > 5
+    near = around.of[around.at[site] : around.at[site + 1]]
+    speeds, none = np.array([[0.6, 0.3, 0.0]]), np.zeros((1, 1))
+    slow, slower = (known.arrivals(speeds, np.array([[site]]), none, np.array([k]))[0, near] for k in (0, 1))
+    np.testing.assert_allclose(slower, 2.0 * slow, rtol=0.15, atol=0.5)
+
+
 def test_with_the_first_fraction_nothing_changes_to_the_last_bit(scarred):
     alone, asked = (site_library(scarred, meshes(scarred, *one), RANGES, count=16) for one in ((0.5,), (0.5, 0.7)))
     speeds, sites, onsets = np.array([[0.6, 0.3, 0.0]]), np.array([[3, 90]]), np.array([[0.0, 5.0]])

@@ -184,6 +184,20 @@ def test_a_wave_in_the_fast_layer_starts_without_waiting():
     assert seen[ring].mean() == pytest.approx(10.0 / 1.6, abs=4.0)
 
 
+def test_a_wave_in_the_fast_layer_is_started_without_driving_detailed_cells_beyond_what_cells_reach():
+    """They were driven to 318 mV, which the ECG showed."""
+    heart = block_heart((6, 24, 24), EDGE_MM)
+    points = heart.mesh.points
+    settings = SETTINGS.model_copy(update={"cell_model": "ten_tusscher_2006"})
+    tissue = make_tissue(heart, Velocities(0.6, 0.3, 1.6), settings, dt_ms=0.02)
+    site = np.array([0.0, 0.0, 0.0]) + points.max(axis=0) * [0.0, 0.5, 0.5]
+    fired = tissue.started_from(site[None], np.zeros(1), 2.5)
+    seen = simulate(tissue, Protocol(fired, 20.0), dt_ms=0.02, snapshot_every_ms=1.0)
+    assert np.max(seen.snapshots) < 90.0
+    ring = (points[:, 0] == 0.0) & (np.abs(np.linalg.norm(points - site, axis=1) - 10.0) < 1.0)
+    assert seen.activation_ms[0][ring].mean() == pytest.approx(10.0 / 1.6, abs=2.5)
+
+
 def test_a_site_on_the_septum_fires_its_own_side_only():
     """However fast the layer: a disc as wide as the velocities say would reach through the septum."""
     heart = ellipsoid_heart(2.6, size=0.6)

@@ -55,7 +55,9 @@ def test_a_fitted_tensor_comes_back_to_the_last_bit(monkeypatch):
     }
 
 
-@pytest.mark.parametrize("damage", [b"", b"[0.1", b"7", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"[0.1", b"7", b"\xff\xfe", b"[]", b"[0.1]", b"[null, null]", b'"ab"', b"[0.1, NaN]"]
+)
 def test_a_damaged_file_is_made_anew(tmp_path, damage):
     first = velocity.tune(*WAVE)
     (file,) = files(tmp_path)
@@ -63,6 +65,22 @@ def test_a_damaged_file_is_made_anew(tmp_path, damage):
     forget()
     assert velocity.tune(*WAVE) == first
     assert tuple(json.loads(file.read_bytes())) == first
+
+
+def test_another_state_of_the_sources_tunes_anew(tmp_path, monkeypatch):
+    velocity.tune(*WAVE)
+    monkeypatch.setattr("cardiotwin.sources.version_of", lambda *_: "another")
+    forget()
+    velocity.tune(*WAVE)
+    assert len({file.parent for file in files(tmp_path)}) == 2
+
+
+def test_a_full_disk_costs_time_only(monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cardiotwin.compiled._make_room", full)
+    assert abs(velocity.tune(*WAVE)[1]) < velocity.TOLERANCE
 
 
 def test_without_a_place_it_is_tuned_all_the_same(tmp_path, monkeypatch):

@@ -265,8 +265,8 @@ def _of_activation(study: Study) -> Iterator[Caveat]:
 def _of_velocities(velocities: FrontToTissue) -> Iterator[Caveat]:
     for model, ratio in velocities.ratios.items():
         if ratio.note:
-            same = "" if ratio.misfit_ms else ", so the tissue has the velocities of the fitted front unchanged"
-            yield Caveat(f"Velocities of the tissue ({model.replace('_', ' ')}): {ratio.note}{same}.")
+            same = "so the tissue has the velocities of the fitted front unchanged"
+            yield Caveat(f"Velocities of the tissue ({model.replace('_', ' ')}): {ratio.note}, {same}.")
 
 
 def _of_confirmation(confirmation: Confirmation) -> Iterator[Caveat]:
@@ -328,7 +328,8 @@ def front_widened(study: Study) -> float:
     models = {model for model, result in simulated if result is not None}
     cross, fraction = settings.tissue.velocity_cross_m_per_s, settings.tissue.border_zone_velocity_fraction
     if posterior is not None:
-        cross = posterior.interval(posterior.velocity_cross)[1]
+        ratio = study.velocities.ratios.get(settings.tissue.cell_model) if study.velocities else None
+        cross = posterior.interval(posterior.velocity_cross)[1] * (ratio.cross if ratio else 1.0)
         fraction = min((fraction,) if posterior.border_zone_fraction is None else posterior.border_zone_fraction)
     slowest = cross * (fraction if (study.heart.tissue_class == BORDER_ZONE).any() else 1.0)
     widths = [front(model, slowest, study.heart.edge_mm).get("tau_in", TAU_IN_MS) / TAU_IN_MS for model in models]
