@@ -382,8 +382,10 @@ SITE_SETTINGS = (
 def tabulate_sites(work: Work, heart: Heart) -> SiteLibrary:
     """Apart from the posterior, so that a further ECG finds it ready."""
     from cardiotwin.calibration import sites_of
+    from cardiotwin.settings import TissueSettings
 
-    return sites_of(heart, work.settings.calibrate, work.settings.tissue, progress=work.progress)
+    tissue = TissueSettings(border_zone_velocity_fraction=work.settings.tissue.border_zone_velocity_fraction)
+    return sites_of(heart, work.settings.calibrate, tissue, progress=work.progress)
 
 
 def calibrate(

@@ -1,20 +1,24 @@
 """The velocity of the border zone is asked of the ECG, and what it says reaches every simulation of a member."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from cube_heart import block_heart
 from small_study import small_study
 
-from cardiotwin import confirmation, front_velocity, induction
+from cardiotwin import confirmation, front_velocity, induction, planning, stages
 from cardiotwin.calibration import border_zone_fractions, calibrate, sites_of
 from cardiotwin.ecg import Ecg, eikonal_ecg, electrode_weights
 from cardiotwin.eikonal import conducting_tets, prepare, solve
 from cardiotwin.electrodes import default_electrodes, placements
 from cardiotwin.errors import SettingsError
 from cardiotwin.heart import BORDER_ZONE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM
+from cardiotwin.ledger import Observation
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
+from cardiotwin.progress import silent
 from cardiotwin.qrs_model import measured_qrs, qrs_model
 from cardiotwin.settings import CalibrateSettings, Settings, TissueSettings, with_fraction
 from cardiotwin.site_library import site_library
@@ -57,6 +61,17 @@ def test_each_member_is_simulated_with_its_own_border_zone():
     assert posterior.tissue(0, TISSUE).border_zone_velocity_fraction == 0.3
     assert posterior.tissue(23, TISSUE).border_zone_velocity_fraction == 1.0
     assert replace(posterior, border_zone_fraction=None).tissue(3, TISSUE) is TISSUE
+
+
+def test_a_twin_tabulates_every_fraction_with_the_settings_that_its_step_declares():
+    ecg = Observation("0" * 64, "ecg", "", "", "", "", "", "")
+    step = next(one for one in stages.path((ecg,)) if one.name == "site library")
+    settings = Settings.model_validate({"calibrate": {"n_candidates": 16, "fast_endocardium": False}})
+    block = block_heart((3, 6, 6), 2.0)
+    scarred = np.where(block.mesh.centroids[:, 1] > 6.0, BORDER_ZONE, HEALTHY).astype(np.uint8)
+    work = SimpleNamespace(settings=planning.readable(settings, step.settings), progress=silent)
+    table = stages.tabulate_sites(work, replace(block, tissue_class=scarred))
+    assert table.fractions.tolist() == [0.5, 0.35, 0.7, 1.0]
 
 
 class Told(Exception):
