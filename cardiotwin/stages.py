@@ -195,10 +195,10 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
         *chain,
         Step(
             "velocities of the tissue", "simulate", velocities_of_tissue, {"heart": "mesh", "posterior": posterior},
-            ("simulate.site_radius_mm", "simulate.dt_ms", "induce.cell_model", "tissue"), share=3,
+            ("simulate.site_radius_mm", "simulate.dt_ms", "induce.cell_model", "tissue"), share=10,
         ),
         Step(
-            "simulate", "simulate", confirm, simulated | {"electrodes": "electrodes"}, ("simulate", "tissue"), share=3,
+            "simulate", "simulate", confirm, simulated | {"electrodes": "electrodes"}, ("simulate", "tissue"), share=16,
         ),
         Step("induce", "induce", induce, simulated, ("induce", "tissue"), share=26),
         Step(
