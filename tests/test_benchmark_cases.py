@@ -57,7 +57,8 @@ def test_what_knowing_the_scar_gains_is_its_mean_against_the_other(benchmark_mod
     Score = benchmark_module("patients").Score
 
     def one(correlation, activation):
-        return Score(correlation, -0.1, 0.2, 0.0, (True,), activation, 1.0, 5.0, 1.0, 1.0)
+        evidence = 10.0 * correlation + (2.0 if activation == 11.0 else 0.0)
+        return Score(correlation, -0.1, 0.2, 0.0, (True,), activation, 1.0, 5.0, evidence, 1.0, 1.0)
 
     gains = benchmark_module("scar_known").gains
     rows = {
@@ -68,6 +69,9 @@ def test_what_knowing_the_scar_gains_is_its_mean_against_the_other(benchmark_mod
     assert rows["scar known, hearts: activation, mean error"]["ok"]
     assert rows["scar known, hearts: QRS correlation"]["ok"]
     assert not rows["scar known, hearts: earliest site, error"]["ok"]
+    evidence = rows["scar known, hearts: the ECG's evidence is for it"]
+    assert evidence["value"] == 0.5, "for one of the two"
+    assert evidence["note"].startswith("1, -1;")
     assert gains([], "hearts")[0]["value"] is None
 
 
