@@ -35,7 +35,6 @@ class Score:
     endocardium: float
     cross: float
     fibre: float
-    inside: tuple[bool, ...]
     activation: float
     spread: float
     earliest: float
@@ -49,14 +48,13 @@ def score(patient: Patient, heart: Heart, settings: CalibrateSettings) -> tuple[
     start, start_processor = time.perf_counter(), time.process_time()
     posterior = calibrate(heart, [patient.ecg], patient.electrodes, settings, TISSUE)
     wall, processor = time.perf_counter() - start, time.process_time() - start_processor
-    error, inside = velocity_errors(patient, posterior)
+    error, _ = velocity_errors(patient, posterior)
     first = posterior.site_positions[np.arange(len(posterior.weights)), posterior.site_times_ms.argmin(axis=1)]
     away = np.linalg.norm(first - patient.sites[patient.site_times_ms.argmin()], axis=1)
     activation, spread = activation_error(patient, heart, posterior)
     return posterior, Score(
         float(posterior.weights @ posterior.correlation),
         **error,
-        inside=inside,
         activation=activation,
         spread=spread,
         earliest=posterior.interval(away)[1],

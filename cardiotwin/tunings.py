@@ -17,6 +17,8 @@ from functools import cache, lru_cache, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from cardiotwin import compiled, durable, sources
 from cardiotwin.errors import ResourceLimit
 
@@ -37,7 +39,8 @@ def kept(
     def decorate(compute: Callable[..., Tuned]) -> Callable[..., Tuned]:
         @lru_cache(maxsize=4096)
         @wraps(compute)
-        def known(*arguments: Any) -> Tuned:
+        def known(*given: Any) -> Tuned:
+            arguments = tuple(one.item() if isinstance(one, np.generic) else one for one in given)
             file = _file(compute, arguments)
             if file is not None:
                 with suppress(OSError, ValueError, KeyError, TypeError):  # not there yet, or damaged
@@ -59,13 +62,17 @@ def _file(compute: Callable[..., Any], arguments: tuple[Any, ...]) -> Path | Non
     return folder / f"{name}.json" if folder is not None else None
 
 
-@cache
 def _folder(module: str) -> Path | None:
-    """One for each state of the sources that decide what a module computes."""
+    """One for each state of the sources that decide what a module computes; made again where it was removed."""
     try:
-        return compiled.own_folder("tuned", sources.version_of("", [module])[:8])
+        return compiled.own_folder("tuned", _state(module))
     except OSError:
         return None
+
+
+@cache
+def _state(module: str) -> str:
+    return sources.version_of("", [module])[:8]
 
 
 def pair(values: Any) -> tuple[float, float]:

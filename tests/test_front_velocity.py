@@ -1,6 +1,6 @@
 """The tissue is given velocities with which its beat follows the fitted front."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,10 +9,11 @@ from test_confirmation import SITES_MM, posterior
 
 from cardiotwin import front_velocity
 from cardiotwin.eikonal import activation_times, prepare
-from cardiotwin.errors import SettingsError
+from cardiotwin.errors import QualityGate, SettingsError
 from cardiotwin.front_velocity import FrontToTissue, Ratio, follow, front_to_tissue
 from cardiotwin.heart import CORE, HEALTHY
 from cardiotwin.monodomain import Protocol, simulate
+from cardiotwin.progress import silent
 from cardiotwin.settings import TissueSettings
 from cardiotwin.sinus_beat import sinus_beat
 from cardiotwin.tissue import Velocities, make_tissue
@@ -104,6 +105,81 @@ def test_other_velocities_that_bring_nothing_are_not_used(wide_wall, monkeypatch
     found = front_to_tissue(wide_wall, worse, SETTINGS, site_radius_mm=4.0, dt_ms=0.1).ratios[MODEL]
     assert found.cross == 1.0
     assert "no nearer" in found.note
+
+
+def test_a_factor_at_its_limit_is_not_believed(wide_wall, monkeypatch):
+    monkeypatch.setattr(
+        front_velocity, "follow", lambda mesh, start, *_: (replace(start, cross=start.cross / 1.6), 1.0)
+    )
+    found = front_to_tissue(wide_wall, posterior(0.6, 0.3), SETTINGS, site_radius_mm=4.0, dt_ms=0.1).ratios[MODEL]
+    assert (found.cross, found.misfit_ms) == (1.0, 1.0)
+    assert "1.6 times as fast" in found.note
+
+
+@pytest.fixture
+def refused_beyond(monkeypatch):
+    """Tissue that a lattice is said to be too coarse for above a fibre velocity, or for one cell model."""
+    made = front_velocity.make_tissue
+
+    def refuse(fibre=9.0, cell_model=""):
+        def make(heart, velocities, settings, **rest):
+            if velocities.fibre > fibre or settings.cell_model == cell_model:
+                raise QualityGate("the mesh is too coarse")
+            return made(heart, velocities, settings, **rest)
+
+        monkeypatch.setattr(front_velocity, "make_tissue", make)
+
+    return refuse
+
+
+def test_factors_that_the_lattice_cannot_carry_are_left_out(wide_wall, refused_beyond):
+    refused_beyond(fibre=0.6001)
+    found = front_to_tissue(wide_wall, posterior(0.6, 0.3), SETTINGS, site_radius_mm=4.0, dt_ms=0.1).ratios[MODEL]
+    assert (found.fibre, found.cross, found.note) == (1.0, 1.0, "the mesh is too coarse")
+    assert found.before_ms > 3.0
+
+
+def test_a_cell_model_that_is_refused_does_not_stop_the_other(wall, refused_beyond):
+    refused_beyond(cell_model="ten_tusscher_2006")
+    ratios = front_to_tissue(
+        wall, posterior(0.6, 0.3), SETTINGS, ["ten_tusscher_2006"], site_radius_mm=4.0, dt_ms=0.1
+    ).ratios
+    assert ratios["ten_tusscher_2006"].note == "the mesh is too coarse"
+    assert ratios[MODEL].misfit_ms > 0.0
+
+
+@dataclass
+class EikonalBeats:
+    """Beats that are fronts, a given share as fast across fibres as asked, from the sites that `fires` says."""
+
+    heart: object
+    posterior: object
+    fires: tuple[tuple[bool, bool], ...]
+    member: int = 0
+    settings: TissueSettings = SETTINGS
+    share: float = 0.8
+
+    def of(self, velocities, _):
+        fires, *self.fires = self.fires
+        nodes = np.array([np.argmin(np.linalg.norm(self.heart.mesh.points - site, axis=1)) for site in SITES_MM])
+        started, starts = np.array(fires), np.array([0.0, 4.0])
+        slower = replace(velocities, cross=self.share * velocities.cross)
+        times = activation_times(self.heart, slower, nodes[started], starts[started], SETTINGS)
+        return front_velocity._Beat(times, nodes, starts, started, 1.0)
+
+
+def test_only_sites_from_which_a_wave_started_are_asked(wide_wall):
+    beats = EikonalBeats(wide_wall, posterior(0.6, 0.3), ((True, False), (True, False)))
+    found = front_velocity._ratio(beats, silent)
+    assert (found.fibre, found.cross) == pytest.approx((1.0, 1.25), rel=0.04)
+    assert found.after_ms < 0.2 * found.before_ms
+
+
+def test_a_second_beat_that_lost_a_site_is_not_held_for_better(wide_wall):
+    beats = EikonalBeats(wide_wall, posterior(0.6, 0.3), ((True, True), (True, False)))
+    assert "no nearer" in front_velocity._ratio(beats, silent).note
+    beats = EikonalBeats(wide_wall, posterior(0.6, 0.3), ((True, True), (True, True)))
+    assert front_velocity._ratio(beats, silent).cross == pytest.approx(1.25, rel=0.04)
 
 
 def test_every_member_is_given_the_same_ratio_and_nothing_else_changes():

@@ -1,6 +1,7 @@
 """What was tuned once is taken from disk to the last bit, and a damaged or missing disk costs nothing but time."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def forget():
     """As a new process would begin."""
     from cardiotwin import tunings
 
-    tunings._folder.cache_clear()
+    tunings._state.cache_clear()
     for known in (velocity._tuned, velocity._tuned_layer, lattice._fitted):
         known.cache_clear()
 
@@ -39,6 +40,20 @@ def test_a_second_process_finds_what_the_first_tuned(tmp_path, monkeypatch):
     forget()
     monkeypatch.setattr(velocity, "_plane_wave_velocity", lambda *_: pytest.fail("tuned again"))
     assert velocity.tune(*WAVE) == first
+
+
+def test_the_same_number_from_numpy_is_the_same_file(tmp_path):
+    first = velocity.tune(*WAVE)
+    forget()
+    assert velocity.tune(np.float64(WAVE[0]), *WAVE[1:]) == first
+    assert len(files(tmp_path)) == 1
+
+
+def test_a_cache_that_is_removed_under_a_process_is_made_again(tmp_path):
+    velocity.tune(*WAVE)
+    shutil.rmtree(files(tmp_path)[0].parent)
+    velocity.tune(0.4, *WAVE[1:])
+    assert len(files(tmp_path)) == 1
 
 
 def test_a_fitted_tensor_comes_back_to_the_last_bit(monkeypatch):
