@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from table import Row, listed, row
 
 from cardiotwin.calibration import Posterior, calibrate
-from cardiotwin.eikonal import prepare, solve
+from cardiotwin.ensemble_beat import activation_of
 from cardiotwin.errors import CardioTwinError
 from cardiotwin.front_velocity import front_to_tissue
 from cardiotwin.heart import Heart
@@ -81,12 +81,7 @@ def velocity_errors(patient: Patient, posterior: Posterior) -> tuple[dict[str, f
 def activation_error(patient: Patient, heart: Heart, posterior: Posterior) -> tuple[float, float]:
     """Mean absolute error of the ensemble's mean activation, middles aligned, and the ensemble's own deviation, ms."""
     members = posterior.draws(MEMBERS, 0)
-    sites = cKDTree(heart.mesh.points).query(posterior.site_positions[members])[1]
-    speeds = [posterior.velocities(int(member)) for member in members]
-    settled = [posterior.tissue(int(member), TISSUE) for member in members]
-    meshes = {one: prepare(heart, one) for one in set(settled)}
-    starts = zip(settled, speeds, sites, posterior.site_times_ms[members], strict=True)
-    times = np.concatenate([solve(meshes[one], [speed], at[None], when[None]) for one, speed, at, when in starts])
+    times = activation_of(heart, posterior, members, TISSUE)
     apart, nearest = cKDTree(patient.heart.mesh.points).query(heart.mesh.points)
     true = patient.activation_ms[nearest]
     both = np.isfinite(times).all(axis=0) & np.isfinite(true) & (apart < 2.0)

@@ -18,6 +18,7 @@ import numpy as np
 from cardiotwin import ablation
 from cardiotwin.durable import write_file
 from cardiotwin.electrodes import Electrodes, shown_skin
+from cardiotwin.ensemble_beat import EnsembleBeat, spread
 from cardiotwin.heart import CORE, Heart
 from cardiotwin.progress import Progress, silent
 from cardiotwin.reentry import Circuit
@@ -48,6 +49,10 @@ FIELDS: dict[str, tuple[str, str]] = {
     "excitable": ("node", "1 where an element outside the scar core holds the node, else 0"),
     "activation_ms": ("node", "first activation in the confirming run, ms; -1: never"),
     "repolarisation_ms": ("node", "end of that beat, ms; -1: never, or after the run ended"),
+    "activation_mean_ms": ("node", "mean first activation over draws of the ensemble, eikonal model, ms; -1: never"),
+    "activation_spread_ms": ("node", "its standard deviation over those draws, ms; -1: never activated"),
+    "repolarisation_mean_ms": ("node", "mean time of half repolarisation, fitted to the T wave, ms; -1: never"),
+    "repolarisation_spread_ms": ("node", "its standard deviation over draws, ms; -1: never activated"),
     "potential_mv": ("node", "transmembrane potential, mV; -100: none (scar core), see `excitable`"),
     "phase_ms": ("node", "activation within the circuit's last cycle, ms, 0 at its exit; -1: not activated"),
     "isthmus": ("node", "1 in the circuit's isthmus, else 0"),
@@ -104,6 +109,9 @@ def _jobs(study: Study) -> dict[str, tuple[str, Callable[[], _File]]]:
         what = f"the potential over {activation.snapshot_ms.size} time steps of the confirming run; its time is in ms"
         make = partial(potential_file, study.heart, activation.snapshot_ms, activation.snapshots)
         jobs["potential.vtkhdf"] = what, make
+    if study.ensemble_beat is not None and study.calibration_heart is not None:
+        what = "the beat of the ensemble on the calibration mesh: what the ECG leaves open, node by node"
+        jobs["ensemble.vtu"] = what, partial(_ensemble, study.calibration_heart, study.ensemble_beat)
     for number, circuit in enumerate(study.arrhythmias.circuits if study.arrhythmias else (), start=1):
         jobs[f"circuit_{number}.vtu"] = (
             f"circuit {number}: its phase map over the heart",
@@ -128,7 +136,7 @@ def _jobs(study: Study) -> dict[str, tuple[str, Callable[[], _File]]]:
 
 def _written_before(folder: Path) -> set[str]:
     ours = re.compile(
-        r"heart\.vtu|potential\.vtkhdf|circuit_\d+\.vtu|lesions_[a-z0-9-]+\.vtu|sites\.vtp|torso\.vtp|corridors\.vtp"
+        r"heart\.vtu|ensemble\.vtu|potential\.vtkhdf|circuit_\d+\.vtu|lesions_[a-z0-9-]+\.vtu|sites\.vtp|torso\.vtp|corridors\.vtp"
     )
     return {path.name for path in folder.iterdir() if ours.fullmatch(path.name)}
 
@@ -182,6 +190,17 @@ def _heart(study: Study) -> _File:
         nodes["activation_ms"] = finite(study.confirmation.activation.activation_ms[0], NEVER_MS)
         nodes["repolarisation_ms"] = finite(study.confirmation.activation.repolarisation_ms[0], NEVER_MS)
     return _vtu(study.heart.mesh.points, study.heart.mesh.tets, elements, nodes)
+
+
+def _ensemble(heart: Heart, beat: EnsembleBeat) -> _File:
+    times = {"activation": beat.activation_ms}
+    if beat.repolarisation is not None:
+        times["repolarisation"] = beat.repolarisation.repolarisation_ms
+    nodes = {"excitable": excitable_nodes(heart).astype(np.uint8)}
+    for name, each in times.items():
+        mean, deviation = spread(each)
+        nodes |= {f"{name}_mean_ms": finite(mean, NEVER_MS), f"{name}_spread_ms": finite(deviation, NEVER_MS)}
+    return _vtu(heart.mesh.points, heart.mesh.tets, {"tissue_class": heart.tissue_class}, nodes)
 
 
 def _circuit(study: Study, circuit: Circuit) -> _File:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cardiotwin.comparison import Comparison
     from cardiotwin.ecg import Ecg
     from cardiotwin.electrodes import Electrodes
+    from cardiotwin.ensemble_beat import EnsembleBeat
     from cardiotwin.front_velocity import FrontToTissue
     from cardiotwin.heart import Heart
     from cardiotwin.imaging import Image
@@ -56,6 +57,7 @@ _HOME = {
     "Confirmation": "study",
     "Ecg": "ecg",
     "Electrodes": "electrodes",
+    "EnsembleBeat": "ensemble_beat",
     "FrontToTissue": "front_velocity",
     "Heart": "heart",
     "Image": "imaging",
@@ -161,6 +163,7 @@ def kind_of(annotation: Any) -> Any:
 Layout = Callable[[Iterable[Observation]], tuple[Step, ...]]
 
 NO_IMAGING = "imaging: add an LGE-CMR series (`cardiotwin add CASE FOLDER`), a label map (NIfTI or NRRD) or a mesh"
+ENSEMBLE_BEAT = "beat of the ensemble"
 NO_ECG = (
     "a 12-lead ECG: add one as DICOM, WFDB, CSV, aECG, Philips or GE MUSE XML, EDF or SCP-ECG "
     "(`cardiotwin add CASE FILE`)"
@@ -193,6 +196,7 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
         _electrodes(observed["electrodes"], observed["torso"]),
         _calibration_mesh(observed),
         *chain,
+        _ensemble_beat(observed["ecg"], posterior),
         Step(
             "velocities of the tissue", "simulate", velocities_of_tissue, {"heart": "mesh", "posterior": posterior},
             ("simulate.site_radius_mm", "simulate.dt_ms", "induce.cell_model", "tissue"), share=10,
@@ -279,10 +283,20 @@ def _calibrations(ecgs: list[str]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+def _ensemble_beat(ecgs: list[str], posterior: str) -> Step:
+    if not ecgs:
+        return Step(ENSEMBLE_BEAT, "calibrate", beat_of_ensemble, waits_for=NO_ECG)
+    inputs = {"heart": "calibration mesh", "posterior": posterior, "electrodes": "electrodes", "ecg": ecgs[-1]}
+    return Step(
+        ENSEMBLE_BEAT, "calibrate", beat_of_ensemble, inputs, ("calibrate.beat", "calibrate.seed", "tissue"), share=2
+    )
+
+
 def _report(observed: dict[str, list[str]], posterior: str) -> Step:
     inputs = {
         "heart": "mesh", "segmentation": "segment", "electrodes": "electrodes", "calibration_heart": "calibration mesh",
-        "posterior": posterior, "velocities": "velocities of the tissue", "confirmation": "simulate",
+        "posterior": posterior, "ensemble_beat": ENSEMBLE_BEAT, "velocities": "velocities of the tissue",
+        "confirmation": "simulate",
         "arrhythmias": "induce", "plans": "plan",
         "comparison": "compare",
     }  # fmt: skip
@@ -403,6 +417,17 @@ def calibrate(
     return calibrate(
         heart, ecgs, electrodes, work.settings.calibrate, work.settings.tissue, previous=previous,
         library=library, progress=work.progress,
+    )  # fmt: skip
+
+
+def beat_of_ensemble(work: Work, heart: Heart, posterior: Posterior, electrodes: Electrodes, ecg: Ecg) -> EnsembleBeat:
+    """Activation of draws, and recovery from the T wave."""
+    from cardiotwin.ensemble_beat import ensemble_beat
+
+    asked = work.settings.calibrate
+    return ensemble_beat(
+        heart, posterior, ecg, electrodes, work.settings.tissue, beat=asked.beat, seed=asked.seed,
+        progress=work.progress,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import Comparison
 from cardiotwin.ecg import Ecg
 from cardiotwin.electrodes import Electrodes
+from cardiotwin.ensemble_beat import EnsembleBeat
 from cardiotwin.front_velocity import FrontToTissue
 from cardiotwin.heart import Heart
 from cardiotwin.imaging import Image
@@ -104,6 +105,8 @@ class Study:
     calibration_heart : Heart or None
         The coarser heart of the eikonal model.
     posterior : Posterior or None
+    ensemble_beat : EnsembleBeat or None
+        On the calibration heart: activation of draws of the posterior, and what the T wave says of recovery.
     velocities : FrontToTissue or None
         What makes the posterior's velocities, a front's, the tissue's.
     confirmation : Confirmation or None
@@ -123,6 +126,7 @@ class Study:
     electrodes: Electrodes | None = None
     calibration_heart: Heart | None = None
     posterior: Posterior | None = None
+    ensemble_beat: EnsembleBeat | None = None
     velocities: FrontToTissue | None = None
     confirmation: Confirmation | None = None
     arrhythmias: Arrhythmias | None = None

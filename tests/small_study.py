@@ -9,6 +9,7 @@ from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import Comparison, PlanResult
 from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg
 from cardiotwin.electrodes import ELECTRODES, Electrodes
+from cardiotwin.ensemble_beat import EnsembleBeat
 from cardiotwin.front_velocity import FrontToTissue, Ratio
 from cardiotwin.heart import (
     BASE,
@@ -27,6 +28,7 @@ from cardiotwin.induction import Arrhythmias, Induction
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.monodomain import Activation
 from cardiotwin.reentry import Circuit
+from cardiotwin.repolarisation import Repolarisation
 from cardiotwin.segmentation import Segmentation
 from cardiotwin.study import Confirmation, DrawFit, ObservationRecord, Provenance, StageRecord, Study
 from cardiotwin.tissue import Velocities
@@ -209,6 +211,26 @@ def _posterior() -> Posterior:
     )
 
 
+def _ensemble_beat(heart: Heart, activation: Activation) -> EnsembleBeat:
+    """Draws that are late by up to 6 ms and last 280 ms and more."""
+    late = np.linspace(-3.0, 3.0, 8)[:, None]
+    times = np.where(np.isnan(activation.activation_ms), np.inf, activation.activation_ms + late + 3.0)
+    t_ms = np.arange(150.0, 420.0)
+    waves = np.stack([np.sin(0.6 * k + 0.5) * np.exp(-(((t_ms - 310.0) / 45.0) ** 2)) for k in range(8)])
+    found = Repolarisation(
+        duration_ms=280.0 + 2.0 * late[:, 0],
+        gradients_ms=np.array([-18.0, 4.0, 9.0]) + np.outer(late[:, 0], [1.0, 3.0, 2.0]),
+        informed=np.array([0.93, 0.8, 0.55, 0.4]),
+        repolarisation_ms=(times + 280.0 + 2.0 * late).astype(np.float32),
+        leads=INDEPENDENT_LEADS,
+        t_ms=t_ms,
+        measured=0.3 * waves,
+        fitted=0.3 * waves * (1.0 + 0.05 * late[:, :, None]) + 0.01 * np.sin(t_ms / 17.0),
+        correlation=np.linspace(0.9, 0.97, 8),
+    )
+    return EnsembleBeat(np.arange(8), times.astype(np.float32), found)
+
+
 def _circuit(heart: Heart, centre: np.ndarray, cycle_length_ms: float) -> Circuit:
     out = heart.mesh.points - centre
     angle = np.arctan2(out @ SEPTAL, out @ AXIS)
@@ -340,7 +362,9 @@ def small_study(edge_mm: float = 3.0) -> Study:
         segmentation=segmentation,
         ecgs=(measured,),
         electrodes=Electrodes(ELECTRODES, _CENTRE_MM + around, False),
+        calibration_heart=heart,
         posterior=_posterior(),
+        ensemble_beat=_ensemble_beat(heart, activation),
         velocities=FrontToTissue(4, {"ten_tusscher_2006": Ratio(1.02, 0.86, 1.05, 1.3, 2.4, 1.4)}),
         confirmation=confirmation,
         arrhythmias=_arrhythmias(heart),

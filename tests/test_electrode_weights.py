@@ -107,7 +107,7 @@ def test_a_missing_limb_electrode_is_named():
 
 @pytest.mark.parametrize("with_t_wave", [False, True])
 def test_binned_ecg_is_the_sum_over_nodes_of_shifted_action_potentials(heart, with_t_wave):
-    """Naive rewrite: every node's own error-function upstroke and logistic repolarisation, no bins."""
+    """Naive rewrite: every node's own error-function upstroke and Gumbel fall, no bins."""
     from scipy.special import erf
 
     from cardiotwin.ecg import PLATEAU_MV, REPOLARISATION_MS, RESTING_MV, UPSTROKE_SD_MS
@@ -122,7 +122,7 @@ def test_binned_ecg_is_the_sum_over_nodes_of_shifted_action_potentials(heart, wi
     t = np.arange(duration_ms)
     v = 0.5 * (1 + erf((t - activation[:, None]) / (np.sqrt(2) * UPSTROKE_SD_MS)))
     if with_t_wave:
-        v -= 0.5 * (1 + np.tanh((t - repolarisation[:, None]) / (2 * REPOLARISATION_MS)))
+        v -= 1 - 0.5 ** np.exp(np.minimum((t - repolarisation[:, None]) / REPOLARISATION_MS, 9.0))
     v *= PLATEAU_MV - RESTING_MV
     naive = leads_from_electrodes(electrodes.names, weights @ v, 1000.0).mv
     for wave in (t < 150, t >= 150):

@@ -60,6 +60,7 @@ def data_files(folder):
 def test_every_file_opens_and_every_field_is_finite_and_explained(folder):
     names = {path.name for path in data_files(folder)}
     assert {
+        "ensemble.vtu",
         "heart.vtu",
         "potential.vtkhdf",
         "circuit_1.vtu",
@@ -96,6 +97,25 @@ def test_excitable_nodes_are_those_held_by_more_than_core(folder, study):
     for node in range(0, len(study.heart.mesh.points), 53):
         holders = (study.heart.mesh.tets == node).any(axis=1)
         assert found["excitable"][node] == (study.heart.tissue_class[holders] != CORE).any()
+
+
+def test_what_the_ensemble_leaves_open_is_on_the_calibration_mesh(folder, study):
+    found = fields(opened(folder / "ensemble.vtu")[1])
+    times = {"activation": study.ensemble_beat.activation_ms}
+    times["repolarisation"] = study.ensemble_beat.repolarisation.repolarisation_ms
+    alive = found["excitable"] == 1
+    for name, each in times.items():
+        assert found[f"{name}_mean_ms"][alive] == pytest.approx(each[:, alive].mean(axis=0), rel=1e-5)
+        assert found[f"{name}_spread_ms"][alive] == pytest.approx(each[:, alive].std(axis=0), rel=1e-3)
+        assert (found[f"{name}_mean_ms"][~alive] == NEVER_MS).all()
+        assert (found[f"{name}_spread_ms"][~alive] == NEVER_MS).all()
+
+
+def test_without_a_t_wave_the_ensemble_has_activation_alone(tmp_path, study):
+    write_study(tmp_path, replace(study, ensemble_beat=replace(study.ensemble_beat, repolarisation=None)))
+    found = fields(opened(tmp_path / "ensemble.vtu")[1])
+    assert "activation_spread_ms" in found
+    assert "repolarisation_mean_ms" not in found
 
 
 def test_every_time_step_of_the_potential_is_read_back(folder, study):

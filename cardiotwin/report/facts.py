@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from cardiotwin.calibration import Posterior
 from cardiotwin.ecg_agreement import aligned
+from cardiotwin.ensemble_beat import EnsembleBeat
 from cardiotwin.heart import Heart
 from cardiotwin.induction import Arrhythmias
 from cardiotwin.locations import wall
@@ -18,6 +19,7 @@ from cardiotwin.meshes.quality import quality
 from cardiotwin.pictures.content import first_activation_ms
 from cardiotwin.plan_results import REFERENCE, against_reference, in_order, verdict
 from cardiotwin.provenance import Provenance
+from cardiotwin.repolarisation import GRADIENTS
 from cardiotwin.report.agreement import Span, activation_span, fitted_correlation
 from cardiotwin.report.glossary import CALIBRATION, explained
 from cardiotwin.report.missing import what_is_missing
@@ -55,6 +57,7 @@ def report_facts(study: Study) -> dict[str, Any]:
         "tissue_velocities": _tissue_velocities(study),
         "confirmation": _confirmation(study),
         "posterior": _posterior(study.heart, study.posterior) if study.posterior else None,
+        "recovery": _recovery(study.ensemble_beat) if study.ensemble_beat else None,
         "uncertain": what_is_uncertain(study),
         "told": told_of_inputs(study),
         "missing": what_is_missing(study),
@@ -248,6 +251,25 @@ def _posterior(heart: Heart, posterior: Posterior) -> dict[str, Any]:
         "sites": _sites(heart, posterior),
         "notes": explained(posterior.notes, CALIBRATION),
     }
+
+
+def _recovery(beat: EnsembleBeat) -> dict[str, Any]:
+    """What the T wave says, or why it says nothing."""
+    found = beat.repolarisation
+    if found is None:
+        return {"note": beat.note}
+    values = dict(zip(("mean duration", *GRADIENTS), (found.duration_ms, *found.gradients_ms.T), strict=True))
+    return {
+        "note": "",
+        "correlation": _bounds(found.correlation),
+        "durations_ms": {name: _bounds(one) for name, one in values.items()},
+        "informed": dict(zip(values, found.informed, strict=True)),
+    }
+
+
+def _bounds(values: np.ndarray) -> dict[str, float]:
+    """Median, and what holds 90 % of equally likely values."""
+    return dict(zip(("low", "median", "high"), np.quantile(values, (0.05, 0.5, 0.95)), strict=True))
 
 
 def _sites(heart: Heart, posterior: Posterior) -> list[dict[str, Any]]:

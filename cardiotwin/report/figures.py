@@ -11,10 +11,11 @@ import numpy as np
 from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import Comparison
 from cardiotwin.ecg import LEADS, Ecg
-from cardiotwin.ecg_agreement import Agreement
+from cardiotwin.ecg_agreement import Agreement, correlation
 from cardiotwin.pictures.content import INK, one_line
 from cardiotwin.pictures.short_axis import new_figure
 from cardiotwin.plan_results import REFERENCE, in_order
+from cardiotwin.repolarisation import Repolarisation
 from cardiotwin.report.agreement import fitted_bands, fitted_correlation
 from cardiotwin.settings import CalibrateSettings
 
@@ -82,6 +83,32 @@ def ecg_fit(posterior: Posterior, simulated: Agreement | None) -> bytes:
             axes.set_xlabel("ms from QRS onset", fontsize=9, color=INK)
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.subplots_adjust(left=0.045, right=0.995, hspace=0.35, wspace=0.1, top=0.87, bottom=0.12)
+    figure.legend(handles, labels, loc="upper center", ncols=len(labels), fontsize=10, frameon=False)
+    return _svg(figure)
+
+
+def t_wave_fit(found: Repolarisation) -> bytes:
+    """The part of the beat after the QRS complex of every lead, against what draws of the ensemble make of it."""
+    columns = 4
+    rows = int(np.ceil(len(found.leads) / columns))
+    figure = new_figure(11, 1.7 * rows + 0.6)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    low, middle, high = np.quantile(found.fitted, (0.05, 0.5, 0.95), axis=0)
+    for k, axes in enumerate(grid.flat):
+        _plain(axes)
+        if k >= len(found.leads):
+            axes.set_axis_off()
+            continue
+        axes.axhline(0, color="#dddddd", lw=0.8)
+        axes.fill_between(found.t_ms, low[k], high[k], color=FITTED, alpha=0.28, lw=0, label="ensemble, 90 %")
+        axes.plot(found.t_ms, middle[k], color=FITTED, lw=1.3, label="ensemble, median")
+        axes.plot(found.t_ms, found.measured[k], color=MEASURED, lw=1.5, label="measured")
+        r = correlation(middle[k], found.measured[k])
+        axes.set_title(f"{found.leads[k]}   r = {r:.2f}", fontsize=10, color=INK, loc="left")
+        if k // columns == rows - 1:
+            axes.set_xlabel("ms from QRS onset", fontsize=9, color=INK)
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.subplots_adjust(left=0.045, right=0.995, hspace=0.4, wspace=0.1, top=0.86, bottom=0.14)
     figure.legend(handles, labels, loc="upper center", ncols=len(labels), fontsize=10, frameon=False)
     return _svg(figure)
 

@@ -154,6 +154,8 @@ def _charts(study: Study, drawn: Path) -> dict[str, str]:
         simulated = aligned(study.confirmation.ecg, study.posterior) if study.confirmation is not None else None
         made["ecg_fit"] = _vector(figures.ecg_fit(study.posterior, simulated))
         made["velocities"] = _vector(figures.velocity_chart(study.posterior, study.settings.calibrate))
+    if study.ensemble_beat is not None and study.ensemble_beat.repolarisation is not None:
+        made["t_wave"] = _vector(figures.t_wave_fit(study.ensemble_beat.repolarisation))
     if study.confirmation is not None and study.confirmation.ecg.mv.size:
         made["simulated_ecg"] = _vector(figures.twelve_leads(study.confirmation.ecg, figures.SIMULATED, 0.6, 3.6))
     return made
