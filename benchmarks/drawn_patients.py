@@ -43,6 +43,8 @@ class Patient:
         The earliest at 0.
     activation_ms : (n_nodes,) float64
         NaN where nothing was activated.
+    repolarisation_ms : (n_nodes,) float64
+        End of that beat; NaN where nothing was activated.
     beat : Ecg
         One beat of the truth, without noise.
     ecg : Ecg
@@ -57,6 +59,7 @@ class Patient:
     sites: np.ndarray
     site_times_ms: np.ndarray
     activation_ms: np.ndarray
+    repolarisation_ms: np.ndarray
     beat: Ecg
     ecg: Ecg
     electrodes: Electrodes
@@ -97,8 +100,11 @@ def drawn_patient(seed: int, anatomy: Anatomy | None = None) -> Patient:
     sites = drawn_sites(heart, tissue, rng)
     site_times = np.array([0.0, *rng.uniform(2.0, 14.0, len(sites) - 1)])
     electrodes = replace(default_electrodes(heart), measured=True)
-    activation_ms, beat = beat_of(tissue, sites, site_times, electrodes)
-    return Patient(anatomy, heart, velocities, sites, site_times, activation_ms, beat, recorded(beat, rng), electrodes)
+    activation_ms, repolarisation_ms, beat = beat_of(tissue, sites, site_times, electrodes)
+    return Patient(
+        anatomy, heart, velocities, sites, site_times, activation_ms, repolarisation_ms, beat, recorded(beat, rng),
+        electrodes,
+    )  # fmt: skip
 
 
 def drawn_sites(heart: Heart, tissue: Tissue, rng: np.random.Generator) -> np.ndarray:
@@ -120,14 +126,15 @@ def drawn_sites(heart: Heart, tissue: Tissue, rng: np.random.Generator) -> np.nd
 
 def beat_of(
     tissue: Tissue, sites: np.ndarray, site_times_ms: np.ndarray, electrodes: Electrodes
-) -> tuple[np.ndarray, Ecg]:
-    """Activation times, ms, and the twelve leads of one monodomain beat."""
+) -> tuple[np.ndarray, np.ndarray, Ecg]:
+    """Activation and repolarisation times, ms, and the twelve leads of one monodomain beat."""
     heart = tissue.heart
     stimuli = tissue.started_from(sites, site_times_ms, max(3.0, 1.5 * heart.edge_mm))
     weights = electrode_weights(heart, electrodes, tissue.sigma, tissue.conducting)
     activation = simulate(tissue, Protocol(stimuli, BEAT_MS), dt_ms=TRUE_DT_MS, electrode_weights=weights)
     hz = 1000.0 / float(activation.ecg_ms[1] - activation.ecg_ms[0])
-    return activation.activation_ms[0], leads_from_electrodes(electrodes.names, activation.electrode_mv, hz)
+    ecg = leads_from_electrodes(electrodes.names, activation.electrode_mv, hz)
+    return activation.activation_ms[0], activation.repolarisation_ms[0], ecg
 
 
 def recorded(beat: Ecg, rng: np.random.Generator) -> Ecg:

@@ -61,6 +61,11 @@ class Truth:
     ecg: Ecg
 
 
+def repolarised(activation_ms: np.ndarray) -> np.ndarray:
+    """(n_nodes,) ms: what is activated late recovers soon."""
+    return 300.0 + 0.7 * activation_ms
+
+
 def drawn_from_prior(heart: Heart, electrodes: Electrodes, rng: np.random.Generator) -> Truth:
     """Velocities, sites and times from the prior of the calibration, and an ECG with an error of the stated kind."""
     speed = velocities_drawn(calibration_ranges(SMALL), SMALL.velocity_fibre_prior_m_per_s, 1, rng)[0]
@@ -72,7 +77,7 @@ def drawn_from_prior(heart: Heart, electrodes: Electrodes, rng: np.random.Genera
     times = solve(prepare(heart, TISSUE), [velocities], sites[None], onsets[None])[0]
     sigma = np.tile([speed[0] ** 2, speed[1] ** 2, speed[1] ** 2], (len(heart.mesh.tets), 1))
     weights = electrode_weights(heart, electrodes, sigma, conducting)
-    clean = eikonal_ecg(electrodes.names, weights, times, duration_ms=450.0, repolarisation_ms=300.0 + 0.7 * times)
+    clean = eikonal_ecg(electrodes.names, weights, times, duration_ms=450.0, repolarisation_ms=repolarised(times))
     # A scale drawn as the likelihood integrates it out: inverse gamma of shape one.
     size = DISCREPANCY / np.sqrt(rng.exponential())
     wave = gaussian_filter1d(rng.standard_normal((len(electrodes.names), 450)), FEATURE_MS, axis=1)

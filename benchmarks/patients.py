@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from drawn_patients import TISSUE, Patient, drawn_patient
+from recovery import recovery, recovery_rows
 from scipy.spatial import cKDTree
 from table import Row, listed, row
 
@@ -92,11 +93,12 @@ def activation_error(patient: Patient, heart: Heart, posterior: Posterior) -> tu
 
 def patient_rows(n_patients: int) -> Iterable[Row]:
     """Drawn patients, electrodes known; one line each, then the bars."""
-    scores, tissues, refused = [], [], 0
+    scores, tissues, recovered, refused = [], [], [], 0
     for seed in range(1, n_patients + 1):
         patient, settings = drawn_patient(seed), CalibrateSettings(seed=seed)
         try:
-            posterior, one = score(patient, true_heart(patient.anatomy, settings.edge_mm), settings)
+            heart = true_heart(patient.anatomy, settings.edge_mm)
+            posterior, one = score(patient, heart, settings)
             tissue = velocity_errors(patient, tissue_of(patient, posterior))
         except CardioTwinError as error:
             refused += 1
@@ -104,6 +106,7 @@ def patient_rows(n_patients: int) -> Iterable[Row]:
             continue
         scores.append(one)
         tissues.append(tissue)
+        recovered.append(recovery(patient, heart, posterior))
         found = tissue[0]
         note = (
             f"endocardial {found['endocardium']:+.0%}, cross {found['cross']:+.0%}, fibre {found['fibre']:+.0%} "
@@ -113,6 +116,7 @@ def patient_rows(n_patients: int) -> Iterable[Row]:
         )
         yield row(f"patient {seed}: QRS correlation", one.correlation, "1", note=note)
     yield from patient_summary(scores, tissues, refused)
+    yield from recovery_rows(recovered)
 
 
 def patient_summary(

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 from drawn_patients import Patient, drawn_anatomy, drawn_patient
-from interval_coverage import SMALL, drawn_from_prior, small_heart
+from interval_coverage import SMALL, drawn_from_prior, repolarised, small_heart
 from patients import Score, score
 from table import Row, listed, row
 
@@ -50,8 +50,9 @@ def small_patient(seed: int) -> Patient:
     times = np.where(np.isfinite(truth.activation_ms), truth.activation_ms, np.nan)
     sites = heart.mesh.points[truth.sites]
     return Patient(
-        make_anatomy(0), heart, truth.velocities, sites, truth.site_times_ms, times, truth.beat, truth.ecg, electrodes
-    )
+        make_anatomy(0), heart, truth.velocities, sites, truth.site_times_ms, times, repolarised(times), truth.beat,
+        truth.ecg, electrodes,
+    )  # fmt: skip
 
 
 def small_scar_rows(count: int) -> Iterable[Row]:

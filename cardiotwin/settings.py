@@ -203,11 +203,23 @@ class CalibrateSettings(Section):
         max_length=8,
         description="of the border zone to the healthy velocity, equally likely before the ECG; empty: [tissue]'s",
     )
+    scar_thresholds: tuple[tuple[float, float], ...] = Field(
+        (),
+        max_length=12,
+        description="pairs of border zone and core to weigh by the ECG, a calibration each (minutes); empty: none",
+    )
     latest_site_ms: float = Field(20.0, ge=0, le=100)
     beat: int = Field(
         0, ge=0, le=9, description="shape of beat that is fitted: 0 the most frequent, 1 the next (ectopic, paced, VT)"
     )
     seed: int = 1
+
+    @model_validator(mode="after")
+    def _pairs(self) -> CalibrateSettings:
+        for low, high in self.scar_thresholds:
+            if not 0 < low < high < 1:
+                raise ValueError(f"scar_thresholds: pair {low:g}, {high:g}; expected 0 < border zone < core < 1")
+        return self
 
     @model_validator(mode="after")
     def _fractions(self) -> CalibrateSettings:

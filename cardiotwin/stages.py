@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cardiotwin.imaging import Image
     from cardiotwin.induction import Arrhythmias
     from cardiotwin.mesh_anatomy import UserMesh
+    from cardiotwin.scar_evidence import ScarEvidence
     from cardiotwin.segmentation import Segmentation
     from cardiotwin.segmentation.label_map import LabelMap
     from cardiotwin.settings import Settings
@@ -64,6 +65,7 @@ _HOME = {
     "LabelMap": "segmentation.label_map",
     "Plan": "ablation",
     "Posterior": "calibration",
+    "ScarEvidence": "scar_evidence",
     "Segmentation": "segmentation",
     "SiteLibrary": "site_library",
     "TorsoSurface": "torso_conductor",
@@ -163,7 +165,7 @@ def kind_of(annotation: Any) -> Any:
 Layout = Callable[[Iterable[Observation]], tuple[Step, ...]]
 
 NO_IMAGING = "imaging: add an LGE-CMR series (`cardiotwin add CASE FOLDER`), a label map (NIfTI or NRRD) or a mesh"
-ENSEMBLE_BEAT = "beat of the ensemble"
+ENSEMBLE_BEAT, SCAR_THRESHOLDS = "beat of the ensemble", "scar thresholds"
 NO_ECG = (
     "a 12-lead ECG: add one as DICOM, WFDB, CSV, aECG, Philips or GE MUSE XML, EDF or SCP-ECG "
     "(`cardiotwin add CASE FILE`)"
@@ -197,6 +199,7 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
         _calibration_mesh(observed),
         *chain,
         _ensemble_beat(observed["ecg"], posterior),
+        *_scar_thresholds(observed),
         Step(
             "velocities of the tissue", "simulate", velocities_of_tissue, {"heart": "mesh", "posterior": posterior},
             ("simulate.site_radius_mm", "simulate.dt_ms", "induce.cell_model", "tissue"), share=10,
@@ -292,16 +295,31 @@ def _ensemble_beat(ecgs: list[str], posterior: str) -> Step:
     )
 
 
+def _scar_thresholds(observed: dict[str, list[str]]) -> tuple[Step, ...]:
+    """None where the heart is a mesh of the user's own: its scar is not a matter of thresholds."""
+    if observed["mesh"]:
+        return ()
+    if not observed["ecg"]:
+        return (Step(SCAR_THRESHOLDS, "calibrate", weigh_scar_thresholds, waits_for=NO_ECG),)
+    inputs = {"segmentation": "segment", "electrodes": "electrodes"}
+    reads = ("calibrate", "tissue", "mesh", "segment.rv_wall_mm")
+    lists = {"ecgs": tuple(observed["ecg"])}
+    return (Step(SCAR_THRESHOLDS, "calibrate", weigh_scar_thresholds, inputs, reads, lists),)
+
+
 def _report(observed: dict[str, list[str]], posterior: str) -> Step:
     inputs = {
         "heart": "mesh", "segmentation": "segment", "electrodes": "electrodes", "calibration_heart": "calibration mesh",
-        "posterior": posterior, "ensemble_beat": ENSEMBLE_BEAT, "velocities": "velocities of the tissue",
+        "posterior": posterior, "ensemble_beat": ENSEMBLE_BEAT,
+        "scar_evidence": SCAR_THRESHOLDS, "velocities": "velocities of the tissue",
         "confirmation": "simulate",
         "arrhythmias": "induce", "plans": "plan",
         "comparison": "compare",
     }  # fmt: skip
-    if observed["mesh"] and not (observed["image"] or observed["label_map"]):
-        del inputs["segmentation"]
+    if observed["mesh"]:
+        del inputs["scar_evidence"]
+        if not (observed["image"] or observed["label_map"]):
+            del inputs["segmentation"]
     optional = tuple(name for name in inputs if name != "heart")
     if observed["image"]:
         inputs["image"] = observed["image"][-1]
@@ -428,6 +446,22 @@ def beat_of_ensemble(work: Work, heart: Heart, posterior: Posterior, electrodes:
     return ensemble_beat(
         heart, posterior, ecg, electrodes, work.settings.tissue, beat=asked.beat, seed=asked.seed,
         progress=work.progress,
+    )  # fmt: skip
+
+
+def weigh_scar_thresholds(
+    work: Work, segmentation: Segmentation, electrodes: Electrodes, ecgs: tuple[Ecg, ...]
+) -> ScarEvidence:
+    """A calibration for each pair that is asked about; none unless some are."""
+    from cardiotwin.beats import chosen
+    from cardiotwin.scar_evidence import nothing, scar_evidence
+
+    asked = work.settings.calibrate
+    if not asked.scar_thresholds:
+        return nothing("no pairs were asked about")
+    return scar_evidence(
+        segmentation, [chosen(ecg, asked.beat) for ecg in ecgs], electrodes, asked.scar_thresholds, asked,
+        work.settings.tissue, work.settings.mesh, rv_wall_mm=work.settings.segment.rv_wall_mm, progress=work.progress,
     )  # fmt: skip
 
 

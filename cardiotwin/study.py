@@ -18,6 +18,7 @@ from cardiotwin.imaging import Image
 from cardiotwin.induction import Arrhythmias
 from cardiotwin.monodomain import Activation
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
+from cardiotwin.scar_evidence import ScarEvidence
 from cardiotwin.segmentation import Segmentation
 from cardiotwin.settings import Settings
 from cardiotwin.tissue import Velocities
@@ -107,6 +108,8 @@ class Study:
     posterior : Posterior or None
     ensemble_beat : EnsembleBeat or None
         On the calibration heart: activation of draws of the posterior, and what the T wave says of recovery.
+    scar_evidence : ScarEvidence or None
+        Of the thresholds that were weighed by the ECG; of none, unless some were asked about.
     velocities : FrontToTissue or None
         What makes the posterior's velocities, a front's, the tissue's.
     confirmation : Confirmation or None
@@ -127,6 +130,7 @@ class Study:
     calibration_heart: Heart | None = None
     posterior: Posterior | None = None
     ensemble_beat: EnsembleBeat | None = None
+    scar_evidence: ScarEvidence | None = None
     velocities: FrontToTissue | None = None
     confirmation: Confirmation | None = None
     arrhythmias: Arrhythmias | None = None

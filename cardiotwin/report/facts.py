@@ -25,6 +25,7 @@ from cardiotwin.report.glossary import CALIBRATION, explained
 from cardiotwin.report.missing import what_is_missing
 from cardiotwin.report.substrate import substrate
 from cardiotwin.report.uncertain import caveats, independent_members, told_of_inputs, what_is_uncertain
+from cardiotwin.scar_evidence import ScarEvidence
 from cardiotwin.study import Confirmation, Study
 from cardiotwin.units import cubic_mm_to_ml
 
@@ -58,6 +59,7 @@ def report_facts(study: Study) -> dict[str, Any]:
         "confirmation": _confirmation(study),
         "posterior": _posterior(study.heart, study.posterior) if study.posterior else None,
         "recovery": _recovery(study.ensemble_beat) if study.ensemble_beat else None,
+        "scar_evidence": _scar_evidence(study.scar_evidence) if study.scar_evidence else None,
         "uncertain": what_is_uncertain(study),
         "told": told_of_inputs(study),
         "missing": what_is_missing(study),
@@ -265,6 +267,16 @@ def _recovery(beat: EnsembleBeat) -> dict[str, Any]:
         "durations_ms": {name: _bounds(one) for name, one in values.items()},
         "informed": dict(zip(values, found.informed, strict=True)),
     }
+
+
+def _scar_evidence(found: ScarEvidence) -> dict[str, Any] | None:
+    if not len(found.thresholds):
+        return None
+    columns = {name: getattr(found, name) for name in ("core_g", "border_zone_g", "log_evidence", "noise")}
+    columns |= {"correlation": found.correlation, "probability": found.probability, "refused": found.refused}
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    pairs = [{"border_zone_threshold": low, "core_threshold": high} for low, high in found.thresholds]
+    return {"decided": found.decided, "rows": [pair | row for pair, row in zip(pairs, rows, strict=True)]}
 
 
 def _bounds(values: np.ndarray) -> dict[str, float]:
