@@ -356,7 +356,11 @@ def _convergence(runs: Sequence[Run], prior: QrsPrior, model: QrsModel) -> dict[
             "raise `n_particles` or `n_moves` in [calibrate]"
         )
     evidence = [run.log_evidence for run in runs]
-    return {
+    found: dict[str, float | str] = {}
+    if len(model.library.fractions) > 1:
+        shares = [model.library.fractions[prior.fraction(run.particles)] for run in runs]
+        found["populations apart, border zone"] = apart(shares)
+    return found | {
         "log evidence": together(runs).log_evidence,
         "log evidence, populations apart": max(evidence) - min(evidence),
         "populations apart, velocities": velocity[worst],

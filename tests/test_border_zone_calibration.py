@@ -9,7 +9,7 @@ from cube_heart import block_heart
 from small_study import small_study
 
 from cardiotwin import confirmation, front_velocity, induction, planning, stages
-from cardiotwin.calibration import border_zone_fractions, calibrate, sites_of
+from cardiotwin.calibration import _convergence, border_zone_fractions, calibrate, sites_of
 from cardiotwin.ecg import Ecg, eikonal_ecg, electrode_weights
 from cardiotwin.eikonal import conducting_tets, prepare, solve
 from cardiotwin.electrodes import default_electrodes, placements
@@ -20,6 +20,8 @@ from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.progress import silent
 from cardiotwin.qrs_model import measured_qrs, qrs_model
+from cardiotwin.qrs_prior import QrsPrior
+from cardiotwin.sequential_monte_carlo import Run
 from cardiotwin.settings import CalibrateSettings, Settings, TissueSettings, with_fraction
 from cardiotwin.site_library import site_library
 from cardiotwin.tissue import Velocities
@@ -72,6 +74,28 @@ def test_a_twin_tabulates_every_fraction_with_the_settings_that_its_step_declare
     work = SimpleNamespace(settings=planning.readable(settings, step.settings), progress=silent)
     table = stages.tabulate_sites(work, replace(block, tissue_class=scarred))
     assert table.fractions.tolist() == [0.5, 0.35, 0.7, 1.0]
+
+
+def test_how_far_populations_are_apart_in_the_border_zone_is_told():
+    near = tuple(np.array([k]) for k in range(6))
+    prior = QrsPrior(np.array([0.3, 0.2, 0.7, 0.0]), np.array([1.0, 0.6, 2.0, 12.0]), near, near, 2, (0.65, 0.1), 1, 3)
+    library = SimpleNamespace(fractions=np.array([0.5, 0.35, 1.0]), positions=np.random.default_rng(0).random((6, 3)))
+
+    def notes(*fractions):
+        runs = []
+        for seed, fraction in enumerate(fractions):
+            particles = prior.draw(64, np.random.default_rng(seed))
+            particles[:, -2] = fraction
+            runs.append(Run(particles, np.ones(1), 0.3, 64.0, 64, 0.0))
+        return _convergence(runs, prior, SimpleNamespace(library=library))
+
+    half = np.arange(64) % 2
+    assert notes(half, half)["populations apart, border zone"] == 0.0
+    assert notes(half, 2 * half)["populations apart, border zone"] == pytest.approx(
+        0.325 / np.sqrt((0.075**2 + 0.25**2) / 2)
+    )
+    library.fractions = np.array([0.5])
+    assert "populations apart, border zone" not in notes(0 * half, 0 * half)
 
 
 class Told(Exception):

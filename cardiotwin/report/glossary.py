@@ -95,6 +95,11 @@ CALIBRATION = {
         "the same of the place that fires first",
         "below 1; more, and there are several answers, of which each population found some",
     ),
+    "populations apart, border zone": (
+        "how far two independent populations of the sampler lie apart in the border zone's velocity, in standard "
+        "deviations",
+        "below 1",
+    ),
     "chance of the new ECG": (
         "of a misfit as large as the new ECG's, under the ensemble that did not know it",
         "0.05 or more; below 0.01 something has changed",
