@@ -2,14 +2,17 @@
 
 import importlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import made_ecg_files as made
 import numpy as np
 import pytest
 from cube_heart import block_heart
 from data_folder import real_data
+from ellipsoid_heart import ellipsoid_heart
 
 from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg
+from cardiotwin.heart import RIGHT
 
 
 @pytest.fixture
@@ -112,3 +115,30 @@ def test_complexes_that_lie_apart_are_alike_and_others_are_not(benchmark_module)
     for one, other in ((late, waves), (waves, late)):
         assert alike(Ecg(LEADS[:3], one, 1000.0), Ecg(LEADS[:3], other, 1000.0), 90.0) == pytest.approx(1.0, abs=1e-3)
     assert alike(Ecg(LEADS[:3], -late, 1000.0), Ecg(LEADS[:3], waves, 1000.0), 90.0) < 0.5
+
+
+def test_true_gradients_are_differences_of_durations_between_ends(benchmark_module):
+    heart = ellipsoid_heart(3.0, size=0.7)
+    late = 5.0 + heart.mesh.points[:, 0]
+
+    def gradients(duration):
+        patient = SimpleNamespace(heart=heart, activation_ms=late, repolarisation_ms=late + duration)
+        return benchmark_module("recovery").true_gradients(patient)
+
+    assert gradients(280.0 - 20.0 * heart.transmural)[0] == pytest.approx(-20.0, abs=2.0)
+    assert gradients(280.0 + 30.0 * heart.apicobasal)[1] == pytest.approx(27.0, abs=2.0)
+    right = np.zeros(len(late))
+    right[heart.mesh.tets[heart.ventricle == RIGHT]] = 1.0
+    assert gradients(280.0 + 12.0 * right) == pytest.approx([0.0, 0.0, 12.0], abs=7.0)
+
+
+def test_recovery_is_told_of_the_median_patient_and_of_those_without_a_t_wave(benchmark_module):
+    recovery = benchmark_module("recovery")
+    one = recovery.Recovery(0.9, np.array([-2.0, 6.0, 1.0]), np.array([True, False, True]), 4.0)
+    other = recovery.Recovery(0.8, np.array([4.0, -8.0, 3.0]), np.array([True, True, False]), 6.0)
+    rows = {row["name"]: row for row in recovery.recovery_rows([one, None, other])}
+    assert rows["patients: T wave correlation"]["value"] == pytest.approx(0.85)
+    assert "1 without a T wave" in rows["patients: T wave correlation"]["note"]
+    assert rows["patients: duration from apex to base, error"]["value"] == pytest.approx(7.0)
+    assert rows["patients: gradients of duration in their 90 % interval"]["value"] == pytest.approx(4.0 / 6.0, abs=1e-4)
+    assert recovery.recovery_rows([None])[0]["value"] is None
