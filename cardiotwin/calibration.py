@@ -57,6 +57,8 @@ class Posterior:
         Each member's electrodes, LPS, mm; None where they are as given.
     border_zone_fraction : (n_members,) float64 or None
         Velocity of each member's border zone relative to its healthy tissue; None where it is as [tissue] has it.
+    velocity_fibre_prior : tuple of float or None
+        Mean and standard deviation, mm/ms, of the fibre velocity before the ECG; None where nothing was known.
     notes : dict of str to float or str
         Effective sample size, acceptance, number of ECGs, and what a reader must know.
     """
@@ -75,6 +77,7 @@ class Posterior:
     notes: dict[str, float | str]
     electrode_positions: np.ndarray | None = None
     border_zone_fraction: np.ndarray | None = None
+    velocity_fibre_prior: tuple[float, float] | None = None
 
     def __repr__(self) -> str:
         known = {"fibre": self.velocity_fibre, "cross": self.velocity_cross, "endocardium": self.velocity_endocardium}
@@ -433,6 +436,7 @@ def _posterior(run: Run, target: _Target, complexes: np.ndarray, found: dict[str
         notes=notes,
         electrode_positions=positions,
         border_zone_fraction=fractions[prior.fraction(particles)] if target.asks_border_zone else None,
+        velocity_fibre_prior=prior.fibre,
     )
 
 

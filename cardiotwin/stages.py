@@ -120,6 +120,8 @@ class Step:
         Of the time of a whole run: a fifth of its seconds in the demo.
     into : str
         Folder of the twin that the function fills, in place of a result; "" for most.
+    beside : bool
+        What the stage says besides its result: `Twin.result` of the stage is another step's.
     plug_in : callable or None
         ``plug_in(settings)``: what of another package computes it, in words that change when that does, "" for nothing.
         Part of the key, as the sources of CardioTwin are.
@@ -135,6 +137,7 @@ class Step:
     waits_for: str = ""
     share: float = 0.4
     into: str = ""
+    beside: bool = False
     plug_in: Callable[[Any], str] | None = None
 
     @property
@@ -288,11 +291,12 @@ def _calibrations(ecgs: list[str]) -> tuple[Step, ...]:
 
 def _ensemble_beat(ecgs: list[str], posterior: str) -> Step:
     if not ecgs:
-        return Step(ENSEMBLE_BEAT, "calibrate", beat_of_ensemble, waits_for=NO_ECG)
+        return Step(ENSEMBLE_BEAT, "calibrate", beat_of_ensemble, waits_for=NO_ECG, beside=True)
     inputs = {"heart": "calibration mesh", "posterior": posterior, "electrodes": "electrodes", "ecg": ecgs[-1]}
     return Step(
-        ENSEMBLE_BEAT, "calibrate", beat_of_ensemble, inputs, ("calibrate.beat", "calibrate.seed", "tissue"), share=2
-    )
+        ENSEMBLE_BEAT, "calibrate", beat_of_ensemble, inputs, ("calibrate.beat", "calibrate.seed", "tissue"), share=2,
+        beside=True,
+    )  # fmt: skip
 
 
 def _scar_thresholds(observed: dict[str, list[str]]) -> tuple[Step, ...]:
@@ -300,11 +304,11 @@ def _scar_thresholds(observed: dict[str, list[str]]) -> tuple[Step, ...]:
     if observed["mesh"]:
         return ()
     if not observed["ecg"]:
-        return (Step(SCAR_THRESHOLDS, "calibrate", weigh_scar_thresholds, waits_for=NO_ECG),)
+        return (Step(SCAR_THRESHOLDS, "calibrate", weigh_scar_thresholds, waits_for=NO_ECG, beside=True),)
     inputs = {"segmentation": "segment", "electrodes": "electrodes"}
     reads = ("calibrate", "tissue", "mesh", "segment.rv_wall_mm")
     lists = {"ecgs": tuple(observed["ecg"])}
-    return (Step(SCAR_THRESHOLDS, "calibrate", weigh_scar_thresholds, inputs, reads, lists),)
+    return (Step(SCAR_THRESHOLDS, "calibrate", weigh_scar_thresholds, inputs, reads, lists, beside=True),)
 
 
 def _report(observed: dict[str, list[str]], posterior: str) -> Step:

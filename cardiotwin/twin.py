@@ -392,7 +392,7 @@ class Twin:
         return staleness.reason(one, before, kinds)
 
     def result(self, stage: str) -> Any:
-        """The up-to-date output of a stage (its last step, where it has several).
+        """The up-to-date output of a stage (its last step that is not `Step.beside`), or of a step by its name.
 
         Raises
         ------
@@ -402,7 +402,10 @@ class Twin:
             It was changed on disk.
         """
         plan = self.planned()
-        found = [one for one in plan if stage in (one.step.stage, one.step.name) and not one.step.into]
+        if stage in stages.STAGES:
+            found = [one for one in plan if stage == one.step.stage and not (one.step.into or one.step.beside)]
+        else:
+            found = [one for one in plan if stage == one.step.name]
         if not found:
             raise SettingsError(f"stage {stage!r}: expected one of {', '.join(stages.STAGES[:-1])}")
         one, workshop = found[-1], self._workshop(plan)

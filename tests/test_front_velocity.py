@@ -198,6 +198,43 @@ def test_every_member_is_given_the_same_ratio_and_nothing_else_changes():
         FrontToTissue(1, {MODEL: Ratio()}).tissue(ensemble, "tor_ord_2019")
 
 
+def test_the_prior_of_the_fibre_velocity_is_the_tissue_s():
+    """An ECG that says nothing: fronts as the prior has them, and tissue too, whatever the factor."""
+    n, rng = 4000, np.random.default_rng(0)
+    flat = replace(
+        posterior(0.6, 0.3),
+        weights=np.full(n, 1.0 / n),
+        velocity_fibre=rng.normal(0.65, 0.1, n),
+        velocity_cross=np.full(n, 0.3),
+        velocity_endocardium=np.full(n, np.nan),
+        velocity_fibre_prior=(0.65, 0.1),
+    )
+    tissue = FrontToTissue(1, {MODEL: Ratio(1.15)}).tissue(flat)
+    assert tissue.weights.sum() == pytest.approx(1.0)
+    mean = tissue.weights @ tissue.velocity_fibre
+    assert mean == pytest.approx(0.65, abs=0.01)
+    assert np.sqrt(tissue.weights @ (tissue.velocity_fibre - mean) ** 2) == pytest.approx(0.1, abs=0.01)
+    assert 0.2 * n < tissue.notes["effective sample size, tissue"] < 0.8 * n
+    same = FrontToTissue(1, {MODEL: Ratio(1.0)}).tissue(flat)
+    assert same.weights == pytest.approx(flat.weights)
+    unknown = FrontToTissue(1, {MODEL: Ratio(1.15)}).tissue(replace(flat, velocity_fibre_prior=None))
+    assert np.array_equal(unknown.weights, flat.weights)
+
+
+def test_a_fibre_velocity_that_the_ecg_tells_keeps_the_factor():
+    n = 200
+    sharp = replace(
+        posterior(0.6, 0.3),
+        weights=np.full(n, 1.0 / n),
+        velocity_fibre=np.random.default_rng(1).normal(0.55, 0.005, n),
+        velocity_cross=np.full(n, 0.3),
+        velocity_endocardium=np.full(n, np.nan),
+        velocity_fibre_prior=(0.65, 0.1),
+    )
+    tissue = FrontToTissue(1, {MODEL: Ratio(1.2)}).tissue(sharp)
+    assert tissue.weights @ tissue.velocity_fibre == pytest.approx(0.66, abs=0.005)
+
+
 def test_a_beat_that_does_not_come_about_changes_nothing_and_is_told(wall):
     """Scar cuts the wall in two, and both sites lie on one side."""
     cut = np.abs(wall.mesh.centroids[:, 1] - 24.0) < 1.5

@@ -1,6 +1,7 @@
 """Only what is stale is computed, order of arrival decides nothing, and nothing is taken on trust."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pydicom
@@ -11,11 +12,12 @@ from cardiotwin.ecg import LEADS, Ecg
 from cardiotwin.electrodes import Electrodes
 from cardiotwin.errors import IntegrityError, PolicyRefusal, QualityGate, ResourceLimit, SettingsError
 from cardiotwin.ingest import same_person
+from cardiotwin.ledger import Observation
 from cardiotwin.lock import locked
 from cardiotwin.phantom.dicom_ecg import write_dicom_ecg
 from cardiotwin.phantom.patient import phantom_patient
 from cardiotwin.planning import readable
-from cardiotwin.stages import NO_ECG, Step, Work
+from cardiotwin.stages import NO_ECG, Step, Work, path
 from cardiotwin.status import Added
 from cardiotwin.twin import Twin
 
@@ -220,6 +222,21 @@ def test_until_computes_a_stage_and_what_it_needs(twin):
     assert states(twin)["pace"] == "not computed"
     with pytest.raises(QualityGate, match="pace of case is not up to date"):
         twin.result("induce")
+
+
+def test_a_stage_s_result_is_the_last_of_its_main_steps_and_others_go_by_their_names(twin, monkeypatch):
+    """Two ECGs: the posterior of both, not what else is said of the ensemble."""
+    given = []
+    ecgs = tuple(Observation(f"{k:064x}", "ecg", "", "", "", "", "", "") for k in (1, 2))
+    plan = tuple(SimpleNamespace(step=step, missing="") for step in path(ecgs))
+    monkeypatch.setattr(Twin, "planned", lambda self: plan)
+    done = SimpleNamespace(is_done=lambda one: True, result=lambda one: given.append(one.step.name))
+    monkeypatch.setattr(Twin, "_workshop", lambda self, plan: done)
+    for stage in ("calibrate", "simulate", "beat of the ensemble", "site library", "plan"):
+        twin.result(stage)
+    assert given == ["calibrate, ECG 2", "simulate", "beat of the ensemble", "site library", "plan"]
+    with pytest.raises(SettingsError, match="expected one of segment, mesh"):
+        twin.result("report")
 
 
 def test_a_changed_artefact_is_refused_where_it_is_used_and_named(twin, tmp_path):

@@ -87,6 +87,10 @@ CALIBRATION = {
         "no scale: larger by 3 and more than with another scar threshold or border zone speaks for these",
     ),
     "log evidence, populations apart": ("how well that is known", "below 2"),
+    "effective sample size, tissue": (
+        "the same of the ensemble that is simulated, whose fibre velocity is the tissue's",
+        "half of the members or more; fewer, and the tissue's fibre velocity hangs on few of them",
+    ),
     "populations apart, velocities": (
         "how far two independent populations' means of the worst velocity lie apart, in standard deviations",
         "below 1; above 2 is refused as not converged",
