@@ -1,0 +1,62 @@
+"""From pacing to plans: is re-entry found, and is what is found right?
+
+    python benchmarks/ablation.py [--json] [--only detector] [--cases 200]
+
+Groups: detector (circuits in generated waves whose re-entry is known from who excited whom).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from generated_waves import KINDS, Wave, wave
+from table import Row, options, row, show
+
+from cardiotwin.reentry import Circuit, find_circuits
+
+LEAST_TURNS = 2
+"""Of a circuit that counts as sustained."""
+
+
+def detector_rows(count: int) -> Iterable[Row]:
+    """Sensitivity, specificity and error of the cycle length over so many cases, the kinds in turn."""
+    cases = [wave(KINDS[number % len(KINDS)], number // len(KINDS)) for number in range(count)]
+    found = [find_circuits(one.activation_ms, one.tissue, one.after_ms) for one in cases]
+    return told(list(zip(cases, found, strict=True)))
+
+
+def told(cases: list[tuple[Wave, tuple[Circuit, ...]]]) -> Iterable[Row]:
+    """The bars, and which kinds fail them."""
+    turning = [(one, circuits) for one, circuits in cases if one.turns >= LEAST_TURNS]
+    others = [(one, circuits) for one, circuits in cases if one.turns < LEAST_TURNS]
+    for name, group, right in (("sensitivity", turning, True), ("specificity", others, False)):
+        ok = [bool(circuits) is right for _, circuits in group]
+        wrong = [one.kind for (one, _), good in zip(group, ok, strict=True) if not good]
+        share, each = float(np.mean(ok)), ", ".join(f"{kind} {wrong.count(kind)}" for kind in KINDS if kind in wrong)
+        note = f"{sum(ok)} of {len(ok)}; wrong: {each or 'none'}"
+        yield row(f"detector: {name}", share, "1", 0.95, share >= 0.95, note)
+    errors = [abs(circuits[0].cycle_length_ms - one.cycle_ms) for one, circuits in turning if circuits]
+    worst, most = float(np.max(errors)), float(np.quantile(errors, 0.95))
+    note = f"{len(errors)} circuits of {min(c.cycle_ms for c, _ in turning):.0f} to "
+    note += f"{max(c.cycle_ms for c, _ in turning):.0f} ms; median {np.median(errors):.1f}, worst {worst:.1f}"
+    yield row("detector: cycle length, error of 95 % below", most, "ms", 3.0, most <= 3.0, note)
+
+
+GROUPS: dict[str, Callable[[int], Iterable[Row]]] = {"detector": lambda n: detector_rows(n or 200)}
+
+
+def main() -> None:
+    """Print the table, or with ``--json`` one object."""
+    parser = options(__doc__)
+    parser.add_argument("--only", default=",".join(GROUPS), help="groups, comma between them")
+    parser.add_argument("--cases", type=int, default=0, help="in each group; otherwise 200")
+    arguments = parser.parse_args()
+    chosen = arguments.only.split(",")
+    if unknown := set(chosen) - set(GROUPS):
+        parser.error(f"--only: no group {', '.join(sorted(unknown))}; expected {', '.join(GROUPS)}")
+    show((GROUPS[name](arguments.cases) for name in chosen), as_json=arguments.json)
+
+
+if __name__ == "__main__":
+    main()
