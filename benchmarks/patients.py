@@ -14,8 +14,8 @@ from recovery import recovery, recovery_rows
 from scipy.spatial import cKDTree
 from table import Row, listed, row
 
+from cardiotwin.beat_of_ensemble import activation_of
 from cardiotwin.calibration import Posterior, calibrate
-from cardiotwin.ensemble_beat import activation_of
 from cardiotwin.errors import CardioTwinError
 from cardiotwin.front_velocity import front_to_tissue
 from cardiotwin.heart import Heart
@@ -100,13 +100,13 @@ def patient_rows(n_patients: int) -> Iterable[Row]:
             heart = true_heart(patient.anatomy, settings.edge_mm)
             posterior, one = score(patient, heart, settings)
             tissue = velocity_errors(patient, tissue_of(patient, posterior))
+            recovered.append(recovery(patient, heart, posterior))
         except CardioTwinError as error:
             refused += 1
             yield row(f"patient {seed}", None, "", note=f"refused: {error}")
             continue
         scores.append(one)
         tissues.append(tissue)
-        recovered.append(recovery(patient, heart, posterior))
         found = tissue[0]
         note = (
             f"endocardial {found['endocardium']:+.0%}, cross {found['cross']:+.0%}, fibre {found['fibre']:+.0%} "

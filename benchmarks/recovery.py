@@ -9,8 +9,8 @@ from drawn_patients import TISSUE, Patient
 from scipy.spatial import cKDTree
 from table import Row, listed, row
 
+from cardiotwin.beat_of_ensemble import ensemble_beat
 from cardiotwin.calibration import Posterior
-from cardiotwin.ensemble_beat import ensemble_beat
 from cardiotwin.heart import EPICARDIUM, LV_ENDOCARDIUM, RIGHT, Heart
 from cardiotwin.repolarisation import GRADIENTS
 

@@ -30,7 +30,7 @@ _HOME = {
     "make_tissue": "cardiotwin.tissue",
     "simulate": "cardiotwin.monodomain",
     "calibrate": "cardiotwin.calibration",
-    "ensemble_beat": "cardiotwin.ensemble_beat",
+    "ensemble_beat": "cardiotwin.beat_of_ensemble",
     "front_to_tissue": "cardiotwin.front_velocity",
     "induce": "cardiotwin.induction",
     "read_plan": "cardiotwin.ablation",

@@ -362,7 +362,7 @@ def _convergence(runs: Sequence[Run], prior: QrsPrior, model: QrsModel) -> dict[
     found: dict[str, float | str] = {}
     if len(model.library.fractions) > 1:
         shares = [model.library.fractions[prior.fraction(run.particles)] for run in runs]
-        found["populations apart, border zone"] = apart(shares)
+        found["populations apart, border zone"] = min(apart(shares), 99.0)  # infinite where each has one share only
     return found | {
         "log evidence": together(runs).log_evidence,
         "log evidence, populations apart": max(evidence) - min(evidence),

@@ -332,11 +332,12 @@ def _steps(
     shape: np.ndarray,
     which: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Potentials of nodes that each go through `shape` at their time."""
-    histograms = np.empty((len(mix), weights.n_leads, n_samples))
+    """Potentials of nodes that each go through `shape` at their time, which may lie as far behind the end as it is."""
+    histograms = np.empty((len(mix), weights.n_leads, n_samples + len(shape) // 2))
     which = np.zeros(len(mix), np.int64) if which is None else which
     weight_histograms(times_ms, weights.of_node, which, mix, step_ms, histograms)
-    return (PLATEAU_MV - RESTING_MV) * _smoothed(np.cumsum(histograms, axis=-1), np.diff(shape))
+    waves = _smoothed(np.cumsum(histograms, axis=-1), np.diff(shape))[..., :n_samples]
+    return (PLATEAU_MV - RESTING_MV) * waves
 
 
 def _smoothed(signal: np.ndarray, kernel: np.ndarray) -> np.ndarray:

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from cardiotwin import ablation
+from cardiotwin.beat_of_ensemble import EnsembleBeat, spread
 from cardiotwin.durable import write_file
 from cardiotwin.electrodes import Electrodes, shown_skin
-from cardiotwin.ensemble_beat import EnsembleBeat, spread
 from cardiotwin.heart import CORE, Heart
 from cardiotwin.progress import Progress, silent
 from cardiotwin.reentry import Circuit

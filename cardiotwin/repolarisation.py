@@ -15,6 +15,7 @@ what a T wave leaves open stays open. Durations of the monodomain model are its 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import diags
@@ -29,7 +30,7 @@ from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, EPICARDIUM, LV_ENDOCARDIUM, RIGHT, Heart
 from cardiotwin.meshes.laplace import Laplace
 from cardiotwin.progress import Progress, silent
-from cardiotwin.qrs import BEFORE_MS
+from cardiotwin.qrs import BEFORE_MS, QrsComplex, independent_leads
 from cardiotwin.qrs_model import SHIFTS_MS, amplitude, information
 from cardiotwin.settings import TissueSettings
 
@@ -56,8 +57,9 @@ class Repolarisation:
     duration_ms : (n,) float64
         Mean over the conducting nodes.
     gradients_ms : (n, 3) float64
-        By how much it is longer at the epicardium than at the endocardium, at the base than at the apex, in the right
-        ventricle than in the left.
+        By how much it is longer on average at the epicardium than at the left endocardium, in the last tenth towards
+        the base than in the first at the apex, in the right ventricle than in the left: of the map, to which each of
+        the three unknown gradients adds something. NaN without a right ventricle.
     informed : (4,) float64
         Share by which the T wave narrowed mean and gradients: 1 less the ratio of standard deviations to the prior's.
     repolarisation_ms : (n, n_nodes) float32
@@ -141,11 +143,13 @@ def fit_repolarisation(
     chance = np.random.default_rng(seed).standard_normal(unknowns.shape)
     drawn = unknowns + np.einsum("mij,mj->mi", np.linalg.cholesky(covariance), chance)
     fitted = model.waves(drawn)
-    left = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2).mean(axis=0) + unknowns.var(axis=0))
+    told = _told(heart, model.shapes)
+    left = (told @ covariance @ told.T).mean(axis=0) + np.cov(unknowns @ told.T, rowvar=False, ddof=0)
+    before = told @ np.diag(PRIOR_SD_MS**2) @ told.T
     return Repolarisation(
         drawn[:, 0],
-        drawn[:, 1:],
-        np.clip(1.0 - left / PRIOR_SD_MS, 0.0, 1.0),
+        (drawn @ told.T)[:, 1:],
+        np.clip(1.0 - np.sqrt(np.diag(left) / np.diag(before)), 0.0, 1.0),
         model.repolarised(drawn).astype(np.float32),
         wave.leads,
         wave.t_ms,
@@ -153,6 +157,26 @@ def fit_repolarisation(
         fitted,
         _correlation(fitted, wave.t_wave),
     )
+
+
+def _told(heart: Heart, shapes: np.ndarray) -> np.ndarray:
+    """(4, 4) from the unknowns to the mean duration and its differences between the ends; NaN where there is none."""
+    matrix = np.eye(4)
+    for row, (near, far) in enumerate(_ends(heart), start=1):
+        some = near.any() and far.any()
+        matrix[row, 1:] = shapes[far].mean(axis=0) - shapes[near].mean(axis=0) if some else np.nan
+        matrix[row, 0] = 0.0
+    return matrix
+
+
+def _ends(heart: Heart) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """(n_nodes,) bool of both ends of each gradient."""
+    inside, outside, right = (np.zeros(len(heart.mesh.points), bool) for _ in range(3))
+    inside[heart.surface_nodes(LV_ENDOCARDIUM)] = True
+    outside[heart.surface_nodes(EPICARDIUM)] = True
+    right[heart.mesh.tets[heart.ventricle == RIGHT]] = True
+    low, high = heart.apicobasal < 0.1, heart.apicobasal > 0.9
+    return (inside, outside), (low, high), (~right, right)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,28 +195,35 @@ class _Wave:
 
 def _measured(ecg: Ecg, shape: int, leads: tuple[str, ...]) -> _Wave:
     beat = mean_beat(find_beats(ecg), shape)
-    if not np.isfinite(beat.t_end_ms):
+    if not np.isfinite(beat.t_peak_ms):
         raise QualityGate("ECG: no T wave stands out; repolarisation needs a recording that shows one")
-    there = tuple(lead for lead in leads if lead in beat.leads)
+    names, found, noise = independent_leads(_as_complex(beat))
+    there = tuple(lead for lead in leads if lead in names)
     if len(there) < LEAST_LEADS:
         raise QualityGate(f"ECG: {len(there)} leads with a T wave, expected at least {LEAST_LEADS}")
-    mv = beat.mv[[beat.leads.index(lead) for lead in there]]
-    onset, end = round(beat.qrs_onset_ms), round(beat.qrs_end_ms)
+    rows = [names.index(lead) for lead in there]
+    mv, onset, end = found[rows], round(beat.qrs_onset_ms), round(beat.qrs_end_ms)
     qrs = np.pad(mv, [(0, 0), (BEFORE_MS, 0)], mode="edge")[:, onset : end + 2 * BEFORE_MS]
     signs = np.where(qrs.max(axis=1) >= -qrs.min(axis=1), 1.0, -1.0)
     scale = amplitude(qrs, signs, there)
-    first, last = end + AFTER_QRS_MS, min(round(beat.t_end_ms) + AFTER_T_MS, mv.shape[1])
+    # A T wave that the next beat, or the end of the recording, cuts off is fitted as far as it goes.
+    over = beat.t_end_ms + AFTER_T_MS if np.isfinite(beat.t_end_ms) else mv.shape[1]
+    first, last = end + AFTER_QRS_MS, min(round(over), mv.shape[1])
     t_wave = mv[:, first:last] / scale
-    noise = (_quiet(beat, mv) / scale).std()
+    variance = np.mean((noise[rows] / scale[:, 0]) ** 2) + LEAST_DISCREPANCY**2 * np.mean(t_wave**2)
     return _Wave(
         there, qrs / scale, signs, np.arange(first, last) - float(onset), t_wave, beat.t_peak_ms - onset,
-        float(noise**2 + LEAST_DISCREPANCY**2 * np.mean(t_wave**2)), information(t_wave),
+        float(variance), information(t_wave),
     )  # fmt: skip
 
 
-def _quiet(beat: Beat, mv: np.ndarray) -> np.ndarray:
-    """What the leads do just before the complex, mV."""
-    return mv[:, max(round(beat.qrs_onset_ms) - 30, 0) : max(round(beat.qrs_onset_ms) - 5, 1)]
+def _as_complex(beat: Beat) -> QrsComplex:
+    """The whole beat in place of its complex, with what lies just before it as noise."""
+    onset, end = round(beat.qrs_onset_ms), round(beat.qrs_end_ms)
+    noise = beat.mv[:, max(onset - 30, 0) : max(onset - 5, 1)].std(axis=1)
+    height = np.ptp(beat.mv[:, onset : end + 1], axis=1)
+    usable = (height > 0.02 * height.max()) & (height > 5.0 * noise)
+    return QrsComplex(beat.leads, beat.mv, beat.qrs_ms, noise, usable, len(beat.at_ms), 0, ())
 
 
 # --- The forward model -----------------------------------------------------------------------------------------------
@@ -208,7 +239,8 @@ class _Model:
     shapes : (n_nodes, 3) float64
         Of the gradients, without mean.
     weights : LeadWeights
-        A set a member.
+    which : (n_members,) int64
+        Set of weights of each.
     mix : (n_members, 2) float64
     scale : (n_members, n_leads, 1) float64
         Amplitude of each member's QRS complex.
@@ -220,10 +252,17 @@ class _Model:
     activation_ms: np.ndarray
     shapes: np.ndarray
     weights: LeadWeights
+    which: np.ndarray
     mix: np.ndarray
     scale: np.ndarray
     late_ms: np.ndarray
     wave: _Wave
+
+    @cached_property
+    def activated(self) -> np.ndarray:
+        """(n_members, n_leads, n_samples) mV: what activation alone makes, whatever the durations."""
+        times = np.maximum(self.activation_ms + self.late_ms[:, None], 0.0)
+        return depolarisation(self.weights, self.mix, times, round(self.wave.t_ms[-1]) + 1, which=self.which)
 
     def repolarised(self, unknowns: np.ndarray) -> np.ndarray:
         """(n_members, n_nodes) ms."""
@@ -231,12 +270,9 @@ class _Model:
 
     def waves(self, unknowns: np.ndarray) -> np.ndarray:
         """(n_members, n_leads, n_samples) over the amplitude of the QRS complex."""
-        members, late = np.arange(len(self.mix)), self.late_ms[:, None]
-        length = round(self.wave.t_ms[-1]) + 1
-        times = np.maximum(self.repolarised(unknowns) + late, 0.0), np.maximum(self.activation_ms + late, 0.0)
-        back = recovery(self.weights, self.mix, times[0], length, which=members)
-        forth = depolarisation(self.weights, self.mix, times[1], length, which=members)
-        return (forth - back)[:, :, round(self.wave.t_ms[0]) :] / self.scale
+        times = np.maximum(self.repolarised(unknowns) + self.late_ms[:, None], 0.0)
+        back = recovery(self.weights, self.mix, times, self.activated.shape[-1], which=self.which)
+        return (self.activated - back)[:, :, round(self.wave.t_ms[0]) :] / self.scale
 
     def cost(self, waves: np.ndarray, unknowns: np.ndarray) -> np.ndarray:
         """(n_members,) negative logarithm of the posterior, but for a constant."""
@@ -252,39 +288,38 @@ def _model(
     tissue: TissueSettings, wave: _Wave, progress: Progress,
 ) -> _Model:  # fmt: skip
     conducting = conducting_tets(heart)
-    weights = _weights(
-        heart, posterior, members, electrodes, tissue, lead_matrix(electrodes.names, wave.leads), progress
-    )
+    leads = lead_matrix(electrodes.names, wave.leads)
+    weights, which = _weights(heart, posterior, members, electrodes, tissue, leads, progress)
     mix = np.column_stack([posterior.velocity_fibre[members], posterior.velocity_cross[members]]) ** 2
-    early, length, which = -SHIFTS_MS.start + BEFORE_MS, wave.qrs.shape[1], np.arange(len(members))
+    early, length = -SHIFTS_MS.start + BEFORE_MS, wave.qrs.shape[1]
     qrs = depolarisation(weights, mix, activation_ms + early, length + early + SHIFTS_MS.stop, which=which)
     scale = amplitude(qrs, wave.signs, wave.leads)
     starts = [early - BEFORE_MS + shift for shift in SHIFTS_MS]
     windows = np.stack([(qrs / scale)[:, :, start : start + length] for start in starts], axis=1)
     best = np.argmin(((windows - wave.qrs) ** 2).mean(axis=(2, 3)), axis=1)
     late_ms = -np.array(SHIFTS_MS)[best]
-    return _Model(activation_ms, _shapes(heart, conducting), weights, mix, scale, late_ms, wave)
+    return _Model(activation_ms, _shapes(heart, conducting), weights, which, mix, scale, late_ms, wave)
 
 
 def _weights(
     heart: Heart, posterior: Posterior, members: np.ndarray, electrodes: Electrodes, tissue: TissueSettings,
     leads: np.ndarray, progress: Progress,
-) -> LeadWeights:  # fmt: skip
-    """A set a member, each with its own electrodes and border zone."""
-    placed, made = [electrodes] * len(members), {}
+) -> tuple[LeadWeights, np.ndarray]:  # fmt: skip
+    """A set for each placement of the electrodes and border zone that members have, and (n_members,) which."""
+    placed, which, axes = [electrodes] * len(members), np.empty(len(members), np.int64), ((1, 0, 0), (0, 1, 1))
     if posterior.electrode_positions is not None:
         placed = elsewhere(electrodes, list(posterior.electrode_positions[members]))
-    conducting, border, sets = conducting_tets(heart), heart.tissue_class == BORDER_ZONE, []
+    conducting, border = conducting_tets(heart), heart.tissue_class == BORDER_ZONE
+    made: dict[tuple[bytes, float], list[np.ndarray]] = {}
     for number, (member, where) in enumerate(zip(members, placed, strict=True)):
         progress(0.5 * number / len(members), "fields of the electrodes")
         fraction = posterior.tissue(int(member), tissue).border_zone_velocity_fraction
         key = (where.positions.tobytes(), fraction)
         if key not in made:
             share = np.where(border, fraction**2, 1.0)
-            axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0))
             made[key] = [leads @ electrode_weights(heart, where, np.outer(share, axis), conducting) for axis in axes]
-        sets.append(made[key])
-    return LeadWeights.of(*sets)
+        which[number] = list(made).index(key)
+    return LeadWeights.of(*made.values()), which
 
 
 def _shapes(heart: Heart, conducting: np.ndarray) -> np.ndarray:
@@ -301,14 +336,9 @@ def _shapes(heart: Heart, conducting: np.ndarray) -> np.ndarray:
     scaling = diags(1.0 / operator.diagonal())
     alone = (heart.transmural, heart.apicobasal, right)
     even = np.column_stack([cg(operator, volume * one, x0=one, rtol=1e-4, M=scaling)[0] for one in alone])
-    height = heart.apicobasal
-    ends = (
-        (heart.surface_nodes(LV_ENDOCARDIUM), heart.surface_nodes(EPICARDIUM)),
-        (height < 0.1, height > 0.9),
-        (right == 0.0, right == 1.0),
-    )
-    for shape, (near, far) in zip(even.T, ends, strict=True):
-        shape /= shape[far].mean() - shape[near].mean() if shape[far].size else np.inf  # no right ventricle
+    for shape, (near, far) in zip(even.T, _ends(heart), strict=True):
+        # Infinite: a gradient between ends of which one is missing is none.
+        shape /= shape[far].mean() - shape[near].mean() if near.any() and far.any() else np.inf
     mass = np.bincount(tets[conducting].ravel(), np.repeat(heart.mesh.volumes[conducting], 4), n)
     return np.asarray(even - mass @ even / mass.sum())
 

@@ -25,6 +25,10 @@ from cardiotwin.segmentation import Segmentation, delineated, relabel
 from cardiotwin.segmentation.methods import PercentOfMaximum
 from cardiotwin.settings import CalibrateSettings, MeshSettings, TissueSettings
 
+DECIDES = 3.0
+"""Difference of log evidence, 20 to 1, below which nothing is decided: the noise, from two populations, is known badly.
+"""
+
 
 @dataclass(frozen=True, eq=False)
 class ScarEvidence:
@@ -66,13 +70,14 @@ class ScarEvidence:
 
     @property
     def decided(self) -> bool:
-        """Whether the likeliest is ahead of the next by more than the noise of both."""
+        """Whether the likeliest is ahead of the next by `DECIDES`, and by more than the noise of both."""
         known = np.flatnonzero(np.isfinite(self.log_evidence))
         order = known[np.argsort(-self.log_evidence[known])]
         if len(order) < 2:
             return False
         first, second = order[:2]
-        return bool(self.log_evidence[first] - self.log_evidence[second] > self.noise[first] + self.noise[second])
+        ahead = self.log_evidence[first] - self.log_evidence[second]
+        return bool(ahead > max(DECIDES, self.noise[first] + self.noise[second]))
 
 
 def scar_evidence(
@@ -109,6 +114,8 @@ def scar_evidence(
     """
     settings = settings or CalibrateSettings()
     coarse = (mesh or MeshSettings()).model_copy(update={"edge_mm": settings.edge_mm})
+    if not len(pairs):
+        return nothing("no pairs were asked about")
     if segmentation.signal is None:
         return nothing("no signal to threshold: scar was drawn, or the image is a cine")
     rows, refused = [], []

@@ -219,6 +219,8 @@ class CalibrateSettings(Section):
         for low, high in self.scar_thresholds:
             if not 0 < low < high < 1:
                 raise ValueError(f"scar_thresholds: pair {low:g}, {high:g}; expected 0 < border zone < core < 1")
+        if len(set(self.scar_thresholds)) < len(self.scar_thresholds):
+            raise ValueError("scar_thresholds: found a pair twice, expected each once")
         return self
 
     @model_validator(mode="after")

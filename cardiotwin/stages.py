@@ -20,11 +20,11 @@ from cardiotwin.provenance import Provenance
 
 if TYPE_CHECKING:
     from cardiotwin.ablation import Plan
+    from cardiotwin.beat_of_ensemble import EnsembleBeat
     from cardiotwin.calibration import Posterior
     from cardiotwin.comparison import Comparison
     from cardiotwin.ecg import Ecg
     from cardiotwin.electrodes import Electrodes
-    from cardiotwin.ensemble_beat import EnsembleBeat
     from cardiotwin.front_velocity import FrontToTissue
     from cardiotwin.heart import Heart
     from cardiotwin.imaging import Image
@@ -58,7 +58,7 @@ _HOME = {
     "Confirmation": "study",
     "Ecg": "ecg",
     "Electrodes": "electrodes",
-    "EnsembleBeat": "ensemble_beat",
+    "EnsembleBeat": "beat_of_ensemble",
     "FrontToTissue": "front_velocity",
     "Heart": "heart",
     "Image": "imaging",
@@ -444,7 +444,7 @@ def calibrate(
 
 def beat_of_ensemble(work: Work, heart: Heart, posterior: Posterior, electrodes: Electrodes, ecg: Ecg) -> EnsembleBeat:
     """Activation of draws, and recovery from the T wave."""
-    from cardiotwin.ensemble_beat import ensemble_beat
+    from cardiotwin.beat_of_ensemble import ensemble_beat
 
     asked = work.settings.calibrate
     return ensemble_beat(
@@ -458,11 +458,9 @@ def weigh_scar_thresholds(
 ) -> ScarEvidence:
     """A calibration for each pair that is asked about; none unless some are."""
     from cardiotwin.beats import chosen
-    from cardiotwin.scar_evidence import nothing, scar_evidence
+    from cardiotwin.scar_evidence import scar_evidence
 
     asked = work.settings.calibrate
-    if not asked.scar_thresholds:
-        return nothing("no pairs were asked about")
     return scar_evidence(
         segmentation, [chosen(ecg, asked.beat) for ecg in ecgs], electrodes, asked.scar_thresholds, asked,
         work.settings.tissue, work.settings.mesh, rv_wall_mm=work.settings.segment.rv_wall_mm, progress=work.progress,

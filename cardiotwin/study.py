@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cardiotwin.ablation import Plan
+from cardiotwin.beat_of_ensemble import EnsembleBeat
 from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import Comparison
 from cardiotwin.ecg import Ecg
 from cardiotwin.electrodes import Electrodes
-from cardiotwin.ensemble_beat import EnsembleBeat
 from cardiotwin.front_velocity import FrontToTissue
 from cardiotwin.heart import Heart
 from cardiotwin.imaging import Image

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from cardiotwin.ablation import NO_ABLATION, Lesion, Plan
+from cardiotwin.beat_of_ensemble import EnsembleBeat
 from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import Comparison, PlanResult
 from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg
 from cardiotwin.electrodes import ELECTRODES, Electrodes
-from cardiotwin.ensemble_beat import EnsembleBeat
 from cardiotwin.front_velocity import FrontToTissue, Ratio
 from cardiotwin.heart import (
     BASE,

@@ -2,6 +2,7 @@
 
 import inspect
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -72,3 +73,12 @@ def test_the_report_is_no_part_of_any_other_stage():
 def test_calibration_knows_its_kernels_and_meshing_does_not_know_calibration():
     assert "cardiotwin.kernels.eikonal" in reached(stages.calibrate)
     assert "cardiotwin.calibration" not in reached(stages.build_heart)
+
+
+def test_no_public_name_is_hidden_by_a_module_of_its_own_name():
+    """Importing the module would put it in the place of the function."""
+    import cardiotwin
+
+    folder = Path(cardiotwin.__file__).parent
+    hidden = [name for name in cardiotwin.__all__ if (folder / name).exists() or (folder / f"{name}.py").exists()]
+    assert not hidden

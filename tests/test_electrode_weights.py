@@ -129,6 +129,17 @@ def test_binned_ecg_is_the_sum_over_nodes_of_shifted_action_potentials(heart, wi
         assert np.abs(ecg.mv - naive)[:, wave].max(initial=0.0) <= 0.003 * np.abs(naive)[:, wave].max(initial=0.0)
 
 
+def test_where_a_recording_ends_changes_nothing_before(heart):
+    electrodes = default_electrodes(heart)
+    weights = electrode_weights(heart, electrodes, np.full((len(heart.mesh.tets), 3), 0.2), everywhere(heart))
+    activation = heart.mesh.points @ [1.0, 2.0, 1.5] + 3.0
+    whole, short = (
+        eikonal_ecg(electrodes.names, weights, activation, duration_ms=ms, repolarisation_ms=activation + 260.0).mv
+        for ms in (700.0, 300.0)
+    )
+    assert short == pytest.approx(whole[:, :300], abs=1e-6 * np.abs(whole).max())
+
+
 def test_default_electrodes_stand_where_a_nurse_would_put_them(heart):
     electrodes = default_electrodes(heart)
     at = dict(zip(electrodes.names, electrodes.positions, strict=True))

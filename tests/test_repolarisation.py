@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from ellipsoid_heart import ellipsoid_heart, endocardial_nodes_near
 
+from cardiotwin.beat_of_ensemble import activation_of, ensemble_beat, spread
 from cardiotwin.calibration import Posterior
-from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg, eikonal_ecg, electrode_weights
+from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg, eikonal_ecg, electrode_weights, lead_matrix
 from cardiotwin.eikonal import activation_times
 from cardiotwin.electrodes import default_electrodes, placements
-from cardiotwin.ensemble_beat import activation_of, ensemble_beat, spread
 from cardiotwin.heart import BORDER_ZONE, EPICARDIUM, LEFT, LV_ENDOCARDIUM, RIGHT, RV_ENDOCARDIUM
-from cardiotwin.repolarisation import PRIOR_SD_MS, _shapes
+from cardiotwin.progress import silent
+from cardiotwin.repolarisation import PRIOR_SD_MS, _shapes, _weights, fit_repolarisation
 from cardiotwin.settings import TissueSettings
 from cardiotwin.tissue import Velocities
 
@@ -100,6 +101,87 @@ def test_a_gradient_through_the_wall_is_found_with_its_sign(coarse, fine, electr
     assert fit.gradients_ms[:, 0].mean() == pytest.approx(across_ms, rel=0.35)
 
 
+@pytest.mark.parametrize("durations", [{"base_ms": 25.0}, {"across_ms": -20.0}, {"right_ms": 15.0}])
+def test_on_the_same_mesh_what_is_told_is_the_map_s_difference_between_ends(fine, electrodes, durations):
+    """And QRS and T wave lie right to each other: the mean is off by what straight gradients are from evened ones."""
+    ecg = recording(fine, electrodes, 285.0, **durations)
+    beat = ensemble_beat(fine, ensemble(fine, n=3), ecg, electrodes, TISSUE, n_members=3)
+    fit = beat.repolarisation
+    lasting = fit.repolarisation_ms - beat.activation_ms
+    low, high = fine.apicobasal < 0.1, fine.apicobasal > 0.9
+    assert fit.gradients_ms[:, 1] == pytest.approx(
+        lasting[:, high].mean(axis=1) - lasting[:, low].mean(axis=1), abs=0.05
+    )
+    right = np.isin(np.arange(len(low)), fine.mesh.tets[fine.ventricle == RIGHT])
+    assert fit.gradients_ms[:, 2] == pytest.approx(
+        lasting[:, right].mean(axis=1) - lasting[:, ~right].mean(axis=1), abs=0.05
+    )
+    inside, outside = (fine.surface_nodes(one) for one in (LV_ENDOCARDIUM, EPICARDIUM))
+    across = lasting[:, outside].mean(axis=1) - lasting[:, inside].mean(axis=1)
+    assert fit.gradients_ms[:, 0] == pytest.approx(across, abs=0.05)
+    if "across_ms" not in durations:
+        assert fit.duration_ms.mean() == pytest.approx(285.0, abs=2.5)
+
+
+@pytest.mark.parametrize("later_ms", [-6, 7])
+def test_where_the_complex_lies_the_t_wave_follows(fine, electrodes, later_ms):
+    """All of a member's times moved: the model is moved back onto the measured complex, and durations stay."""
+    ecg, one = recording(fine, electrodes, 285.0), ensemble(fine, n=2)
+    times = activation_of(fine, one, np.arange(2), TISSUE)
+    told = [
+        fit_repolarisation(fine, one, np.arange(2), times + late, ecg, electrodes, TISSUE).duration_ms.mean()
+        for late in (0.0, float(later_ms))
+    ]
+    assert told[1] == pytest.approx(told[0], abs=0.6)
+
+
+def test_lead_i_and_ii_are_made_of_other_limb_leads_for_the_t_wave_too(coarse, fine, electrodes):
+    whole = recording(fine, electrodes, 285.0, base_ms=20.0, noise=0.0)
+    kept = [whole.leads.index(lead) for lead in ("III", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")]
+    some = Ecg(tuple(whole.leads[k] for k in kept), whole.mv[kept], whole.hz)
+    fits = [
+        ensemble_beat(coarse, ensemble(coarse), one, electrodes, TISSUE, n_members=2).repolarisation
+        for one in (whole, some)
+    ]
+    assert fits[1].leads == INDEPENDENT_LEADS
+    assert fits[1].measured == pytest.approx(fits[0].measured, abs=0.03)
+
+
+def test_a_t_wave_that_is_cut_off_is_fitted_as_far_as_it_goes(coarse, fine, electrodes):
+    whole = recording(fine, electrodes, 285.0, base_ms=20.0)
+    single = Ecg(whole.leads, whole.mv[:, 200 : 200 + 100 + 375], whole.hz)
+    fit = ensemble_beat(coarse, ensemble(coarse), single, electrodes, TISSUE, n_members=2).repolarisation
+    assert fit is not None
+    assert fit.t_ms[-1] < 380.0
+    assert fit.duration_ms.mean() == pytest.approx(285.0, abs=8.0)
+
+
+def test_another_shape_of_beat_is_asked_for_by_its_number(coarse, fine, electrodes):
+    beat = ensemble_beat(
+        coarse, ensemble(coarse), recording(fine, electrodes, 285.0), electrodes, TISSUE, n_members=2, beat=1
+    )
+    assert "no whole beat of shape 1" in beat.note
+
+
+def test_fields_of_a_member_have_its_border_zone(coarse, electrodes):
+    slowed = np.where(coarse.mesh.centroids[:, 2] > coarse.mesh.centroids[:, 2].mean(), BORDER_ZONE, 1).astype(np.uint8)
+    scarred, leads = replace(coarse, tissue_class=slowed), lead_matrix(electrodes.names, ("I", "V2"))
+    posterior = ensemble(coarse, n=3, border_zone_fraction=np.array([0.4, 1.0, 0.4]))
+    weights, which = _weights(scarred, posterior, np.arange(3), electrodes, TISSUE, leads, silent)
+    assert which.tolist() == [0, 1, 0]
+    everywhere = np.ones(len(slowed), bool)
+    for number, fraction in enumerate((0.4, 1.0)):
+        sigma = np.zeros((len(slowed), 3))
+        sigma[:, 0] = np.where(slowed == BORDER_ZONE, fraction**2, 1.0)
+        expected = leads @ electrode_weights(scarred, electrodes, sigma, everywhere)
+        np.testing.assert_allclose(weights.of_node[number, :, 0, :2].T, expected, rtol=1e-6, atol=1e-12)
+
+
+def test_noise_leaves_more_open(coarse, fine, electrodes):
+    quiet, noisy = (found(coarse, fine, electrodes, mean_ms=285.0, noise=size) for size in (0.002, 0.04))
+    assert (noisy.informed < quiet.informed).all()
+
+
 def test_the_mean_follows_the_qt(coarse, fine, electrodes):
     long, short = (found(coarse, fine, electrodes, mean_ms=one).duration_ms.mean() for one in (330.0, 250.0))
     assert long - short == pytest.approx(80.0, abs=3.0)
@@ -182,11 +264,14 @@ def test_coupling_leaves_less_of_a_gradient_across_a_thin_wall(coarse):
     assert shape[ends[0], 0].mean() - shape[ends[1], 0].mean() < 0.6
 
 
-def test_a_heart_of_one_ventricle_has_no_gradient_between_two(coarse):
+def test_a_heart_of_one_ventricle_has_no_gradient_between_two(coarse, fine, electrodes):
     alone = replace(coarse, ventricle=np.full_like(coarse.ventricle, LEFT))
     shape = _shapes(alone, np.ones(len(coarse.mesh.tets), bool))
     assert np.array_equal(shape[:, 2], np.zeros(len(shape)))
     assert np.isfinite(shape).all()
+    beat = ensemble_beat(alone, ensemble(alone), recording(fine, electrodes, 285.0), electrodes, TISSUE, n_members=2)
+    assert np.isnan(beat.repolarisation.gradients_ms[:, 2]).all()
+    assert np.isfinite(beat.repolarisation.gradients_ms[:, :2]).all()
 
 
 def test_the_same_seed_draws_the_same(coarse, fine, electrodes):

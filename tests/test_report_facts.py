@@ -17,6 +17,7 @@ from cardiotwin.report.facts import answer, report_facts, strict_json
 from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
 from cardiotwin.report.html import number, percent
 from cardiotwin.report.uncertain import what_is_uncertain
+from cardiotwin.scar_evidence import ScarEvidence
 from cardiotwin.segmentation import with_scar
 from cardiotwin.segmentation.methods import chosen_method
 from cardiotwin.settings import Settings
@@ -350,3 +351,28 @@ def test_the_share_of_scar_by_other_methods_is_of_the_wall_they_look_in(study):
         used = report_facts(one)["substrate"]["sweep"][0]
         found = with_scar(segmentation, chosen_method(study.settings.segment)).labels
         assert used["of_left"] == pytest.approx(np.isin(found, (4, 5)).sum() / wall.sum())
+
+
+def test_what_the_t_wave_says_is_told_with_its_own_names_and_shares():
+    study = small_study(4.0)
+    found, told = study.ensemble_beat.repolarisation, report_facts(study)["recovery"]
+    assert list(told["durations_ms"]) == ["mean duration", "endocardium to epicardium", "apex to base", "left to right"]
+    assert told["durations_ms"]["apex to base"]["median"] == pytest.approx(np.median(found.gradients_ms[:, 1]))
+    assert list(told["informed"].values()) == pytest.approx(found.informed.tolist())
+    assert any("T wave was fitted" in one for one in report_facts(study)["uncertain"])
+    without = replace(study, ensemble_beat=replace(study.ensemble_beat, repolarisation=None, note="no T wave"))
+    assert report_facts(without)["recovery"] == {"note": "no T wave"}
+    assert any("Only the QRS complex was fitted" in one for one in report_facts(without)["uncertain"])
+
+
+def test_weighed_thresholds_are_told_row_by_row():
+    n = np.array([1.0, 2.0])
+    evidence = ScarEvidence(
+        np.array([[0.3, 0.7], [0.4, 0.6]]), n, 2 * n, np.array([-9.0, -2.0]), 0.1 * n, 0.4 * n, ("", "")
+    )
+    told = report_facts(replace(small_study(4.0), scar_evidence=evidence))["scar_evidence"]
+    assert (told["decided"], told["weighed"]) == (True, 2)
+    assert told["rows"][1]["core_threshold"] == 0.6
+    assert told["rows"][1]["border_zone_g"] == 4.0
+    assert told["rows"][1]["probability"] > 0.99
+    assert told["rows"][0]["log_evidence"] == -9.0

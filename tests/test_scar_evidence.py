@@ -12,7 +12,7 @@ from cardiotwin.heart import CORE
 from cardiotwin.ledger import Observation
 from cardiotwin.scar_evidence import ScarEvidence, nothing, scar_evidence
 from cardiotwin.segmentation import relabel, volumes_ml
-from cardiotwin.settings import CalibrateSettings, Settings
+from cardiotwin.settings import CalibrateSettings, MeshSettings, Settings, TissueSettings
 from cardiotwin.stages import path
 
 
@@ -29,7 +29,12 @@ def test_probability_is_the_evidence_s_share():
 
 @pytest.mark.parametrize(
     ("log_evidence", "noise", "decided"),
-    [([-3.0, -5.0], [0.5, 0.5], True), ([-3.0, -3.9], [0.5, 0.5], False), ([-3.0, np.nan], [0.1, 0.1], False)],
+    [
+        ([-3.0, -7.0], [0.5, 0.5], True),
+        ([-3.0, -5.0], [0.1, 0.1], False),
+        ([-3.0, -7.0], [2.5, 2.5], False),
+        ([-3.0, np.nan], [0.1, 0.1], False),
+    ],
 )
 def test_a_difference_within_the_noise_decides_nothing(log_evidence, noise, decided):
     assert evidence(log_evidence, noise).decided is decided
@@ -68,6 +73,34 @@ def test_each_pair_has_its_own_heart_and_a_refused_one_stays_in_the_table(calibr
     masses = [volumes_ml(relabel(study.segmentation, *pair))["core"] for pair in pairs]
     assert found.core_g == pytest.approx(1.05 * np.array(masses), rel=0.02)
     assert found.thresholds.tolist() == [list(pair) for pair in pairs]
+
+
+def test_mesh_and_tissue_are_the_user_s(calibrations, monkeypatch):
+    study, made = small_study(4.0), []
+
+    def build_heart(segmentation, mesh, *, rv_wall_mm, progress):
+        made.append((mesh.edge_mm, mesh.fibre_endocardium_deg, rv_wall_mm))
+        return study.heart
+
+    def calibrate(heart, ecgs, electrodes, settings, tissue, progress):
+        made.append(tissue)
+        return replace(study.posterior, notes={"log evidence": -1.0, "log evidence, populations apart": 0.5})
+
+    monkeypatch.setattr(module, "build_heart", build_heart)
+    monkeypatch.setattr(module, "calibrate", calibrate)
+    tissue, mesh = TissueSettings(velocity_fibre_m_per_s=0.7), MeshSettings(fibre_endocardium_deg=50.0)
+    scar_evidence(
+        study.segmentation, study.ecgs, study.electrodes, ((0.4, 0.6),), CalibrateSettings(edge_mm=2.5), tissue, mesh,
+        rv_wall_mm=4.0,
+    )  # fmt: skip
+    assert made == [(2.5, 50.0, 4.0), tissue]
+
+
+def test_nothing_asked_is_nothing_weighed(calibrations):
+    study = small_study(4.0)
+    assert scar_evidence(study.segmentation, study.ecgs, study.electrodes, ()).note == "no pairs were asked about"
+    with pytest.raises(ValueError, match="found a pair twice"):
+        CalibrateSettings(scar_thresholds=((0.4, 0.6), (0.4, 0.6)))
 
 
 def test_without_a_signal_there_is_nothing_to_weigh(calibrations):

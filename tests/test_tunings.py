@@ -49,6 +49,20 @@ def test_the_same_number_from_numpy_is_the_same_file(tmp_path):
     assert len(files(tmp_path)) == 1
 
 
+def test_functions_that_are_given_the_same_have_files_of_their_own(tmp_path):
+    def one(x):
+        return x + 1.0
+
+    def other(x):
+        return x - 1.0
+
+    for function in (one, other):
+        function.__module__ = velocity.__name__
+    found = [kept(float, float)(function)(2.0) for function in (one, other)]
+    assert found == [3.0, 1.0]
+    assert len(files(tmp_path)) == 2
+
+
 def test_a_cache_that_is_removed_under_a_process_is_made_again(tmp_path):
     velocity.tune(*WAVE)
     shutil.rmtree(files(tmp_path)[0].parent)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from cardiotwin.beat_of_ensemble import EnsembleBeat
 from cardiotwin.calibration import Posterior
 from cardiotwin.ecg_agreement import aligned
-from cardiotwin.ensemble_beat import EnsembleBeat
 from cardiotwin.heart import Heart
 from cardiotwin.induction import Arrhythmias
 from cardiotwin.locations import wall
@@ -276,7 +276,12 @@ def _scar_evidence(found: ScarEvidence) -> dict[str, Any] | None:
     columns |= {"correlation": found.correlation, "probability": found.probability, "refused": found.refused}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     pairs = [{"border_zone_threshold": low, "core_threshold": high} for low, high in found.thresholds]
-    return {"decided": found.decided, "rows": [pair | row for pair, row in zip(pairs, rows, strict=True)]}
+    weighed = int(np.isfinite(found.log_evidence).sum())
+    return {
+        "decided": found.decided,
+        "weighed": weighed,
+        "rows": [pair | row for pair, row in zip(pairs, rows, strict=True)],
+    }
 
 
 def _bounds(values: np.ndarray) -> dict[str, float]:

@@ -107,7 +107,9 @@ def _caveats(study: Study) -> Iterator[Caveat]:
         yield Caveat(_of_conductor(study.electrodes))
     yield Caveat(_of_fibres(study.heart))
     if study.posterior is not None or study.confirmation is not None:
-        yield Caveat("Only the QRS complex was fitted: repolarisation is the cell model's, not this patient's.")
+        told = study.ensemble_beat is not None and study.ensemble_beat.repolarisation is not None
+        what = "The T wave was fitted, but simulations do not use it" if told else "Only the QRS complex was fitted"
+        yield Caveat(f"{what}: in them repolarisation is the cell model's, not this patient's.")
 
 
 def _as_drawn(study: Study) -> str:
