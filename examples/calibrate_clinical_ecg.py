@@ -80,7 +80,7 @@ def draw(posterior: Posterior, recovery: Repolarisation, path: Path) -> None:
         axis.grid(alpha=0.3)
     figure.supxlabel("time from QRS onset (ms)")
     figure.supylabel("measured in black; amplitude / mean of its leads (1)")
-    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     figure.savefig(path, dpi=100)
 
 
