@@ -17,7 +17,7 @@ from cardiotwin.meshes.reference.slab import slab
 from cardiotwin.reentry import Neighbours, neighbours
 
 WIDTH_MM, THICKNESS_MM, EDGE_MM = 64.0, 4.0, 2.0
-SAME_PLACE_MM, RECOVERED = 3.0, 0.95
+SAME_PLACE_MM, RECOVERED = 4.0, 0.95
 END_MS = 1200.0
 KINDS = ("ring", "figure of eight", "spiral", "focal", "block", "two beats", "none")
 
@@ -121,22 +121,39 @@ def turns_of(run: _Run, on: Sheet, after_ms: float) -> tuple[int, float]:
 
     The length is the median, over the nodes that the last turn passed, of the time since they were activated before.
     """
-    points, before = on.tissue.points, _before(run)
-    most, cycle, last = 0, np.nan, len(run.nodes) - 1
-    for start in range(last, max(-1, last - 600), -7):
-        here, since, turns, passed = points[run.nodes[start]], run.times_ms[start], 0, [start]
-        ancestor = run.parents[start]
-        while ancestor >= 0 and run.times_ms[ancestor] > after_ms:
-            near = np.linalg.norm(points[run.nodes[ancestor]] - here) <= SAME_PLACE_MM
-            if near and since - run.times_ms[ancestor] >= RECOVERED * on.refractory_ms[run.nodes[ancestor]]:
-                turns, since = turns + 1, run.times_ms[ancestor]
-            elif not turns:
-                passed.append(ancestor)
-            ancestor = run.parents[ancestor]
-        if turns > most:
-            intervals = [run.times_ms[one] - run.times_ms[before[one]] for one in passed if before[one] >= 0]
-            most, cycle = turns, float(np.median(intervals)) if intervals else np.nan
+    before, last = _before(run), len(run.nodes) - 1
+    most, cycle = 0, np.nan
+    for start in range(last, max(-1, last - 600), -40):
+        line = _descent(run, start, after_ms)
+        # Activations far from what turns descend from it too: their own places are not passed again, its are.
+        for pivot in range(0, len(line), 5):
+            turns, passed = _returns(run, on, line[pivot:])
+            if turns > most:
+                intervals = [run.times_ms[one] - run.times_ms[before[one]] for one in passed if before[one] >= 0]
+                most, cycle = turns, float(np.median(intervals)) if intervals else np.nan
     return most, cycle
+
+
+def _descent(run: _Run, start: int, after_ms: float) -> list[int]:
+    """An activation, the one that excited it, and so on."""
+    line = []
+    while start >= 0 and run.times_ms[start] > after_ms:
+        line.append(start)
+        start = run.parents[start]
+    return line
+
+
+def _returns(run: _Run, on: Sheet, line: list[int]) -> tuple[int, list[int]]:
+    """How often a descent comes back to where it ends, and what it passed in the last turn."""
+    if not line:
+        return 0, []
+    nodes, times = np.array([run.nodes[one] for one in line]), np.array([run.times_ms[one] for one in line])
+    near = np.linalg.norm(on.tissue.points[nodes] - on.tissue.points[nodes[0]], axis=1) <= SAME_PLACE_MM
+    turns, since, first = 0, times[0], 0
+    for k in np.flatnonzero(near):
+        if since - times[k] >= RECOVERED * on.refractory_ms[nodes[k]]:
+            turns, since, first = turns + 1, times[k], first or int(k)
+    return turns, line[:first]
 
 
 def _before(run: _Run) -> np.ndarray:
