@@ -135,7 +135,7 @@ def _fit(asked: _Asked, name: str, member: int, beat: _Beat) -> DrawFit:
         beat.tissue.velocities,
         float(asked.posterior.correlation[member]),
         found.correlation if found is not None else float("nan"),
-        float(np.nanmax(times) - np.nanmin(times)) if np.isfinite(times).any() else float("nan"),
+        float(np.nanquantile(times, 0.95) - np.nanmin(times)) if np.isfinite(times).any() else float("nan"),
     )
 
 

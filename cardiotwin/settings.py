@@ -184,31 +184,33 @@ class CalibrateSettings(Section):
     """Tempered sequential Monte Carlo over velocities and activation sites, eikonal forward model."""
 
     edge_mm: float = Field(2.0, ge=0.5, le=4.0)
-    n_sites: int = Field(5, ge=1, le=20)
+    n_sites: int = Field(5, ge=1, le=20, description="where activation may start; late ones count for nothing")
     n_candidates: int = Field(160, ge=16, le=600, description="endocardial points where activation may start")
-    n_particles: int = Field(128, ge=8, le=4096)
+    n_particles: int = Field(128, ge=8, le=4096, description="members of the ensemble; more take longer")
     n_moves: int = Field(8, ge=1, le=50, description="of every particle after each step; a further ECG takes a quarter")
     n_electrode_placements: int = Field(
         24, ge=1, le=200, description="drawn from how far electrodes that nobody measured may be off; 1: as placed"
     )
-    fast_endocardium: bool = True
+    fast_endocardium: bool = Field(True, description="a layer that conducts as the Purkinje network does")
     velocity_fibre_m_per_s: tuple[float, float] = (0.3, 1.0)
     velocity_fibre_prior_m_per_s: tuple[float, float] = Field(
         (0.65, 0.10), description="mean and standard deviation before the ECG, which says little of it"
     )
-    velocity_cross_m_per_s: tuple[float, float] = (0.15, 0.6)
-    velocity_endocardium_m_per_s: tuple[float, float] = (0.7, 2.0)
+    velocity_cross_m_per_s: tuple[float, float] = Field((0.15, 0.6), description="across the fibres: least and most")
+    velocity_endocardium_m_per_s: tuple[float, float] = Field(
+        (0.7, 2.0), description="of the fast layer: least and most"
+    )
     border_zone_velocity_fractions: tuple[float, ...] = Field(
         (0.35, 0.5, 0.7, 1.0),
         max_length=8,
-        description="of the border zone to the healthy velocity, equally likely before the ECG; empty: [tissue]'s",
+        description="of the border zone to the healthy velocity, equally likely at first; empty: as in section tissue",
     )
     scar_thresholds: tuple[tuple[float, float], ...] = Field(
         (),
         max_length=12,
         description="pairs of border zone and core to weigh by the ECG, a calibration each (minutes); empty: none",
     )
-    latest_site_ms: float = Field(20.0, ge=0, le=100)
+    latest_site_ms: float = Field(20.0, ge=0, le=100, description="after the first site, the last one fires")
     beat: int = Field(
         0, ge=0, le=9, description="shape of beat that is fitted: 0 the most frequent, 1 the next (ectopic, paced, VT)"
     )

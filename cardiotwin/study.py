@@ -42,7 +42,7 @@ class DrawFit:
     eikonal, monodomain : float
         Mean over leads of the correlation with the measured QRS; NaN where there is none.
     activation_ms : float
-        From the first activation to the last.
+        From the first activation to when 95 % of what is activated has been: one late island is not the beat.
     refused : str
         Why there is no beat of it, such as tissue too slow for this mesh; "" where there is one.
     """

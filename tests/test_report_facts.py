@@ -376,3 +376,15 @@ def test_weighed_thresholds_are_told_row_by_row():
     assert told["rows"][1]["border_zone_g"] == 4.0
     assert told["rows"][1]["probability"] > 0.99
     assert told["rows"][0]["log_evidence"] == -9.0
+
+
+def test_leads_that_are_not_explained_are_named():
+    study = small_study(4.0)
+    posterior = study.posterior
+    turned = posterior.fitted.copy()
+    turned[:, posterior.leads.index("V2")] *= -1.0
+    said = what_is_uncertain(replace(study, posterior=replace(posterior, fitted=turned)))
+    (one,) = [text for text in said if "does not explain" in text]
+    assert "V2 (-" in one
+    assert "V3" not in one
+    assert not any("does not explain" in text for text in what_is_uncertain(study))

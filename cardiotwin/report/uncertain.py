@@ -15,7 +15,7 @@ from cardiotwin.heart import BORDER_ZONE, RIGHT, Heart
 from cardiotwin.imaging import Image, gap_note
 from cardiotwin.induction import Arrhythmias
 from cardiotwin.meshes.quality import dihedral_angles
-from cardiotwin.report.agreement import activation_span, note
+from cardiotwin.report.agreement import activation_span, fitted_correlation, note
 from cardiotwin.settings import InduceSettings, Settings, SimulateSettings, TissueSettings
 from cardiotwin.sinus_beat import LONGEST_DELAY_MS
 from cardiotwin.study import Confirmation, Study
@@ -24,7 +24,7 @@ FEW_DRAWS = 20
 DRAWS_THAT_OUTWEIGH_THE_PRIOR = 6
 """Jeffreys' prior counts as one draw."""
 LARGE_TUNING_ERROR = 0.05
-POOR_CORRELATION = 0.9
+POOR_CORRELATION, UNLIKE = 0.9, 0.5
 WIDE_FRONT = 1.5
 FLAT_DEG = 5.0
 ASSUMED_SEPTUM_DEG = 40
@@ -250,6 +250,11 @@ def _of_posterior(posterior: Posterior) -> Iterator[Caveat]:
             f"{POOR_CORRELATION:.2f} or more."
         )
         yield Caveat(poor, poor)
+    unlike = [f"{lead} ({r:.2f})" for lead, r in fitted_correlation(posterior).items() if not r >= UNLIKE]
+    if unlike:
+        yield Caveat(
+            f"Leads that the ensemble does not explain, by the correlation of its median: {', '.join(unlike)}."
+        )
     if len(posterior.leads) < 8:
         yield Caveat(f"{len(posterior.leads)} leads were usable ({', '.join(posterior.leads)}), expected 8.")
 
