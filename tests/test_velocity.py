@@ -113,7 +113,7 @@ def test_waves_in_a_block_of_the_lattice_have_the_velocity_of_the_bar(fibre, wav
 
 def test_a_tuning_takes_few_waves_and_a_second_of_the_same_none(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    tunings._folder.cache_clear()
+    tunings._state.cache_clear()
     runs = []
     measured = velocity._plane_wave_velocity
     monkeypatch.setattr(velocity, "_plane_wave_velocity", lambda *a: runs.append(a) or measured(*a))
@@ -123,4 +123,4 @@ def test_a_tuning_takes_few_waves_and_a_second_of_the_same_none(monkeypatch, tmp
     tune(0.5, MS, parameters, 1.25, 0.1)
     assert 0 < first == len(runs) <= 6
     monkeypatch.undo()
-    tunings._folder.cache_clear()
+    tunings._state.cache_clear()
