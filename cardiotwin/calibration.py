@@ -19,7 +19,7 @@ from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.heart import BORDER_ZONE, Heart
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.qrs import BEFORE_MS, qrs_edges
-from cardiotwin.qrs_model import QrsModel, measured_qrs, qrs_model, threads
+from cardiotwin.qrs_model import QrsModel, mean_correlation, measured_qrs, qrs_model, threads
 from cardiotwin.qrs_prior import QrsPrior
 from cardiotwin.sequential_monte_carlo import Run, apart, temper, together
 from cardiotwin.settings import CalibrateSettings, TissueSettings, with_fraction
@@ -400,7 +400,7 @@ def _posterior(run: Run, target: _Target, complexes: np.ndarray, found: dict[str
         )
     newest = measured.mv[-1]
     times = prior.times(particles)
-    correlation = _correlation(complexes, newest)
+    correlation = mean_correlation(complexes, newest)
     fast = np.where(particles[:, 2] > 0.0, particles[:, 2], np.nan)
     durations = [float(np.subtract(*qrs_edges(complex_)[::-1])) for complex_ in complexes]
     notes: dict[str, float | str] = {
@@ -438,11 +438,3 @@ def _posterior(run: Run, target: _Target, complexes: np.ndarray, found: dict[str
         border_zone_fraction=fractions[prior.fraction(particles)] if target.asks_border_zone else None,
         velocity_fibre_prior=prior.fibre,
     )
-
-
-def _correlation(complexes: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """(n_members,) mean over leads of Pearson's correlation with the target."""
-    a = complexes - complexes.mean(axis=2, keepdims=True)
-    b = target - target.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(a, axis=2) * np.linalg.norm(b, axis=1)
-    return ((a * b).sum(axis=2) / np.maximum(length, 1e-300)).mean(axis=1)

@@ -128,7 +128,7 @@ def qrs_complex(ecg: Ecg) -> QrsComplex:
     start, stop = max(onset - BEFORE_MS, 0), offset + AFTER_MS + 1
     mv = np.pad(beat[:, start:stop], [(0, 0), (BEFORE_MS - (onset - start), 0)], mode="edge")
     height = np.ptp(beat[:, onset : offset + 1], axis=1)
-    usable = (height > 0.02 * height.max()) & (height > 5.0 * noise)
+    usable = stand_out(height, noise)
     notes = [
         f"lead {lead} is flat or drowned in noise" for lead, good in zip(clean.leads, usable, strict=True) if not good
     ]
@@ -136,6 +136,11 @@ def qrs_complex(ecg: Ecg) -> QrsComplex:
         notes.append(f"{len(spikes_ms)} pacing spikes (or like artefacts) bridged")
     notes += _swapped_arms(clean.leads, beat, onset, offset) + _broken_triangle(clean.leads, beat, usable)
     return QrsComplex(clean.leads, mv, float(offset - onset), noise, usable, len(beats), n_rejected, tuple(notes))
+
+
+def stand_out(height_mv: np.ndarray, noise_mv: np.ndarray) -> np.ndarray:
+    """(n_leads,) bool: complexes that are neither flat beside the tallest nor drowned in noise."""
+    return (height_mv > 0.02 * height_mv.max()) & (height_mv > 5.0 * noise_mv)
 
 
 def qrs_edges(beat: np.ndarray) -> tuple[int, int]:

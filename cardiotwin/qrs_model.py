@@ -130,6 +130,32 @@ def amplitude(mv: np.ndarray, signs: np.ndarray, leads: Sequence[str]) -> np.nda
     return np.maximum(scale, floor)[..., None]
 
 
+def closest(mv: np.ndarray, target: np.ndarray, early: int) -> tuple[np.ndarray, np.ndarray]:
+    """Complexes cut out where they are closest to a target, and (n_members,) how late each is cut, ms.
+
+    Parameters
+    ----------
+    mv : (n_members, n_leads, n) float
+        1000 Hz; activation begins at sample `early`.
+    target : (n_leads, n_samples) float
+        From `BEFORE_MS` before its onset.
+    early : int
+    """
+    length, shifts = target.shape[1], np.array(SHIFTS_MS)
+    starts = early - BEFORE_MS + shifts
+    windows = np.stack([mv[:, :, start : start + length] for start in starts], axis=1)
+    best = np.argmin(((windows - target) ** 2).mean(axis=(2, 3)), axis=1)
+    return windows[np.arange(len(mv)), best], shifts[best]
+
+
+def mean_correlation(complexes: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(n_members,) mean over leads of Pearson's correlation of (n_members, n_leads, n) with the target."""
+    a = complexes - complexes.mean(axis=2, keepdims=True)
+    b = target - target.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(a, axis=2) * np.linalg.norm(b, axis=1)
+    return np.asarray(((a * b).sum(axis=2) / np.maximum(length, 1e-300)).mean(axis=1))
+
+
 def information(mv: np.ndarray) -> float:
     """How many independent numbers a complex of (n_leads, n_samples) holds, if errors last as long as its features.
 
@@ -212,7 +238,7 @@ class QrsModel:
         sets = which[0] * (len(self.weights.of_node) // len(self.meshes)) + which[1]
         mv = smoothed(depolarisation(self.weights, mix, times + early, length, which=sets))
         mv = mv / amplitude(mv, self.measured.signs, self.measured.leads)
-        return self._placed(mv, n_samples, early)
+        return self._placed(mv, early)
 
     def _solved(
         self, velocities: np.ndarray, nodes: np.ndarray, onsets: np.ndarray, fraction: np.ndarray | None
@@ -226,13 +252,9 @@ class QrsModel:
             times[mine] = solve(self.meshes[number], speeds, nodes[mine], onsets[mine])
         return times
 
-    def _placed(self, mv: np.ndarray, n_samples: int, early: int) -> np.ndarray:
+    def _placed(self, mv: np.ndarray, early: int) -> np.ndarray:
         """Cut each complex out where it is closest to the mean of the measured ones."""
-        target = self.measured.mv.mean(axis=0)
-        starts = [early - BEFORE_MS + shift for shift in SHIFTS_MS]
-        windows = np.stack([mv[:, :, start : start + n_samples] for start in starts], axis=1)
-        best = np.argmin(((windows - target) ** 2).mean(axis=(2, 3)), axis=1)
-        return windows[np.arange(len(mv)), best]
+        return closest(mv, self.measured.mv.mean(axis=0), early)[0]
 
     def log_likelihood(self, fitted: np.ndarray, n_recordings: int) -> np.ndarray:
         """(n_members,) for the oldest recordings, with the size of the model's error integrated out.

@@ -30,8 +30,8 @@ from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, EPICARDIUM, LV_ENDOCARDIUM, RIGHT, Heart
 from cardiotwin.meshes.laplace import Laplace
 from cardiotwin.progress import Progress, silent
-from cardiotwin.qrs import BEFORE_MS, QrsComplex, independent_leads
-from cardiotwin.qrs_model import SHIFTS_MS, amplitude, information
+from cardiotwin.qrs import BEFORE_MS, QrsComplex, independent_leads, stand_out
+from cardiotwin.qrs_model import SHIFTS_MS, amplitude, closest, information, mean_correlation
 from cardiotwin.settings import TissueSettings
 
 GRADIENTS = ("endocardium to epicardium", "apex to base", "left to right")
@@ -155,7 +155,7 @@ def fit_repolarisation(
         wave.t_ms,
         wave.t_wave,
         fitted,
-        _correlation(fitted, wave.t_wave),
+        mean_correlation(fitted, wave.t_wave),
     )
 
 
@@ -222,8 +222,7 @@ def _as_complex(beat: Beat) -> QrsComplex:
     onset, end = round(beat.qrs_onset_ms), round(beat.qrs_end_ms)
     noise = beat.mv[:, max(onset - 30, 0) : max(onset - 5, 1)].std(axis=1)
     height = np.ptp(beat.mv[:, onset : end + 1], axis=1)
-    usable = (height > 0.02 * height.max()) & (height > 5.0 * noise)
-    return QrsComplex(beat.leads, beat.mv, beat.qrs_ms, noise, usable, len(beat.at_ms), 0, ())
+    return QrsComplex(beat.leads, beat.mv, beat.qrs_ms, noise, stand_out(height, noise), len(beat.at_ms), 0, ())
 
 
 # --- The forward model -----------------------------------------------------------------------------------------------
@@ -294,10 +293,7 @@ def _model(
     early, length = -SHIFTS_MS.start + BEFORE_MS, wave.qrs.shape[1]
     qrs = depolarisation(weights, mix, activation_ms + early, length + early + SHIFTS_MS.stop, which=which)
     scale = amplitude(qrs, wave.signs, wave.leads)
-    starts = [early - BEFORE_MS + shift for shift in SHIFTS_MS]
-    windows = np.stack([(qrs / scale)[:, :, start : start + length] for start in starts], axis=1)
-    best = np.argmin(((windows - wave.qrs) ** 2).mean(axis=(2, 3)), axis=1)
-    late_ms = -np.array(SHIFTS_MS)[best]
+    late_ms = -closest(qrs / scale, wave.qrs, early)[1]
     return _Model(activation_ms, _shapes(heart, conducting), weights, which, mix, scale, late_ms, wave)
 
 
@@ -378,10 +374,3 @@ def _slopes(model: _Model, unknowns: np.ndarray, waves: np.ndarray) -> tuple[np.
     gradient = worth * np.einsum("msi,ms->mi", slopes, residual) + (unknowns - PRIOR_MEAN_MS) / PRIOR_SD_MS**2
     curvature = worth[:, :, None] * np.einsum("msi,msj->mij", slopes, slopes) + np.diag(PRIOR_SD_MS**-2.0)
     return gradient, curvature
-
-
-def _correlation(waves: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """(n_members,) mean over leads of Pearson's correlation."""
-    one, other = (mv - mv.mean(axis=-1, keepdims=True) for mv in (waves, measured))
-    size = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
-    return np.asarray(((one * other).sum(axis=-1) / np.maximum(size, 1e-300)).mean(axis=-1))
