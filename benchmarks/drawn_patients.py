@@ -130,7 +130,7 @@ def beat_of(
     """Activation and repolarisation times, ms, and the twelve leads of one monodomain beat."""
     heart = tissue.heart
     stimuli = tissue.started_from(sites, site_times_ms, max(3.0, 1.5 * heart.edge_mm))
-    weights = electrode_weights(heart, electrodes, tissue.sigma, tissue.conducting)
+    weights = electrode_weights(heart, electrodes, tissue.seen, tissue.conducting)
     activation = simulate(tissue, Protocol(stimuli, BEAT_MS), dt_ms=TRUE_DT_MS, electrode_weights=weights)
     hz = 1000.0 / float(activation.ecg_ms[1] - activation.ecg_ms[0])
     ecg = leads_from_electrodes(electrodes.names, activation.electrode_mv, hz)

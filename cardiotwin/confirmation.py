@@ -106,7 +106,7 @@ def _beat(asked: _Asked, member: int, progress: Progress, *, folder: Path | None
         dt_ms=settings.dt_ms,
         snapshot_every_ms=settings.snapshot_every_ms if whole else None,
         monitor=None if whole else until_all_is_activated(beat),
-        electrode_weights=electrode_weights(heart, electrodes, tissue.sigma, tissue.conducting),
+        electrode_weights=electrode_weights(heart, electrodes, tissue.seen, tissue.conducting),
         checkpoint=folder / "checkpoint" if folder else None,
         checkpoint_every_s=settings.checkpoint_every_s,
         progress=part(progress, 0.2, 1.0),

@@ -78,10 +78,12 @@ class Tissue:
     sigma : (n_tets, 3) float64
         Monodomain conductivity along fibre, sheet and normal, mS/mm, tuned to `velocities` on this lattice in the mean
         over orientations of the fibres.
+    seen : (n_tets, 3) float64
+        What electrodes see: conductivity that goes with the square of velocity, as it does where there is no lattice,
+        and is `sigma` along the fibres. `sigma` also makes up for the lattice, which slows waves across the fibres most.
     faces, conductance : (n_faces, 3) int32, (n_faces,) float64
         Conducting faces of the endocardium and what they conduct besides the wall, mS, where there is a fast layer. It
-        stands for Purkinje fibres, which take no room in the wall and are too few to be seen on the skin: electrodes
-        see `sigma` alone.
+        stands for Purkinje fibres, which take no room in the wall and are too few to be seen on the skin.
     cell_model : str
         Name of a module in `kernels/ionic/`.
     parameters : dict of str to (n_nodes,) float32
@@ -97,6 +99,7 @@ class Tissue:
     heart: Heart
     conducting: np.ndarray
     sigma: np.ndarray
+    seen: np.ndarray
     faces: np.ndarray
     conductance: np.ndarray
     cell_model: str
@@ -219,18 +222,20 @@ def make_tissue(
     if not conducting.any():
         raise QualityGate("tissue: nothing conducts; all of the myocardium is scar core or lesion")
 
-    sigma, parts = np.zeros((len(conducting), 3)), []
+    sigma, seen, parts = np.zeros((len(conducting), 3)), np.zeros((len(conducting), 3)), []
     tuning_error: dict[str, float] = {}
     frame = lattice_frame(heart.mesh, heart.edge_mm)
     kinds = list(_kinds(heart, conducting, velocities, fraction))
     faces, owners = endocardial_faces(heart, conducting) if velocities.endocardium else NO_FACES
-    conductance = np.zeros(len(faces))
+    conductance, per_velocity = np.zeros(len(faces)), 0.0
     for number, kind in enumerate(kinds):
         progress(number / len(kinds), f"conductivity of {kind.name}")
         remodelled = kind.name == "border zone" and profile == "structural_and_ionic"
         cell = conducting_cell(model, kind.across, heart.edge_mm, remodelled)
         along, across = _tuned_wall(kind, model, cell, heart.edge_mm, dt_ms, tuning_error)
         sigma[kind.tets] = along, across, across
+        per_velocity = per_velocity or along / kind.along**2
+        seen[kind.tets] = per_velocity * np.square((kind.along, kind.across, kind.across))
         under = np.isin(owners, kind.tets)
         if under.any():
             conductance[under], error = tune_layer(kind.fast, across, model, cell, heart.edge_mm, dt_ms)
@@ -245,7 +250,7 @@ def make_tissue(
     progress(1.0, "conductivities tuned")
     parameters = cell_parameters(heart, conducting, model, velocities.cross, settings, profile)
     return Tissue(
-        heart, conducting, sigma, faces, conductance, model, parameters, velocities, tuning_error, tuple(parts)
+        heart, conducting, sigma, seen, faces, conductance, model, parameters, velocities, tuning_error, tuple(parts)
     )
 
 

@@ -88,6 +88,7 @@ def test_every_layer_starts_from_its_own_steady_state(kind):
         heart,
         np.ones(n_tets, bool),
         np.ones((n_tets, 3)),
+        np.ones((n_tets, 3)),
         *NO_FACES,
         "tor_ord_2019",
         own,

@@ -8,6 +8,7 @@ from cube_heart import block_heart
 
 from cardiotwin.calibration import Posterior
 from cardiotwin.confirmation import confirm
+from cardiotwin.ecg import electrode_weights
 from cardiotwin.electrodes import ELECTRODES, Electrodes
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import CORE
@@ -48,6 +49,18 @@ def posterior(fibre, cross):
 def confirmed(wall, member, radius_mm, tissue=TISSUE):
     settings = SimulateSettings(dt_ms=0.1, duration_ms=120.0, site_radius_mm=radius_mm)
     return confirm(wall, member, AROUND, settings, tissue)
+
+
+def test_the_electrodes_of_a_beat_see_no_lattice(wall, monkeypatch):
+    seen = []
+
+    def watched(heart, electrodes, sigma, conducting):
+        seen.append(sigma)
+        return electrode_weights(heart, electrodes, sigma, conducting)
+
+    monkeypatch.setattr("cardiotwin.confirmation.electrode_weights", watched)
+    confirmed(wall, posterior(0.6, 0.4), 5.0)
+    np.testing.assert_allclose(seen[0][:, 1] / seen[0][:, 0], (0.4 / 0.6) ** 2)
 
 
 def test_the_member_that_fits_best_beats_from_its_sites_at_its_times(wall):

@@ -140,7 +140,30 @@ def test_electrodes_see_the_wall_and_not_the_fast_endocardium():
     assert len(fast.faces) > 10
     assert fast.conductance.min() > 5.0 * plain.sigma.max()
     np.testing.assert_array_equal(fast.sigma, plain.sigma)
+    np.testing.assert_array_equal(fast.seen, plain.seen)
     assert not len(plain.faces)
+
+
+def test_electrodes_see_no_lattice():
+    """What is seen on coarse edges is as anisotropic as what conducts on fine ones, where no lattice slows a wave."""
+    coarse, fine = (
+        make_tissue(block_heart((2, 2, 2), edge_mm), VELOCITIES, SETTINGS, dt_ms=0.01, cell_model="ten_tusscher_2006")
+        for edge_mm in (1.25, 0.2)
+    )
+    on_lattice = coarse.sigma[0, 1] / coarse.sigma[0, 0]
+    without = fine.sigma[0, 1] / fine.sigma[0, 0]
+    assert on_lattice > 1.1 * without
+    assert coarse.seen[0, 1] / coarse.seen[0, 0] == pytest.approx(without, rel=0.03)
+    assert coarse.seen[0, 0] == coarse.sigma[0, 0]
+
+
+def test_what_is_seen_of_the_border_zone_goes_with_the_square_of_its_velocity():
+    heart = bar(BORDER_ZONE)
+    for profile in ("structural", "structural_and_ionic"):
+        tissue = make_tissue(heart, VELOCITIES, SETTINGS, dt_ms=DT_MS, profile=profile)
+        healthy, border = (tissue.seen[heart.tissue_class == kind][0] for kind in (HEALTHY, BORDER_ZONE))
+        np.testing.assert_allclose(border, 0.5**2 * healthy)
+        np.testing.assert_allclose(healthy[1:], 0.5**2 * healthy[0])
 
 
 def test_only_living_endocardium_is_fast_and_slower_in_the_border_zone():
@@ -207,7 +230,7 @@ def test_a_site_on_the_septum_fires_its_own_side_only():
     site = points[left[np.argmin(np.where(heart.apicobasal[left] < 0.6, apart, np.inf))]]
     everything = np.ones(len(heart.mesh.tets), bool)
     sigma = np.ones((len(heart.mesh.tets), 3))
-    tissue = Tissue(heart, everything, sigma, *NO_FACES, "mitchell_schaeffer", {}, Velocities(0.3, 0.2, 2.0), {})
+    tissue = Tissue(heart, everything, sigma, sigma, *NO_FACES, "mitchell_schaeffer", {}, Velocities(0.3, 0.2, 2.0), {})
     nodes = tissue.started_from(site[None], np.zeros(1), 2.5)[0].nodes
     assert np.intersect1d(nodes, left).size > 5
     assert not np.intersect1d(nodes, right).size

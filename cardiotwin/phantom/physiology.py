@@ -124,7 +124,7 @@ def heartbeat(anatomy: Anatomy, physiology: Physiology, electrodes: Electrodes, 
         tissue,
         Protocol(stimuli, physiology.duration_ms),
         dt_ms=physiology.dt_ms,
-        electrode_weights=electrode_weights(heart, electrodes, tissue.sigma, tissue.conducting),
+        electrode_weights=electrode_weights(heart, electrodes, tissue.seen, tissue.conducting),
         progress=part(progress, 0.8, 1.0),
     )
     return Beat(tissue, activation, positions)
