@@ -7,11 +7,11 @@ Groups: detector (circuits in generated waves whose re-entry is known from who e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 from generated_waves import KINDS, Wave, wave
-from table import Row, options, row, show
+from table import Group, Row, row, show_groups
 
 from cardiotwin.reentry import Circuit, find_circuits
 
@@ -43,19 +43,12 @@ def told(cases: list[tuple[Wave, tuple[Circuit, ...]]]) -> Iterable[Row]:
     yield row("detector: cycle length, error of 95 % below", most, "ms", 3.0, most <= 3.0, note)
 
 
-GROUPS: dict[str, Callable[[int], Iterable[Row]]] = {"detector": lambda n: detector_rows(n or 200)}
+GROUPS: dict[str, Group] = {"detector": lambda n: detector_rows(n or 200)}
 
 
 def main() -> None:
     """Print the table, or with ``--json`` one object."""
-    parser = options(__doc__)
-    parser.add_argument("--only", default=",".join(GROUPS), help="groups, comma between them")
-    parser.add_argument("--cases", type=int, default=0, help="in each group; otherwise 200")
-    arguments = parser.parse_args()
-    chosen = arguments.only.split(",")
-    if unknown := set(chosen) - set(GROUPS):
-        parser.error(f"--only: no group {', '.join(sorted(unknown))}; expected {', '.join(GROUPS)}")
-    show((GROUPS[name](arguments.cases) for name in chosen), as_json=arguments.json)
+    show_groups(__doc__, GROUPS, "200")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from patients import patient_rows
 from qrs_duration import monodomain_rows, qrs_duration_rows
 from recordings import recording_rows
 from scar_known import scar_rows, small_scar_rows
-from table import Row, options, row, show
+from table import Row, row, show_groups
 from updates import update_rows
 
 from cardiotwin.calibration import Posterior
@@ -83,19 +83,8 @@ GROUPS: dict[str, Callable[[int], Iterable[Row]]] = {
 
 def main() -> None:
     """Print the table, or with ``--json`` one object."""
-    parser = options(__doc__)
-    parser.add_argument("--only", default=",".join(GROUPS), help="groups, comma between them")
-    parser.add_argument(
-        "--cases",
-        type=int,
-        default=0,
-        help="in each group; otherwise 25 activations, 3 beats, 20 patients, 4, 20 with a scar, 10 updates; else 200",
-    )
-    arguments = parser.parse_args()
-    chosen = arguments.only.split(",")
-    if unknown := set(chosen) - set(GROUPS):
-        parser.error(f"--only: no group {', '.join(sorted(unknown))}; expected {', '.join(GROUPS)}")
-    show((GROUPS[name](arguments.cases) for name in chosen), as_json=arguments.json)
+    cases = "25 activations, 3 beats, 20 patients, 4, 20 with a scar, 10 updates; else 200"
+    show_groups(__doc__, GROUPS, cases)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,22 @@ def options(doc: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+Group = Callable[[int], Iterable[Row]]
+"""Rows of so many cases; of as many as were asked for, where it is 0."""
+
+
+def show_groups(doc: str | None, groups: dict[str, Group], cases: str) -> None:
+    """The command line of a benchmark in groups: ``--only`` some of them, on so many ``--cases`` each."""
+    parser = options(doc)
+    parser.add_argument("--only", default=",".join(groups), help="groups, comma between them")
+    parser.add_argument("--cases", type=int, default=0, help=f"in each group; otherwise {cases}")
+    arguments = parser.parse_args()
+    chosen = arguments.only.split(",")
+    if unknown := set(chosen) - set(groups):
+        parser.error(f"--only: no group {', '.join(sorted(unknown))}; expected {', '.join(groups)}")
+    show((groups[name](arguments.cases) for name in chosen), as_json=arguments.json)
+
+
 def show(groups: Iterable[Iterable[Row]], *, as_json: bool) -> None:
     """Print every group as soon as it is there, or in the end one JSON object with the machine."""
     table: list[Row] = []

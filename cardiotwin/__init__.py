@@ -38,6 +38,7 @@ _HOME = {
     "default_electrodes": "cardiotwin.electrodes",
     "read_protocol": "cardiotwin.settings",
     "compare": "cardiotwin.comparison",
+    "on_cluster": "cardiotwin.cluster",
     "Twin": "cardiotwin.twin",
 }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="one JSON object for machines")]
 Case = Annotated[Path, Parameter(help="folder of the twin")]
+Cluster = Annotated[
+    str | None,
+    Parameter(help="where pacings are computed instead of here: tcp://host:8786 (Dask), slurm:N or pbs:N jobs"),
+]
 Stage = Literal["segment", "mesh", "calibrate", "simulate", "induce", "plan", "compare"]
 Until = Literal[Stage, "report"]
 
@@ -143,6 +148,7 @@ def run(
     case: Case,
     *,
     until: Annotated[Until | None, Parameter(help="stop after this stage")] = None,
+    cluster: Cluster = None,
     json: Json = False,
 ) -> None:
     """Bring every stage up to date, from segment to report; only what is stale is computed.
@@ -151,15 +157,24 @@ def run(
 
     Example: cardiotwin run case07 --until calibrate
     """
-    _run(case, until, json)
+    with _computing(cluster):
+        _run(case, until, json)
 
 
 def _stage_command(stage: Stage, about: str) -> Callable[..., None]:
-    def command(case: Case, *, json: Json = False) -> None:
+    def here(case: Case, *, json: Json = False) -> None:
         _run(case, stage, json)
 
+    def anywhere(case: Case, *, cluster: Cluster = None, json: Json = False) -> None:
+        with _computing(cluster):
+            _run(case, stage, json)
+
+    command: Callable[..., None] = anywhere if stage in _PACES else here
     command.__doc__ = f"{about} What it needs is brought up to date first.\n\nExample: cardiotwin {stage} case07"
     return command
+
+
+_PACES: tuple[Stage, ...] = ("induce", "compare")
 
 
 _ABOUT: dict[Stage, str] = {
@@ -383,6 +398,18 @@ def execute(arguments: list[str]) -> int:
         function(*bound.args, **bound.kwargs)
 
     return terminal.guarded(command, json_wanted)
+
+
+@contextmanager
+def _computing(cluster: str | None) -> Iterator[None]:
+    """On that cluster; on this machine where none is named."""
+    if cluster is None:
+        yield
+        return
+    from cardiotwin.cluster import on_cluster
+
+    with on_cluster(cluster):
+        yield
 
 
 def _run(case: Path, until: str | None, json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Many independent computations on a few processes, none computed twice."""
+"""Many independent computations on a few processes, or elsewhere, none computed twice."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cardiotwin import store
 from cardiotwin.compiled import say_when_compiling
@@ -23,9 +24,31 @@ from cardiotwin.errors import CardioTwinError, IntegrityError, ResourceLimit, st
 from cardiotwin.progress import DOING, Progress, silent
 
 ATTEMPTS = 3
-"""How often a task may lose its worker before it is given up."""
+"""How often a task may lose its worker before it is given up, and how many workers in a row may die while starting."""
 
 Function = Callable[[Any, Any], Any]
+
+
+class Engine(Protocol):
+    """What computes tasks in another place than this machine's processes."""
+
+    def run(
+        self, function: Function, context: Any, tasks: Mapping[str, Any], finished: Callable[[str, Any], None]
+    ) -> None:
+        """Hand each result to ``finished(name, result)`` as it comes, once; raise what `run_tasks` raises."""
+
+
+_ELSEWHERE: ContextVar[Engine | None] = ContextVar("engine", default=None)
+
+
+@contextmanager
+def elsewhere(engine: Engine) -> Iterator[None]:
+    """Within this block, `run_tasks` leaves the computing to this engine."""
+    token = _ELSEWHERE.set(engine)
+    try:
+        yield
+    finally:
+        _ELSEWHERE.reset(token)
 
 
 def run_tasks(
@@ -49,7 +72,7 @@ def run_tasks(
     tasks : mapping of str to Any
         By name; a name is letters, digits, ``_``, ``-`` and ``.`` when there is a `folder`.
     workers : int
-        Processes; 0: one per core; 1: none but this one. Each computes on one thread.
+        Processes; 0: one per core; 1: none but this one. Each computes on one thread. Within `elsewhere`, none.
     folder : Path or None
         Keeps each result as ``folder/<name>/`` as soon as it is there; what is there already is not computed again.
         It must belong to this function, context and tasks: `Store.partial` names such a folder.
@@ -79,7 +102,10 @@ def run_tasks(
 
     report()
     try:
-        if count > 1:
+        engine = _ELSEWHERE.get()
+        if engine is not None and missing:
+            engine.run(function, context, missing, finished)
+        elif count > 1:
             _Pool(function, context, missing).run(count, finished)
         else:
             for name, task in missing.items():
@@ -153,6 +179,7 @@ class _Pool:
         self.waiting = deque(tasks)
         self.workers: list[_Worker] = []
         self.deaths: dict[str, list[str]] = {name: [] for name in tasks}
+        self.stillborn = 0
 
     def run(self, count: int, finished: Callable[[str, Any], None]) -> None:
         try:
@@ -180,6 +207,7 @@ class _Pool:
         if heard is None:
             return self._bury(worker)
         what, result = heard
+        self.stillborn = 0
         if what == "failed":
             raise result
         if what == "doing":
@@ -192,10 +220,11 @@ class _Pool:
     def _bury(self, worker: _Worker) -> None:
         self.workers.remove(worker)
         death = _obituary(worker.stop())
-        if not worker.ready:
+        self.stillborn += not worker.ready
+        if self.stillborn == ATTEMPTS:
             raise ResourceLimit(
-                f"a worker process died while starting ({death}). A script that computes in several processes "
-                "needs `if __name__ == '__main__':` around its work; or set `workers` to 1"
+                f"{ATTEMPTS} worker processes in a row died while starting (the last: {death}). A script that computes "
+                "in several processes needs `if __name__ == '__main__':` around its work; or set `workers` to 1"
             )
         if worker.task is not None:
             self.deaths[worker.task].append(death)
