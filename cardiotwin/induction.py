@@ -12,13 +12,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from cardiotwin.calibration import Posterior
 from cardiotwin.ensemble import run_tasks
-from cardiotwin.errors import QualityGate
-from cardiotwin.heart import BASE, BORDER_ZONE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.heart import Heart
 from cardiotwin.monodomain import Solver
+from cardiotwin.pacing_sites import sites_of_protocol
 from cardiotwin.progress import Progress, doing, silent
 from cardiotwin.reentry import Circuit, Neighbours, neighbours, same_circuit
 from cardiotwin.settings import InduceSettings, TissueSettings
@@ -132,9 +131,11 @@ def induce(
     ------
     QualityGate
         No healthy endocardium to pace from.
+    SettingsError
+        A site of the protocol that this heart does not have.
     """
     settings, tissue_settings = settings or InduceSettings(), tissue_settings or TissueSettings()
-    nodes = pacing_sites(heart, settings.n_sites, settings.sites_near_scar_mm, settings.electrode_radius_mm)
+    nodes = sites_of_protocol(heart, settings)
     blank = Arrhythmias(heart.mesh.points[nodes], nodes, posterior.draws(settings.n_draws, seed=0), (), ())
     context = _Context(heart, posterior, settings, tissue_settings, {})
     everything = [
@@ -168,52 +169,6 @@ def retest(
     spared = [replace(one, outcome="not re-tested") for one in before.inductions if one not in again]
     after = _tested(context, before, dict.fromkeys(lesions, again), folder, progress)
     return {name: replace(one, inductions=(*one.inductions, *spared)) for name, one in after.items()}
-
-
-def pacing_sites(heart: Heart, count: int, near_scar_mm: float = 0.0, electrode_radius_mm: float = 3.0) -> np.ndarray:
-    """(count,) nodes of healthy endocardium, as far from each other as they can be; the first in the right apex.
-
-    Farthest-point sampling from the right-ventricular apex, the usual place of a pacing catheter; below 85 % of the
-    way to the base, since a catheter does not stay on the valve ring. With `near_scar_mm` the others lie within that
-    distance of scar, where a coupling interval reaches the substrate as short as it was given, and the second lies
-    where the most border zone is around it.
-
-    Raises
-    ------
-    QualityGate
-        Too little healthy endocardium.
-    """
-    scar = np.unique(heart.mesh.tets[heart.tissue_class != HEALTHY])
-    candidates = np.setdiff1d(heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM), scar)
-    candidates = np.setdiff1d(candidates, heart.surface_nodes(BASE))
-    candidates = candidates[heart.apicobasal[candidates] < 0.85]
-    right = np.intersect1d(candidates, heart.surface_nodes(RV_ENDOCARDIUM))
-    first = right if right.size else candidates
-    chosen = [int(first[np.argmin(heart.apicobasal[first])])] if first.size else []
-    if near_scar_mm and scar.size:
-        away = cKDTree(heart.mesh.points[scar]).query(heart.mesh.points[candidates])[0]
-        candidates = candidates[(away <= near_scar_mm) & (away >= 2 * electrode_radius_mm)]
-    if candidates.size < count:
-        raise QualityGate(
-            f"induce: {candidates.size} nodes of healthy endocardium to pace from, {count} sites asked for; "
-            "check the segmentation, lower `induce.n_sites`, or raise `induce.sites_near_scar_mm`"
-        )
-    points = heart.mesh.points[candidates]
-    if near_scar_mm and scar.size and count > 1:
-        chosen.append(int(candidates[np.argmax(_border_zone_around(heart, points, near_scar_mm))]))
-    distance = cKDTree(heart.mesh.points[chosen]).query(points)[0]
-    while len(chosen) < count:
-        chosen.append(int(candidates[np.argmax(distance)]))
-        distance = np.minimum(distance, np.linalg.norm(points - heart.mesh.points[chosen[-1]], axis=1))
-    return np.array(chosen, np.int32)
-
-
-def _border_zone_around(heart: Heart, points: np.ndarray, radius_mm: float) -> np.ndarray:
-    """Volume of border zone within a distance of each point, mm³."""
-    border = heart.tissue_class == BORDER_ZONE
-    volumes = heart.mesh.volumes[border]
-    near = cKDTree(heart.mesh.centroids[border]).query_ball_point(points, radius_mm)
-    return np.array([volumes[inside].sum() for inside in near])
 
 
 def _tested(

@@ -42,11 +42,11 @@ _OVERRIDES: dict[str, dict[str, dict[str, Any]]] = {
             "watch_ms": 1500.0,
         },
     },
-    # A night on a workstation: 0.4 mm is where human twins are run (Geno-DT), 17 endocardial sites as in Arevalo 2016.
+    # A night on a workstation: 0.4 mm is where human twins are run (Geno-DT), the protocol of Arevalo 2016.
     "full": {
         "mesh": {"edge_mm": 0.4},
         "calibrate": {"edge_mm": 1.5, "n_sites": 7, "n_particles": 512},
-        "induce": {"n_sites": 17, "n_draws": 10, "extra_stimuli": 3, "watch_ms": 2000.0},
+        "induce": {"protocol": "arevalo_2016", "n_draws": 10, "watch_ms": 2000.0},
     },
 }
 

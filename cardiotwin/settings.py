@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -236,8 +238,82 @@ class CalibrateSettings(Section):
         return self
 
 
+class PacingSite(NamedTuple):
+    """A place to pace from, as its name says: `kind` is ``aha``, ``apex``, ``coordinates`` or ``point``; `side` is None
+    for a point; `numbers` are the segment, apicobasal and rotational coordinate, or LPS in mm.
+    """
+
+    kind: str
+    side: str | None
+    numbers: tuple[float, ...]
+
+
+def pacing_site(name: str) -> PacingSite:
+    """What a pacing site's name means.
+
+    Raises
+    ------
+    ValueError
+        It means nothing.
+    """
+    words = name.lower().replace(",", " ").split()
+    if words == ["right", "apex"]:
+        return PacingSite("apex", "right", ())
+    if words == ["right", "outflow"]:
+        return PacingSite("coordinates", "right", _OUTFLOW)
+    with suppress(ValueError):
+        if len(words) == 2 and words[0] == "aha" and 1 <= int(words[1]) <= 17:
+            return PacingSite("aha", "left", (int(words[1]),))
+        numbers = tuple(float(word) for word in (words[1:] if words[:1] in (["left"], ["right"]) else words))
+        if len(words) == 3 and len(numbers) == 2 and all(0.0 <= one <= 1.0 for one in numbers):
+            return PacingSite("coordinates", words[0], numbers)
+        if len(words) == len(numbers) == 3 and all(map(math.isfinite, numbers)):
+            return PacingSite("point", None, numbers)
+    raise ValueError(
+        f"sites: found {name!r}, expected 'AHA 1' to 'AHA 17', 'right apex', 'right outflow', 'left A R' or "
+        "'right A R' (apicobasal and rotational coordinate, 0 to 1), or 'X Y Z' in mm (LPS)"
+    )
+
+
+_OUTFLOW = (0.8, 0.6)
+"""High on the right free wall, beside the anterior junction (at 2/3 of a turn)."""
+_SEVENTEEN = tuple(f"AHA {number}" for number in range(1, 18))
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    # Arevalo et al. 2016, doi 10.1038/ncomms11437; the 19 sites as Deng et al. 2016, doi 10.1093/europace/euw351.
+    "arevalo_2016": {
+        "sites": (*_SEVENTEEN, "right apex", "right outflow"),
+        "s1_beats": 6,
+        "s1_cycle_length_ms": 600.0,
+        "s2_search": "decrement",
+        "s2_first_ms": 300.0,
+        "s2_step_ms": 10.0,
+        "extra_stimuli": 3,
+    },
+    # One attempt for each of S2, S3 and S4: what is induced is less, what it costs is known beforehand.
+    "fixed_couplings": {
+        "sites": _SEVENTEEN,
+        "s1_beats": 6,
+        "s1_cycle_length_ms": 600.0,
+        "s2_search": "fixed",
+        "fixed_couplings_ms": (350.0, 300.0, 280.0),
+        "extra_stimuli": 3,
+    },
+}
+"""What `protocol` stands for."""
+
+
 class InduceSettings(Section):
     """Programmed stimulation (Arevalo 2016, Prakosa 2018): a train of S1, then an ever earlier S2 (and S3)."""
+
+    protocol: Literal["own", "arevalo_2016", "fixed_couplings"] = Field(
+        "own", description="another one decides sites, S1, S2 and extra stimuli, whatever stands there"
+    )
+    sites: tuple[str, ...] = Field(
+        (),
+        max_length=60,
+        description="'AHA 1' to 'AHA 17', 'right apex', 'right outflow', 'left A R' (coordinates), 'X Y Z' (LPS, mm); "
+        "none: n_sites of them, far apart",
+    )
 
     cell_model: CellModel = "ten_tusscher_2006"
     border_zone_profiles: tuple[Literal["structural", "structural_and_ionic"], ...] = (
@@ -261,9 +337,40 @@ class InduceSettings(Section):
     s2_first_ms: float = Field(300.0, ge=50, le=1000)
     s2_step_ms: float = Field(10.0, gt=0, le=100)
     s2_last_ms: float = Field(180.0, ge=50, le=1000)
+    s2_search: Literal["decrement", "bisection", "fixed"] = Field(
+        "decrement",
+        description="ever earlier until re-entry or loss of capture; to the end of the refractory period in few steps; "
+        "or fixed_couplings_ms, each once",
+    )
+    fixed_couplings_ms: tuple[float, ...] = Field((350.0, 300.0, 280.0), max_length=3, description="S2, S3, S4")
     extra_stimuli: int = Field(2, ge=1, le=3, description="1: S2 only; 2: S3 after a captured S2; 3: S4")
     watch_ms: float = Field(1200.0, ge=300, le=10_000, description="how long after the last stimulus")
     workers: int = Field(0, ge=0, le=256, description="processes; 0: one per core")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_protocol(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {**given, **PROTOCOLS.get(str(given.get("protocol")), {})}
+
+    @model_validator(mode="after")
+    def _possible(self) -> InduceSettings:
+        for name in self.sites:
+            pacing_site(name)
+        if len({pacing_site(name) for name in self.sites}) < len(self.sites):
+            raise ValueError("sites: found one twice, expected each once")
+        if self.s2_last_ms > self.s2_first_ms:
+            raise ValueError(
+                f"s2_last_ms: found {self.s2_last_ms:g}, expected at most s2_first_ms = {self.s2_first_ms:g}"
+            )
+        fixed = self.fixed_couplings_ms
+        if self.s2_search == "fixed" and (len(fixed) < self.extra_stimuli or min(fixed) < self.s2_last_ms):
+            raise ValueError(
+                f"fixed_couplings_ms: found {', '.join(f'{one:g}' for one in fixed) or 'none'}, expected one for each "
+                f"of {self.extra_stimuli} extra_stimuli, none below s2_last_ms = {self.s2_last_ms:g}"
+            )
+        return self
 
 
 class PlanSettings(Section):

@@ -110,9 +110,9 @@ class Stimulator:
         behind: tuple[float, ...] = ()
         tried: tuple[float, ...] = ()
         outcome = "not inducible"
-        for _ in range(self.settings.extra_stimuli):
+        for number in range(self.settings.extra_stimuli):
             earliest = None
-            for coupling, attempt in self._ever_earlier(state, last_ms):
+            for coupling, attempt in self._attempts(number, state, last_ms):
                 tried = (*behind, coupling)
                 if attempt.circuit is not None:
                     return Paced(tried, attempt.circuit, "re-entry")
@@ -126,19 +126,42 @@ class Stimulator:
             state, last_ms = self._advanced(state, last_ms + earliest), last_ms + earliest
         return Paced(tried, None, outcome)
 
-    def _ever_earlier(self, state: State, last_ms: float) -> Iterator[tuple[float, _Attempt]]:
+    def _attempts(self, number: int, state: State, last_ms: float) -> Iterator[tuple[float, _Attempt]]:
         """Couplings and what they start, from the longest down; where that one is refractory, the next that is not."""
+        if self.settings.s2_search == "fixed":
+            coupling = self.settings.fixed_couplings_ms[number]
+            yield coupling, self._attempt(state, last_ms + coupling)
+            return
         coupling, step = self.settings.s2_first_ms, self.settings.s2_step_ms
         attempt = self._attempt(state, last_ms + coupling)
         if attempt.captured:
             yield coupling, attempt
-            for shorter in np.arange(coupling - step, self.settings.s2_last_ms - 1e-6, -step):
-                yield float(shorter), self._attempt(state, last_ms + shorter)
+            earlier = self._bisected if self.settings.s2_search == "bisection" else self._ever_earlier
+            yield from earlier(state, last_ms)
             return
         while not attempt.captured and coupling < self.settings.s1_cycle_length_ms:
             coupling += step
             attempt = self._attempt(state, last_ms + coupling)
         yield coupling, attempt
+
+    def _ever_earlier(self, state: State, last_ms: float) -> Iterator[tuple[float, _Attempt]]:
+        """Step by step, behind the longest."""
+        first, step = self.settings.s2_first_ms, self.settings.s2_step_ms
+        for shorter in np.arange(first - step, self.settings.s2_last_ms - 1e-6, -step):
+            yield float(shorter), self._attempt(state, last_ms + shorter)
+
+    def _bisected(self, state: State, last_ms: float) -> Iterator[tuple[float, _Attempt]]:
+        """Those that captured, to within one step of the end of the refractory period."""
+        step, captured = self.settings.s2_step_ms, self.settings.s2_first_ms
+        blocked = captured - step * (1.0 + (captured - self.settings.s2_last_ms + 1e-6) // step)
+        while captured - blocked > step + 1e-6:
+            middle = captured - step * round((captured - blocked) / (2.0 * step))
+            attempt = self._attempt(state, last_ms + middle)
+            if attempt.captured:
+                captured = middle
+                yield middle, attempt
+            else:
+                blocked = middle
 
     def _after_train(self) -> tuple[State, float]:
         """The state just before the earliest extra-stimulus, and when the last S1 came."""

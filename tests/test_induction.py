@@ -10,7 +10,8 @@ from cardiotwin import induction
 from cardiotwin.calibration import Posterior
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, HEALTHY
-from cardiotwin.induction import induce, pacing_sites, retest
+from cardiotwin.induction import induce, retest
+from cardiotwin.pacing_sites import pacing_sites
 from cardiotwin.settings import InduceSettings, TissueSettings
 from cardiotwin.stimulation import Electrode, Stimulator
 

@@ -7,8 +7,8 @@ from short_axis import affine, truth
 
 from cardiotwin.electrodes import default_electrodes
 from cardiotwin.heart import LEFT, RV_ENDOCARDIUM, build_heart
-from cardiotwin.induction import pacing_sites
 from cardiotwin.locations import wall
+from cardiotwin.pacing_sites import pacing_sites
 from cardiotwin.segmentation import from_label_map
 from cardiotwin.segments import heart_segments
 from cardiotwin.settings import MeshSettings

@@ -25,15 +25,19 @@ PROTOCOL = InduceSettings(
 )
 
 
-def paced(mesh, conducting, at_mm, tau_close):
+def paced(mesh, conducting, at_mm, tau_close, protocol=PROTOCOL):
     """What pacing at a place shows, on the part of a block that conducts; `tau_close` is one value a node."""
+    return stimulator(mesh, conducting, at_mm, tau_close, protocol).paced()
+
+
+def stimulator(mesh, conducting, at_mm, tau_close, protocol):
     tets = mesh.tets[conducting]
     sigma = tune(VELOCITY, MODEL, FRONT, EDGE_MM, DT_MS)[0] * np.eye(3)
     medium = Medium(mesh.points, tets, np.tile(sigma, (len(tets), 1, 1)), MODEL, FRONT | {"tau_close": tau_close})
     tissue = neighbours(mesh.points, tets)
     node = int(np.argmin(((mesh.points - at_mm) ** 2).sum(axis=1)))
     electrode = Electrode.at(node, tissue, 2.0)
-    return Stimulator(PROTOCOL, Solver(medium, DT_MS, threads=1), tissue, electrode).paced()
+    return Stimulator(protocol, Solver(medium, DT_MS, threads=1), tissue, electrode)
 
 
 def test_a_premature_beat_that_is_blocked_on_one_side_only_runs_around_the_hole():
@@ -60,3 +64,44 @@ def test_a_wave_that_comes_by_later_is_not_what_an_extra_stimulus_captured():
     found = paced(mesh, ~slit, [4.0, 1.0, 1.0], 100.0)
     assert found.outcome == "not inducible"
     assert 161.0 < found.couplings_ms[-1] < 300.0, found.couplings_ms
+
+
+def attempts(monkeypatch, tau_close=100.0, **changes):
+    """Couplings tried on a strip that cannot re-enter, and which of them captured; then the result."""
+    mesh = block_mesh((16, 4, 2), EDGE_MM)
+    tried, attempt = [], Stimulator._attempt
+
+    def watched(self, state, stimulus_ms):
+        found = attempt(self, state, stimulus_ms)
+        tried.append((stimulus_ms - PROTOCOL.s1_cycle_length_ms, found.captured))
+        return found
+
+    monkeypatch.setattr(Stimulator, "_attempt", watched)
+    protocol = PROTOCOL.model_copy(update={"watch_ms": 300.0, "s2_step_ms": 10.0, **changes})
+    found = paced(mesh, np.ones(len(mesh.tets), bool), [1.0, 2.0, 1.0], tau_close, protocol)
+    return tried, found
+
+
+def test_bisection_finds_the_end_of_the_refractory_period_that_steps_find(monkeypatch):
+    for last_ms in (100.0, 104.0):  # whether or not it lies on the grid of steps
+        step, _ = attempts(monkeypatch, s2_last_ms=last_ms)
+        halves, found = attempts(monkeypatch, s2_last_ms=last_ms, s2_search="bisection")
+        assert min(at for at, captured in halves if captured) == min(at for at, captured in step if captured)
+        assert len(halves) <= 6 < 8 < len(step)
+        assert found.outcome == "not inducible"
+
+
+def test_bisection_goes_down_to_the_last_coupling_where_all_capture(monkeypatch):
+    halves, _ = attempts(monkeypatch, tau_close=50.0, s2_last_ms=240.0, s2_search="bisection")
+    assert min(at for at, captured in halves if captured) == 240.0
+
+
+def test_fixed_couplings_are_tried_once_each_the_next_behind_the_last(monkeypatch):
+    fixed = {"s2_search": "fixed", "fixed_couplings_ms": (310.0, 250.0, 245.0), "extra_stimuli": 3}
+    tried, found = attempts(monkeypatch, **fixed)
+    assert tried == [(310.0, True), (560.0, True), (805.0, True)]
+    assert found.couplings_ms == (310.0, 250.0, 245.0)
+    assert found.outcome == "not inducible"
+    refractory, found = attempts(monkeypatch, **fixed | {"fixed_couplings_ms": (310.0, 110.0, 245.0)})
+    assert refractory == [(310.0, True), (420.0, False)]
+    assert found.outcome == "not inducible"
