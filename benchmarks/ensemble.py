@@ -15,7 +15,7 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,54 +56,47 @@ def digest(results: dict[str, Draw]) -> str:
 class Killer:
     """Progress that kills a worker for every so many results."""
 
-    def __init__(self, victims: Callable[[], Iterable[int]]) -> None:
-        self.victims, self.stream = victims, random.Random(1)
+    def __init__(self, settled_s: float) -> None:
+        self.settled_s, self.stream = settled_s, random.Random(1)
         self.results = self.kills = 0
 
     def __call__(self, share: float, text: str = "") -> None:
         """Called once for every result."""
         self.results += 1
-        alive = sorted(self.victims())
+        alive = sorted(one for one in workers() if age_s(one) > self.settled_s)
         if self.results % KILL_EVERY == 0 and alive:
             with suppress(ProcessLookupError):
                 os.kill(self.stream.choice(alive), signal.SIGKILL)
                 self.kills += 1
 
 
-def children(of: int, depth: int) -> set[int]:
-    """Processes so many generations below one."""
-    level = {of}
-    for _ in range(depth):
-        files = [Path(f"/proc/{pid}/task/{thread}/children") for pid in level for thread in _threads(pid)]
-        level = {int(pid) for file in files for pid in _text(file).split()}
-    return level
-
-
-def _threads(pid: int) -> list[str]:
+def age_s(pid: int) -> float:
+    """Of a process; 0 where it has gone."""
     with suppress(OSError):
-        return os.listdir(f"/proc/{pid}/task")
-    return []
+        return time.time() - os.stat(f"/proc/{pid}").st_mtime
+    return 0.0
 
 
-def _text(file: Path) -> str:
+def workers() -> set[int]:
+    """Processes below this one that compute."""
+    here = Path("/proc/self/task")
+    below = {int(pid) for thread in here.iterdir() for pid in (thread / "children").read_text().split()}
+    return {pid for pid in below if "spawn_main" in command(pid)}
+
+
+def command(pid: int) -> str:
+    """Of a process; nothing where it has gone."""
     with suppress(OSError):
-        return file.read_text()
+        return Path(f"/proc/{pid}/cmdline").read_text()
     return ""
 
 
-def serving(pids: Iterable[int]) -> set[int]:
-    """Those that are workers and not what watches over them."""
-    return {pid for pid in pids if "spawn_main" in _text(Path(f"/proc/{pid}/cmdline"))}
-
-
-def rows(
-    where: str, place: AbstractContextManager[object], victims: Callable[[], set[int]], count: int
-) -> Iterable[Row]:
+def rows(where: str, place: AbstractContextManager[object], settled_s: float, count: int) -> Iterable[Row]:
     """Serial, then there while workers die, and what a task costs there when none does."""
     tasks = {f"run{number}": number for number in range(count)}
     expected = digest(run_tasks(draw, 7, tasks, workers=1))
     with place, tempfile.TemporaryDirectory() as name:
-        kept, killer = Path(name), Killer(victims)
+        kept, killer = Path(name), Killer(settled_s)
         run_tasks(draw, 7, {one: tasks[one] for one in list(tasks)[::EARLIER_EVERY]}, folder=kept, kind=Draw, workers=1)
         delivered = len(list(kept.iterdir()))
         start = time.perf_counter()
@@ -133,7 +126,7 @@ def rows(
 
 def processes(count: int) -> Iterable[Row]:
     """Worker processes of this machine."""
-    return rows("processes", nullcontext(), lambda: serving(children(os.getpid(), 1)), count or 10_000)
+    return rows("processes", nullcontext(), 0.0, count or 10_000)
 
 
 def cluster(count: int) -> Iterable[Row]:
@@ -146,9 +139,8 @@ def cluster(count: int) -> Iterable[Row]:
     from cardiotwin.cluster import on_cluster
 
     with LocalCluster(n_workers=cores(), threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local:
-        yield from rows(
-            "cluster", on_cluster(local.scheduler_address), lambda: serving(children(os.getpid(), 1)), count or 1000
-        )
+        # What starts workers anew gives up when one dies while it starts.
+        yield from rows("cluster", on_cluster(local.scheduler_address), 6.0, count or 1000)
 
 
 GROUPS: dict[str, Group] = {"processes": processes, "cluster": cluster}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -26,8 +27,10 @@ from cardiotwin.sources import code_version
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-PATIENCE_S = 20.0
-"""How long a scheduler is looked for, and a first worker of a scheduler that is there."""
+PATIENCE_S = 60.0
+"""How long a scheduler and its workers are waited for."""
+LOOK_EVERY_S = 1.0
+"""Between two looks at whether there are workers."""
 FORMS = "tcp://host:8786 (or tls://), slurm:N or pbs:N for N jobs of that queue"
 
 
@@ -42,8 +45,8 @@ def on_cluster(where: str, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
         the same version of CardioTwin; or ``"slurm:40"``, ``"pbs:40"``: forty jobs of that queue, as Dask's own
         configuration describes them (``jobqueue.yaml``; without one a job has 1 core and 4 GiB).
     patience_s : float
-        How long a scheduler and its first worker are waited for, or a queue to take a job; a job that it took is
-        waited for without limit.
+        How long a scheduler and its first worker are waited for, a queue to take a job, or other workers where all
+        have gone. A first job that the queue took is waited for without limit.
 
     Raises
     ------
@@ -72,7 +75,7 @@ def on_cluster(where: str, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
                 client.wait_for_workers(1, timeout=patience_s)
         except (OSError, TimeoutError, ValueError) as error:
             raise ResourceLimit(_unreachable(where, error, patience_s)) from error
-        stack.enter_context(elsewhere(_Cluster(client, where)))
+        stack.enter_context(elsewhere(_Cluster(client, where, patience_s)))
         yield
 
 
@@ -122,22 +125,44 @@ def _taken(cluster: Any, patience_s: float) -> bool:
 class _Cluster:
     """Computes what `run_tasks` gives it."""
 
-    def __init__(self, client: Client, where: str) -> None:
-        self.client, self.where = client, where
+    def __init__(self, client: Client, where: str, patience_s: float) -> None:
+        self.client, self.where, self.patience_s = client, where, patience_s
 
     def run(
         self, function: Function, context: Any, tasks: Mapping[str, Any], finished: Callable[[str, Any], None]
     ) -> None:
         futures = self._submitted(function, context, tasks)
+        over, starved = threading.Event(), threading.Event()
+        threading.Thread(target=self._watch, args=(futures, over, starved), daemon=True).start()
         try:
             given_up = self._collected(futures, finished)
+        except CancelledError as error:
+            what = f"no worker left at {self.where}" if starved.is_set() else f"lost {self.where}"
+            raise ResourceLimit(f"cluster: {what}; what is finished is kept, run again") from error
         finally:
-            self.client.cancel([future for future in futures.values() if not future.done()], force=True)
+            over.set()
+            self._cancel(futures)
         if given_up:
             raise ResourceLimit(
                 f"{len(given_up)} of {len(tasks)} computations lost their worker {ATTEMPTS} times or more "
                 f"(first: {given_up[0]}); the others are kept. Give workers more memory, and run again"
             )
+
+    def _cancel(self, futures: dict[str, Future]) -> None:
+        self.client.cancel([future for future in list(futures.values()) if not future.done()], force=True)
+
+    def _watch(self, futures: dict[str, Future], over: threading.Event, starved: threading.Event) -> None:
+        """Where workers were and none is left, nothing would ever come: give up after a while."""
+        alone_s, before = 0.0, False
+        with suppress(OSError):  # no scheduler any more: the futures say so
+            while alone_s < self.patience_s:
+                if over.wait(LOOK_EVERY_S):
+                    return
+                working = bool(self.client.nthreads())
+                alone_s = 0.0 if working or not before else alone_s + LOOK_EVERY_S
+                before |= working
+            starved.set()
+            self._cancel(futures)
 
     def _submitted(self, function: Function, context: Any, tasks: Mapping[str, Any]) -> dict[str, Future]:
         """One future a task, by name. The context is a task too: lost with a worker, it is made again."""
@@ -166,8 +191,6 @@ class _Cluster:
                 finished(name, future.result())
             except KilledWorker:
                 given_up.append(name)
-            except CancelledError as error:
-                raise ResourceLimit(f"cluster: lost {self.where}; what is finished is kept, run again") from error
             futures.pop(name)  # or the cluster would hold every result to the end
         return given_up
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,27 @@ def test_a_scheduler_without_workers_is_told_from_none():
         on_cluster("tcp://127.0.0.1:9", patience_s=1.0),
     ):
         pass
+
+
+def slow_square(context, task):
+    time.sleep(1.0)
+    return square(context, task)
+
+
+def test_a_run_whose_workers_have_all_gone_ends_and_keeps_what_is_finished(tmp_path):
+    kept = tmp_path / "kept"
+    refusal = r"no worker left at tcp://127\.0\.0\.1:.*; what is finished is kept, run again"
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=":0", host="127.0.0.1", silence_logs=50
+    ) as cluster:
+
+        def gone(share, text=""):
+            if share:
+                cluster.scale(0)
+
+        with on_cluster(cluster.scheduler_address, patience_s=2.0), pytest.raises(ResourceLimit, match=refusal):
+            run_tasks(slow_square, tmp_path, TASKS, folder=kept, kind=Square, progress=gone)
+    assert 1 <= len(list(kept.iterdir())) < 4
 
 
 @pytest.mark.parametrize("where", ["node1:8786", "slurm", "slurm:0", "pbs:many", "http://node1", ""])
