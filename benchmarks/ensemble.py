@@ -15,7 +15,7 @@ import random
 import signal
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,25 +56,18 @@ def digest(results: dict[str, Draw]) -> str:
 class Killer:
     """Progress that kills a worker for every so many results."""
 
-    def __init__(self, settled_s: float) -> None:
-        self.settled_s, self.stream = settled_s, random.Random(1)
+    def __init__(self, victims: Callable[[], Iterable[int]]) -> None:
+        self.victims, self.stream = victims, random.Random(1)
         self.results = self.kills = 0
 
     def __call__(self, share: float, text: str = "") -> None:
         """Called once for every result."""
         self.results += 1
-        alive = sorted(one for one in workers() if age_s(one) > self.settled_s)
+        alive = sorted(self.victims())
         if self.results % KILL_EVERY == 0 and alive:
             with suppress(ProcessLookupError):
                 os.kill(self.stream.choice(alive), signal.SIGKILL)
                 self.kills += 1
-
-
-def age_s(pid: int) -> float:
-    """Of a process; 0 where it has gone."""
-    with suppress(OSError):
-        return time.time() - os.stat(f"/proc/{pid}").st_mtime
-    return 0.0
 
 
 def workers() -> set[int]:
@@ -91,12 +84,14 @@ def command(pid: int) -> str:
     return ""
 
 
-def rows(where: str, place: AbstractContextManager[object], settled_s: float, count: int) -> Iterable[Row]:
+def rows(
+    where: str, place: AbstractContextManager[object], victims: Callable[[], set[int]], count: int
+) -> Iterable[Row]:
     """Serial, then there while workers die, and what a task costs there when none does."""
     tasks = {f"run{number}": number for number in range(count)}
     expected = digest(run_tasks(draw, 7, tasks, workers=1))
     with place, tempfile.TemporaryDirectory() as name:
-        kept, killer = Path(name), Killer(settled_s)
+        kept, killer = Path(name), Killer(victims)
         run_tasks(draw, 7, {one: tasks[one] for one in list(tasks)[::EARLIER_EVERY]}, folder=kept, kind=Draw, workers=1)
         delivered = len(list(kept.iterdir()))
         start = time.perf_counter()
@@ -126,21 +121,29 @@ def rows(where: str, place: AbstractContextManager[object], settled_s: float, co
 
 def processes(count: int) -> Iterable[Row]:
     """Worker processes of this machine."""
-    return rows("processes", nullcontext(), 0.0, count or 10_000)
+    return rows("processes", nullcontext(), workers, count or 10_000)
 
 
 def cluster(count: int) -> Iterable[Row]:
     """Workers of a Dask scheduler on this machine, each below a process that starts it anew."""
     try:
+        import dask
         from distributed import LocalCluster
     except ImportError:
         yield row("cluster: every result once", None, "", note="skipped: the extra `cluster` is not installed")
         return
     from cardiotwin.cluster import on_cluster
 
+    # Its keeper of workers takes one that is killed again within 15 s for lost, and does not start it anew.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
     with LocalCluster(n_workers=cores(), threads_per_worker=1, dashboard_address=":0", silence_logs=50) as local:
-        # What starts workers anew gives up when one dies while it starts.
-        yield from rows("cluster", on_cluster(local.scheduler_address), 6.0, count or 1000)
+
+        def running() -> set[int]:
+            # What starts workers anew gives up when one dies while it starts.
+            nannies = [one for one in local.workers.values() if one.process is not None]
+            return {one.pid for one in nannies if one.process.status.name == "running" and one.pid}
+
+        yield from rows("cluster", on_cluster(local.scheduler_address), running, count or 1000)
 
 
 GROUPS: dict[str, Group] = {"processes": processes, "cluster": cluster}

@@ -101,6 +101,7 @@ def test_a_second_ecg_updates_the_first_posterior_cheaply(fine, coarse, electrod
         calibrate(coarse, both[:1], electrodes, SETTINGS, TISSUE, previous=posterior)
 
 
+@pytest.mark.slow
 def test_electrodes_that_nobody_measured_are_found_where_they_were_rather_than_where_the_rule_has_them(
     fine, coarse, electrodes, library
 ):

@@ -80,7 +80,7 @@ def test_the_beat_then_follows_the_fitted_front(wide_wall):
     assert found.after_ms == pytest.approx(np.abs(after).mean(), abs=0.05)
 
 
-@pytest.mark.parametrize("speeds", [(0.6, 0.45, 1.2), (0.8, 0.2, 1.6)])
+@pytest.mark.parametrize("speeds", [(0.6, 0.45, 1.2), pytest.param((0.8, 0.2, 1.6), marks=pytest.mark.slow)])
 def test_with_a_fast_endocardium_a_beat_is_never_led_away_from_its_front(wide_wall, speeds):
     member = with_layer(posterior(*speeds[:2]), speeds[2])
     found = front_to_tissue(wide_wall, member, SETTINGS, site_radius_mm=4.0, dt_ms=0.1).ratios[MODEL]
