@@ -157,8 +157,7 @@ def run(
 
     Example: cardiotwin run case07 --until calibrate
     """
-    with _computing(cluster):
-        _run(case, until, json)
+    _run(case, until, json, cluster)
 
 
 def _stage_command(stage: Stage, about: str) -> Callable[..., None]:
@@ -166,8 +165,7 @@ def _stage_command(stage: Stage, about: str) -> Callable[..., None]:
         _run(case, stage, json)
 
     def anywhere(case: Case, *, cluster: Cluster = None, json: Json = False) -> None:
-        with _computing(cluster):
-            _run(case, stage, json)
+        _run(case, stage, json, cluster)
 
     command: Callable[..., None] = anywhere if stage in _PACES else here
     command.__doc__ = f"{about} What it needs is brought up to date first.\n\nExample: cardiotwin {stage} case07"
@@ -412,13 +410,13 @@ def _computing(cluster: str | None) -> Iterator[None]:
         yield
 
 
-def _run(case: Path, until: str | None, json: bool) -> None:
+def _run(case: Path, until: str | None, json: bool, cluster: str | None = None) -> None:
     from cardiotwin.twin import Twin
 
     twin = Twin(case)
     if until == "report" and not json:
         terminal.say(terminal.RESEARCH_ONLY)
-    with terminal.progress_bar(json) as progress:
+    with _computing(cluster), terminal.progress_bar(json) as progress:
         done = twin.run(until, progress)
     if not done.computed and not any(step.state == "current" for step in twin.status().steps):
         raise QualityGate(f"{case}: nothing can be computed yet; needs {'; and '.join(done.missing)}")

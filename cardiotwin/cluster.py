@@ -6,6 +6,7 @@ under way is tried again elsewhere. Needs the extra `cluster`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import shutil
@@ -67,6 +68,7 @@ def on_cluster(where: str, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
         import distributed
     except ImportError as error:
         raise SettingsError("cluster: needs `pip install cardiotwin[cluster]`") from error
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it loses is told here, in one line
     with ExitStack() as stack:
         address = stack.enter_context(_jobs(queue[1], int(queue[2]), patience_s)) if queue else where
         try:
@@ -154,7 +156,7 @@ class _Cluster:
     def _watch(self, futures: dict[str, Future], over: threading.Event, starved: threading.Event) -> None:
         """Where workers were and none is left, nothing would ever come: give up after a while."""
         alone_s, before = 0.0, False
-        with suppress(OSError):  # no scheduler any more: the futures say so
+        with suppress(OSError, CancelledError, asyncio.CancelledError):  # no scheduler any more: the futures say so
             while alone_s < self.patience_s:
                 if over.wait(LOOK_EVERY_S):
                     return

@@ -39,7 +39,10 @@ def sites_of_protocol(heart: Heart, settings: InduceSettings) -> np.ndarray:
     healthy = healthy_endocardium(heart)
     if not healthy.size:
         raise QualityGate("induce: no healthy endocardium to pace from; check the segmentation")
-    nodes = [_node(heart, name, healthy) for name in settings.sites]
+    names = [name for name in settings.sites if _has_side(heart, name)]
+    if not names:
+        raise QualityGate(f"induce: none of the {len(settings.sites)} pacing sites is in this heart; give others")
+    nodes = [_node(heart, name, healthy) for name in names]
     kept = list(dict.fromkeys(nodes))
     if len(kept) < len(nodes):
         _log.warning(
@@ -99,17 +102,30 @@ def healthy_endocardium(heart: Heart) -> np.ndarray:
     return nodes[heart.apicobasal[nodes] < BELOW_BASE]
 
 
+def _has_side(heart: Heart, name: str) -> bool:
+    """Whether the heart has that ventricle; a published protocol is not refused for want of a right one."""
+    side = pacing_site(name).side
+    if side is None or _side(heart, side).size:
+        return True
+    _log.warning("induce: no site '%s': this heart has no %s ventricular endocardium", name, side)
+    return False
+
+
+def _side(heart: Heart, side: str) -> np.ndarray:
+    return heart.surface_nodes(LV_ENDOCARDIUM if side == "left" else RV_ENDOCARDIUM)
+
+
 def _node(heart: Heart, name: str, healthy: np.ndarray) -> int:
     """The healthy endocardial node at a site, or nearest to it where that is scar."""
     site = pacing_site(name)
     if site.side is None:
         return _nearest(heart, name, _at_point(heart, name, np.array(site.numbers)), healthy)
-    here = heart.surface_nodes(LV_ENDOCARDIUM if site.side == "left" else RV_ENDOCARDIUM)
+    here = _side(heart, site.side)
     mine = np.intersect1d(healthy, here)
     if not mine.size:
         raise SettingsError(f"induce.sites: '{name}': no healthy endocardium on that side; leave it out")
     if site.kind == "apex":
-        return int(mine[np.argmin(heart.apicobasal[mine])])
+        return _nearest(heart, name, heart.mesh.points[here[np.argmin(heart.apicobasal[here])]], mine)
     if heart.coordinates is None:
         raise SettingsError(f"induce.sites: '{name}': this heart has no ventricular coordinates; give points in mm")
     where = _of_segment(heart, name, here, site) if site.kind == "aha" else _of_coordinates(heart, here, *site.numbers)

@@ -262,7 +262,7 @@ def pacing_site(name: str) -> PacingSite:
     if words == ["right", "outflow"]:
         return PacingSite("coordinates", "right", _OUTFLOW)
     with suppress(ValueError):
-        if len(words) == 2 and words[0] == "aha" and 1 <= int(words[1]) <= 17:
+        if len(words) == 2 and words[0] == "aha" and words[1].isdecimal() and 1 <= int(words[1]) <= 17:
             return PacingSite("aha", "left", (int(words[1]),))
         numbers = tuple(float(word) for word in (words[1:] if words[:1] in (["left"], ["right"]) else words))
         if len(words) == 3 and len(numbers) == 2 and all(0.0 <= one <= 1.0 for one in numbers):
@@ -365,10 +365,11 @@ class InduceSettings(Section):
                 f"s2_last_ms: found {self.s2_last_ms:g}, expected at most s2_first_ms = {self.s2_first_ms:g}"
             )
         fixed = self.fixed_couplings_ms
-        if self.s2_search == "fixed" and (len(fixed) < self.extra_stimuli or min(fixed) < self.s2_last_ms):
+        impossible = any(not self.s2_last_ms <= one <= self.s1_cycle_length_ms for one in fixed)
+        if self.s2_search == "fixed" and (len(fixed) < self.extra_stimuli or impossible):
             raise ValueError(
                 f"fixed_couplings_ms: found {', '.join(f'{one:g}' for one in fixed) or 'none'}, expected one for each "
-                f"of {self.extra_stimuli} extra_stimuli, none below s2_last_ms = {self.s2_last_ms:g}"
+                f"of {self.extra_stimuli} extra_stimuli, from s2_last_ms = {self.s2_last_ms:g} to s1_cycle_length_ms"
             )
         return self
 

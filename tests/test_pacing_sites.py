@@ -109,10 +109,25 @@ def test_two_names_of_one_place_are_paced_once(heart, caplog):
     assert "1 of 2 pacing sites fall on another one" in caplog.text
 
 
-def test_a_heart_without_right_ventricle_or_coordinates_says_which_site_it_lacks(heart):
+def test_a_right_apex_in_scar_is_paced_beside_it(heart, caplog):
+    apex = heart.mesh.points[sites(heart, "right apex")[0]]
+    away = np.linalg.norm(heart.mesh.centroids - apex, axis=1)
+    scarred = replace(heart, tissue_class=np.where(away < 15.0, CORE, HEALTHY).astype(np.uint8))
+    moved = np.linalg.norm(heart.mesh.points[sites(scarred, "right apex")[0]] - apex)
+    assert 13.0 < moved < 20.0
+    assert "site 'right apex' is paced" in caplog.text
+
+
+def test_a_heart_without_right_ventricle_or_coordinates_says_which_site_it_lacks(heart, caplog):
     left = replace(heart, surface=np.where(heart.surface == RV_ENDOCARDIUM, 1, heart.surface))
+    assert len(sites(left, "AHA 1", "right apex", "right 0.5 0.2")) == 1
+    assert "no site 'right apex': this heart has no right ventricular endocardium" in caplog.text
+    with pytest.raises(QualityGate, match="none of the 1 pacing sites is in this heart"):
+        sites(left, "right apex")
+    touching = np.isin(heart.mesh.tets, heart.surface_nodes(RV_ENDOCARDIUM)).any(axis=1)
+    dead = replace(heart, tissue_class=np.where(touching, CORE, HEALTHY).astype(np.uint8))
     with pytest.raises(SettingsError, match="'right apex': no healthy endocardium on that side"):
-        sites(left, "AHA 1", "right apex")
+        sites(dead, "AHA 1", "right apex")
     with pytest.raises(SettingsError, match="'AHA 1': this heart has no ventricular coordinates"):
         sites(replace(heart, coordinates=None), "AHA 1")
     block = block_heart((3, 3, 3), 1.0)
@@ -120,7 +135,9 @@ def test_a_heart_without_right_ventricle_or_coordinates_says_which_site_it_lacks
         sites(replace(block, tissue_class=np.full_like(block.tissue_class, CORE)), "0 0 0")
 
 
-@pytest.mark.parametrize("name", ["AHA 0", "AHA 18", "aha", "left 0.5", "left 1.2 0.5", "1 2", "1 2 inf", "apex", ""])
+@pytest.mark.parametrize(
+    "name", ["AHA 0", "AHA 18", "AHA 1_0", "aha", "left 0.5", "left 1.2 0.5", "1 2", "1 2 inf", "apex", ""]
+)
 def test_what_names_no_place_is_refused_with_what_does(name, tmp_path):
     with pytest.raises(ValueError, match="expected 'AHA 1' to 'AHA 17', 'right apex'"):
         pacing_site(name)
@@ -147,7 +164,8 @@ def test_a_published_protocol_decides_its_keys_and_leaves_the_others(tmp_path):
         ({"sites": ("AHA 1", "aha 1")}, "found one twice"),
         ({"s2_last_ms": 400.0}, "s2_last_ms: found 400, expected at most s2_first_ms = 300"),
         ({"s2_search": "fixed", "fixed_couplings_ms": (300.0,)}, "found 300, expected one for each of 2"),
-        ({"s2_search": "fixed", "fixed_couplings_ms": (300.0, 120.0)}, "none below s2_last_ms = 180"),
+        ({"s2_search": "fixed", "fixed_couplings_ms": (300.0, 120.0)}, "from s2_last_ms = 180 to s1_cycle_length_ms"),
+        ({"s2_search": "fixed", "fixed_couplings_ms": (300.0, float("nan"))}, "found 300, nan"),
         ({"s2_search": "fixed", "fixed_couplings_ms": ()}, "found none"),
     ],
 )
