@@ -75,13 +75,15 @@ def on_cluster(where: str, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
             client = stack.enter_context(distributed.Client(address, timeout=patience_s, set_as_default=False))
             if not queue:
                 client.wait_for_workers(1, timeout=patience_s)
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, TypeError, ValueError) as error:
             raise ResourceLimit(_unreachable(where, error, patience_s)) from error
         stack.enter_context(elsewhere(_Cluster(client, where, patience_s)))
         yield
 
 
 def _unreachable(where: str, error: Exception, patience_s: float) -> str:
+    if isinstance(error, TypeError):  # so Dask says that it lacks certificates
+        return f"cluster: {where} needs certificates; name them in Dask's configuration, distributed.comm.tls"
     if "workers" in str(error).lower():
         return f"cluster: no worker at {where} within {patience_s:g} s; start some: `dask worker {where} --nthreads 1`"
     return f"cluster: nothing answers at {where} within {patience_s:g} s; start it: `dask scheduler`, or check the host"
@@ -133,29 +135,37 @@ class _Cluster:
     def run(
         self, function: Function, context: Any, tasks: Mapping[str, Any], finished: Callable[[str, Any], None]
     ) -> None:
+        suspects = self._tried(function, context, tasks, finished)
+        # A dead worker is blamed on all that it had been given: each of them gets another chance, by itself.
+        guilty = [name for name in suspects if self._tried(function, context, {name: tasks[name]}, finished)]
+        if guilty:
+            raise ResourceLimit(
+                f"{len(guilty)} of {len(tasks)} computations lost their worker {ATTEMPTS} times or more "
+                f"(first: {guilty[0]}); the others are kept. Give workers more memory, and run again"
+            )
+
+    def _tried(
+        self, function: Function, context: Any, tasks: Mapping[str, Any], finished: Callable[[str, Any], None]
+    ) -> list[str]:
+        """Names of those that were given up, since their workers died too often."""
         futures = self._submitted(function, context, tasks)
         over, starved = threading.Event(), threading.Event()
         threading.Thread(target=self._watch, args=(futures, over, starved), daemon=True).start()
         try:
-            given_up = self._collected(futures, finished)
+            return self._collected(futures, finished)
         except CancelledError as error:
             what = f"no worker left at {self.where}" if starved.is_set() else f"lost {self.where}"
             raise ResourceLimit(f"cluster: {what}; what is finished is kept, run again") from error
         finally:
             over.set()
             self._cancel(futures)
-        if given_up:
-            raise ResourceLimit(
-                f"{len(given_up)} of {len(tasks)} computations lost their worker {ATTEMPTS} times or more "
-                f"(first: {given_up[0]}); the others are kept. Give workers more memory, and run again"
-            )
 
     def _cancel(self, futures: dict[str, Future]) -> None:
         self.client.cancel([future for future in list(futures.values()) if not future.done()], force=True)
 
     def _watch(self, futures: dict[str, Future], over: threading.Event, starved: threading.Event) -> None:
         """Where workers were and none is left, nothing would ever come: give up after a while."""
-        alone_s, before = 0.0, False
+        alone_s, before = 0.0, not re.match("slurm|pbs", self.where)  # a queue may take its time with the first
         with suppress(OSError, CancelledError, asyncio.CancelledError):  # no scheduler any more: the futures say so
             while alone_s < self.patience_s:
                 if over.wait(LOOK_EVERY_S):

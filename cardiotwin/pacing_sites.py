@@ -15,7 +15,7 @@ from cardiotwin.settings import InduceSettings, PacingSite, pacing_site
 _log = logging.getLogger(__name__)
 
 BELOW_BASE = 0.85
-"""Apicobasal coordinate of the highest site: a catheter does not stay on the valve ring."""
+"""`Heart.apicobasal` of the highest site: a catheter does not stay on the valve ring."""
 FARTHEST_MM = 10.0
 """From a place that was given to the endocardium; farther off it belongs to another heart or another frame."""
 TOLD_FROM_MM = 10.0
@@ -25,7 +25,7 @@ ROUND_TO_HEIGHT = 2.0
 
 
 def sites_of_protocol(heart: Heart, settings: InduceSettings) -> np.ndarray:
-    """(n_sites,) int32 nodes of healthy endocardium, each once: the sites that are named, or spread ones.
+    """(n,) int32 nodes of healthy endocardium, each once: the sites that are named, or spread ones.
 
     Raises
     ------
@@ -168,5 +168,7 @@ def _of_coordinates(heart: Heart, here: np.ndarray, apicobasal: float, rotationa
 def _nearest(heart: Heart, name: str, where: np.ndarray, among: np.ndarray) -> int:
     away = np.linalg.norm(heart.mesh.points[among] - where, axis=1)
     if away.min() > TOLD_FROM_MM:
-        _log.warning("induce: site '%s' is paced %.0f mm away, where the endocardium is healthy", name, away.min())
+        _log.warning(
+            "induce: site '%s' is paced %.0f mm away: healthy endocardium, not on the valve ring", name, away.min()
+        )
     return int(among[np.argmin(away)])

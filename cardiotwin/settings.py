@@ -287,6 +287,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
         "s2_search": "decrement",
         "s2_first_ms": 300.0,
         "s2_step_ms": 10.0,
+        "s2_last_ms": 180.0,
         "extra_stimuli": 3,
     },
     # One attempt for each of S2, S3 and S4: what is induced is less, what it costs is known beforehand.
@@ -296,6 +297,8 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
         "s1_cycle_length_ms": 600.0,
         "s2_search": "fixed",
         "fixed_couplings_ms": (350.0, 300.0, 280.0),
+        "s2_first_ms": 300.0,
+        "s2_last_ms": 180.0,
         "extra_stimuli": 3,
     },
 }

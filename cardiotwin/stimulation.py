@@ -206,6 +206,8 @@ class Stimulator:
             if t_ms > stimulus_ms + CAPTURE_WITHIN_MS and not self.electrode.captured(activation_ms, stimulus_ms):
                 return True
             turned = np.sum(activation_ms > stimulus_ms, axis=0) >= 4
-            return bool(turned.mean() > TURNED_SHARE or t_ms - np.nanmax(activation_ms) > SILENT_MS)
+            # Before the stimulus it may be silent for as long as the coupling is.
+            silent_ms = t_ms - max(float(np.nanmax(activation_ms)), stimulus_ms)
+            return bool(turned.mean() > TURNED_SHARE or silent_ms > SILENT_MS)
 
         return seen_enough

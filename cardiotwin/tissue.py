@@ -79,8 +79,9 @@ class Tissue:
         Monodomain conductivity along fibre, sheet and normal, mS/mm, tuned to `velocities` on this lattice in the mean
         over orientations of the fibres.
     seen : (n_tets, 3) float64
-        What electrodes see: conductivity that goes with the square of velocity, as it does where there is no lattice,
-        and is `sigma` along healthy fibres. `sigma` also makes up for the lattice, which slows waves across them most.
+        What electrodes see: `sigma` along healthy fibres, and else what goes with the square of velocity, as it does
+        where there is no lattice. `sigma` also makes up for the lattice, which slows waves across the fibres most; and
+        for remodelled cells of the border zone, which need 1.7 times as much for their velocity: that is not seen.
     faces, conductance : (n_faces, 3) int32, (n_faces,) float64
         Conducting faces of the endocardium and what they conduct besides the wall, mS, where there is a fast layer. It
         stands for Purkinje fibres, which take no room in the wall and are too few to be seen on the skin.

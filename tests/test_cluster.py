@@ -128,6 +128,11 @@ def test_a_run_whose_workers_have_all_gone_ends_and_keeps_what_is_finished(tmp_p
     assert 1 <= len(list(kept.iterdir())) < 4
 
 
+def test_encryption_without_certificates_is_told():
+    with pytest.raises(ResourceLimit, match="needs certificates"), on_cluster("tls://127.0.0.1:9", patience_s=1.0):
+        pass
+
+
 @pytest.mark.parametrize("where", ["node1:8786", "slurm", "slurm:0", "pbs:many", "http://node1", ""])
 def test_another_form_of_address_is_refused(where):
     with pytest.raises(SettingsError, match="expected tcp://host:8786"), on_cluster(where):

@@ -14,7 +14,7 @@ from cardiotwin.pacing_sites import BELOW_BASE, healthy_endocardium, sites_of_pr
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.segments import NAMES, heart_segments, segments
-from cardiotwin.settings import PROTOCOLS, InduceSettings, pacing_site, read_protocol
+from cardiotwin.settings import InduceSettings, pacing_site, read_protocol
 
 SEVENTEEN = tuple(f"AHA {number}" for number in range(1, 18))
 
@@ -86,6 +86,10 @@ def test_a_point_is_the_nearest_endocardium_and_not_of_another_heart(heart):
     node = int(healthy_endocardium(heart)[40])
     point = heart.mesh.points[node]
     assert sites(heart, ", ".join(f"{x:.4f}" for x in point))[0] == node
+    scar = (np.linalg.norm(heart.mesh.centroids - point, axis=1) < 4.0) * (CORE - HEALTHY) + HEALTHY
+    scarred = replace(heart, tissue_class=scar.astype(np.uint8))
+    moved = sites(scarred, ", ".join(f"{x:.4f}" for x in point))
+    assert not np.isin(moved, np.unique(heart.mesh.tets[scar == CORE])).any()
     with pytest.raises(SettingsError, match=r"'900 0 0' lies \d+ mm from the endocardium \(limit 10 mm\)"):
         sites(heart, "900 0 0")
 
@@ -154,8 +158,10 @@ def test_a_published_protocol_decides_its_keys_and_leaves_the_others(tmp_path):
     assert len(found.sites) == 19
     assert (found.s1_beats, found.s1_cycle_length_ms, found.s2_first_ms, found.extra_stimuli) == (6, 600.0, 300.0, 3)
     assert found.n_draws == 3
-    for name, values in PROTOCOLS.items():
-        assert InduceSettings(protocol=name) == InduceSettings(protocol=name, **values)
+    assert (found.s2_step_ms, found.s2_last_ms, found.s2_search) == (10.0, 180.0, "decrement")
+    fixed = InduceSettings(protocol="fixed_couplings", sites=("AHA 1",))
+    assert len(fixed.sites) == 17
+    assert (fixed.s2_search, fixed.fixed_couplings_ms, fixed.extra_stimuli) == ("fixed", (350.0, 300.0, 280.0), 3)
 
 
 @pytest.mark.parametrize(

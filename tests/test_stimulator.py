@@ -76,18 +76,22 @@ def attempts(monkeypatch, tau_close=100.0, **changes):
         tried.append((stimulus_ms - PROTOCOL.s1_cycle_length_ms, found.captured))
         return found
 
-    monkeypatch.setattr(Stimulator, "_attempt", watched)
     protocol = PROTOCOL.model_copy(update={"watch_ms": 300.0, "s2_step_ms": 10.0, **changes})
-    found = paced(mesh, np.ones(len(mesh.tets), bool), [1.0, 2.0, 1.0], tau_close, protocol)
+    with monkeypatch.context() as patched:
+        patched.setattr(Stimulator, "_attempt", watched)
+        found = paced(mesh, np.ones(len(mesh.tets), bool), [1.0, 2.0, 1.0], tau_close, protocol)
     return tried, found
 
 
 def test_bisection_finds_the_end_of_the_refractory_period_that_steps_find(monkeypatch):
-    for last_ms in (100.0, 104.0):  # whether or not it lies on the grid of steps
-        step, _ = attempts(monkeypatch, s2_last_ms=last_ms)
-        halves, found = attempts(monkeypatch, s2_last_ms=last_ms, s2_search="bisection")
-        assert min(at for at, captured in halves if captured) == min(at for at, captured in step if captured)
-        assert len(halves) <= 6 < 8 < len(step)
+    """From far above it in fewer attempts, and from close above it in few more."""
+    for first_ms, last_ms in ((420.0, 100.0), (420.0, 104.0), (300.0, 100.0)):  # 104: not on the grid of steps
+        given = {"s2_first_ms": first_ms, "s2_last_ms": last_ms}
+        steps, _ = attempts(monkeypatch, **given)
+        halves, found = attempts(monkeypatch, **given, s2_search="bisection")
+        assert min(at for at, captured in halves if captured) == min(at for at, captured in steps if captured)
+        assert len(halves) <= 7
+        assert len(halves) < len(steps) or first_ms == 300.0
         assert found.outcome == "not inducible"
 
 
@@ -105,3 +109,8 @@ def test_fixed_couplings_are_tried_once_each_the_next_behind_the_last(monkeypatc
     refractory, found = attempts(monkeypatch, **fixed | {"fixed_couplings_ms": (310.0, 110.0, 245.0)})
     assert refractory == [(310.0, True), (420.0, False)]
     assert found.outcome == "not inducible"
+
+
+def test_fixed_couplings_beyond_the_number_of_extra_stimuli_are_not_given(monkeypatch):
+    fixed = {"s2_search": "fixed", "fixed_couplings_ms": (310.0, 250.0, 245.0), "extra_stimuli": 2}
+    assert attempts(monkeypatch, **fixed)[0] == [(310.0, True), (560.0, True)]
