@@ -1,8 +1,9 @@
 """From pacing to plans: is re-entry found, and is what is found right?
 
-    python benchmarks/ablation.py [--json] [--only detector] [--cases 200]
+    python benchmarks/ablation.py [--json] [--only detector isthmus] [--cases 200]
 
-Groups: detector (circuits in generated waves whose re-entry is known from who excited whom).
+Groups: detector (circuits in generated waves whose re-entry is known from who excited whom), isthmus (slabs with one
+isthmus of known place, monodomain).
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from collections.abc import Iterable
 
 import numpy as np
 from generated_waves import KINDS, Wave, wave
-from table import Group, Row, row, show_groups
+from slab_with_isthmus import CASES, along_channel, slab_with_isthmus, watched
+from table import Group, Row, at_most, listed, row, show_groups
 
+from cardiotwin.isthmus import isthmus_of
 from cardiotwin.reentry import Circuit, find_circuits
 
 LEAST_TURNS = 2
@@ -43,7 +46,27 @@ def told(cases: list[tuple[Wave, tuple[Circuit, ...]]]) -> Iterable[Row]:
     yield row("detector: cycle length, error of 95 % below", most, "ms", 3.0, most <= 3.0, note)
 
 
-GROUPS: dict[str, Group] = {"detector": lambda n: detector_rows(n or 200)}
+def isthmus_rows(_: int | None) -> Iterable[Row]:
+    """Place, exit, size and velocity of the isthmus in every slab, the farthest off of all."""
+    slabs = [(case, slab_with_isthmus(case)) for case in CASES]
+    seen = [(case, one, watched(one)) for case, one in slabs]
+    kept = [(case, one, *turned) for case, one, turned in seen if turned is not None]
+    yield row("isthmus: slabs that re-enter", len(kept), "1", len(CASES), len(kept) == len(CASES))
+    found = [(case, one, c, isthmus_of(c, one.mesh, one.conducting), times) for case, one, times, c in kept]
+    measured = [(case, one, c, i, times) for case, one, c, i, times in found if i is not None]
+    for name, what in (("isthmus", "centre"), ("exit", "exit")):
+        off = [float(np.linalg.norm(getattr(c, f"{name}_mm") - getattr(one, what))) for _, one, c, _, _ in measured]
+        yield at_most(f"isthmus: {name} off by", off, "mm", 5.0)
+    off = [float(np.linalg.norm(i.entrance_mm - one.entrance)) for _, one, _, i, _ in measured]
+    yield at_most("isthmus: entrance off by", off, "mm", 5.0)
+    velocity = [i.velocity / along_channel(one, times) - 1.0 for _, one, _, i, times in measured]
+    yield at_most("isthmus: velocity, relative error", velocity, "1", 0.10, "against a line through the channel")
+    for name in ("length_mm", "width_mm"):
+        size = [getattr(i, name) - getattr(case, name) for case, _, _, i, _ in measured]
+        yield row(f"isthmus: {name.split('_')[0]}, error", max(size, key=abs), "mm", note=listed(size, ""))
+
+
+GROUPS: dict[str, Group] = {"detector": lambda n: detector_rows(n or 200), "isthmus": isthmus_rows}
 
 
 def main() -> None:

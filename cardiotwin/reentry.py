@@ -28,7 +28,16 @@ SMALLEST_CIRCUIT_ML = 0.2
 """Less tissue than this around a closed path is numerical noise at a line of block, not a circuit."""
 
 ISTHMUS_SHARE = 0.25
-"""The isthmus is the quarter of the cycle in which the least tissue conducts."""
+"""The isthmus is sought around the quarter of the cycle in which the least tissue conducts."""
+
+NARROW = 1.75
+"""It reaches as far as no more than so many times the tissue of that quarter is activated at once."""
+
+LONGEST_SHARE = 0.6
+"""Of the cycle: what is narrow for longer has no narrow place; the quarter stands for it."""
+
+BINS = 72
+"""Of a cycle, when it is asked how much tissue is activated when."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,18 +211,21 @@ def _circuit(nodes: np.ndarray, late: np.ndarray, end_ms: float, turns: int, tis
     cycle_ms = float(np.median((last - before)[np.isfinite(before)]))
     half = 0.5 * ISTHMUS_SHARE * cycle_ms
     # The latest turn in which the isthmus is seen whole, before and after its middle.
-    middle = _quietest_moment(last, tissue.volumes[nodes], end_ms - half - cycle_ms, cycle_ms)
-    entered = _first_after(late, middle - half)
-    isthmus = _largest_piece(nodes[entered[nodes] < middle + half], tissue)
+    seen_from = end_ms - half - cycle_ms
+    activated = _activated(last, tissue.volumes[nodes], seen_from, cycle_ms)
+    middle = _quietest_moment(activated, seen_from, cycle_ms)
+    before, after = _narrow_part(activated, seen_from, middle, cycle_ms)
+    entered = _first_after(late, middle - before)
+    isthmus = _largest_piece(nodes[entered[nodes] < middle + after], tissue)
     cut = _cut_at(nodes, middle, half, late, tissue) if isthmus.size else np.empty(0, np.int32)
     if not cut.size:
         isthmus = cut
         cut = _minimum_cut(nodes, np.ones(nodes.size, bool), *_wave_graph(late, end_ms, tissue), tissue.volumes)
-    leaving = isthmus[entered[isthmus] > middle + 0.4 * half]
+    leaving = isthmus[entered[isthmus] > middle + after - 0.3 * half]
     latest = _last_two(late, end_ms)[0]
     phase = np.full(latest.size, np.nan)
     turning = latest > end_ms - 1.2 * cycle_ms
-    phase[turning] = (latest[turning] - middle - half) % cycle_ms
+    phase[turning] = (latest[turning] - middle - after) % cycle_ms
     return Circuit(
         cycle_length_ms=cycle_ms,
         cycles=turns,
@@ -243,17 +255,41 @@ def _cut_at(nodes: np.ndarray, moment_ms: float, half_ms: float, late: np.ndarra
     return _minimum_cut(piece, can_be_cut, within, across, tissue.volumes)
 
 
-def _quietest_moment(times: np.ndarray, volumes: np.ndarray, start_ms: float, cycle_ms: float, bins: int = 72) -> float:
-    """Middle of the part of the cycle from `start_ms` in which the least of the circuit's tissue is activated.
+def _activated(times: np.ndarray, volumes: np.ndarray, start_ms: float, cycle_ms: float) -> np.ndarray:
+    """(BINS,) volume of the circuit's tissue activated in each part of the cycle from `start_ms` on."""
+    phase = ((times - start_ms) / cycle_ms * BINS).astype(int) % BINS
+    return np.bincount(phase, volumes, BINS)
+
+
+def _quietest_moment(activated: np.ndarray, start_ms: float, cycle_ms: float) -> float:
+    """Middle of the part of the cycle in which the least tissue is activated.
 
     A Hann window: a box would slide freely over a neck shorter than itself.
     """
-    phase = ((times - start_ms) / cycle_ms * bins).astype(int) % bins
-    activated = np.bincount(phase, volumes, bins)
-    width = round(ISTHMUS_SHARE * bins)
+    width = round(ISTHMUS_SHARE * BINS)
+    sums = _windowed(activated, width)
+    return start_ms + (float(np.argmin(sums)) + 0.5 * width) % BINS * cycle_ms / BINS
+
+
+def _windowed(activated: np.ndarray, width: int) -> np.ndarray:
+    """(BINS,) mean under a Hann window of so many bins that begins at each, around the cycle."""
     window = np.hanning(width + 2)[1:-1]
-    sums = [np.roll(activated, -k)[:width] @ window for k in range(bins)]
-    return start_ms + (float(np.argmin(sums)) + 0.5 * width) % bins * cycle_ms / bins
+    return np.array([np.roll(activated, -k)[:width] @ window for k in range(BINS)]) / window.sum()
+
+
+def _narrow_part(activated: np.ndarray, start_ms: float, middle_ms: float, cycle_ms: float) -> tuple[float, float]:
+    """How long before and after its quietest moment the wave is in a narrow place, ms."""
+    bin_ms = cycle_ms / BINS
+    at = round((middle_ms - start_ms) / bin_ms) % BINS
+    smooth = np.roll(_windowed(activated, 5), 2)
+    quarter = round(ISTHMUS_SHARE * BINS)
+    least = np.roll(_windowed(activated, quarter), quarter // 2)[at]
+    wide = smooth > NARROW * least
+    ahead, behind = np.roll(wide, -at), np.roll(wide[::-1], at + 1)
+    after, before = (int(np.argmax(part)) if part.any() else BINS for part in (ahead, behind))
+    if before + after > LONGEST_SHARE * BINS or not before + after:
+        return 0.5 * ISTHMUS_SHARE * cycle_ms, 0.5 * ISTHMUS_SHARE * cycle_ms
+    return before * bin_ms, after * bin_ms
 
 
 def _largest_piece(nodes: np.ndarray, tissue: Neighbours) -> np.ndarray:
