@@ -214,18 +214,18 @@ def _circuit(nodes: np.ndarray, late: np.ndarray, end_ms: float, turns: int, tis
     seen_from = end_ms - half - cycle_ms
     activated = _activated(last, tissue.volumes[nodes], seen_from, cycle_ms)
     middle = _quietest_moment(activated, seen_from, cycle_ms)
-    before, after = _narrow_part(activated, seen_from, middle, cycle_ms)
-    entered = _first_after(late, middle - before)
-    isthmus = _largest_piece(nodes[entered[nodes] < middle + after], tissue)
+    ahead, behind = _narrow_part(activated, seen_from, middle, cycle_ms)
+    entered = _first_after(late, middle - ahead)
+    isthmus = _largest_piece(nodes[entered[nodes] < middle + behind], tissue)
     cut = _cut_at(nodes, middle, half, late, tissue) if isthmus.size else np.empty(0, np.int32)
     if not cut.size:
         isthmus = cut
         cut = _minimum_cut(nodes, np.ones(nodes.size, bool), *_wave_graph(late, end_ms, tissue), tissue.volumes)
-    leaving = isthmus[entered[isthmus] > middle + after - 0.3 * half]
+    leaving = isthmus[entered[isthmus] > middle + behind - 0.3 * half]
     latest = _last_two(late, end_ms)[0]
     phase = np.full(latest.size, np.nan)
     turning = latest > end_ms - 1.2 * cycle_ms
-    phase[turning] = (latest[turning] - middle - after) % cycle_ms
+    phase[turning] = (latest[turning] - middle - behind) % cycle_ms
     return Circuit(
         cycle_length_ms=cycle_ms,
         cycles=turns,

@@ -18,17 +18,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.sparse import diags
-from scipy.sparse.linalg import cg
 
 from cardiotwin.beats import Beat, find_beats, mean_beat
 from cardiotwin.calibration import Posterior
+from cardiotwin.coupling import evened_out
 from cardiotwin.ecg import Ecg, LeadWeights, depolarisation, electrode_weights, lead_matrix, recovery
 from cardiotwin.eikonal import conducting_tets
 from cardiotwin.electrodes import Electrodes, elsewhere
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, EPICARDIUM, LV_ENDOCARDIUM, RIGHT, Heart
-from cardiotwin.meshes.laplace import Laplace
 from cardiotwin.progress import Progress, silent
 from cardiotwin.qrs import BEFORE_MS, QrsComplex, independent_leads, stand_out
 from cardiotwin.qrs_model import SHIFTS_MS, amplitude, closest, information, mean_correlation
@@ -328,10 +326,7 @@ def _shapes(heart: Heart, conducting: np.ndarray) -> np.ndarray:
     tets, n = heart.mesh.tets, len(heart.mesh.points)
     volume = np.bincount(tets.ravel(), np.repeat(heart.mesh.volumes / 4.0, 4), n)
     right = np.bincount(tets.ravel(), np.repeat(heart.mesh.volumes * (heart.ventricle == RIGHT) / 4.0, 4), n) / volume
-    operator = diags(volume) + COUPLED_MM**2 * Laplace(heart.mesh).stiffness
-    scaling = diags(1.0 / operator.diagonal())
-    alone = (heart.transmural, heart.apicobasal, right)
-    even = np.column_stack([cg(operator, volume * one, x0=one, rtol=1e-4, M=scaling)[0] for one in alone])
+    even = evened_out(heart.mesh, COUPLED_MM**2, heart.transmural, heart.apicobasal, right)
     for shape, (near, far) in zip(even.T, _ends(heart), strict=True):
         # Infinite: a gradient between ends of which one is missing is none.
         shape /= shape[far].mean() - shape[near].mean() if near.any() and far.any() else np.inf

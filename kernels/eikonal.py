@@ -29,7 +29,7 @@ EDGES = np.array([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]])
 """Local node pairs of the six edges of a tetrahedron."""
 _EDGE_OF = np.array([[-1, 0, 1, 2], [0, -1, 3, 4], [1, 3, -1, 5], [2, 4, 5, -1]])
 _OTHERS = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])
-_LANES = 8
+LANES_AT_NODE = 8
 """Tetrahedra at a node are passed through in whole vectors of so many single-precision numbers."""
 
 STRAIGHT_MM = 3.0
@@ -41,7 +41,7 @@ _IMPROVEMENT = 1e-7
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _through_edge(slope, per, pa, pb, ab):
+def through_edge(slope, per, pa, pb, ab):
     """Time from a to p by way of the segment a-b, in which arrival rises by `slope`; infinite where that leaves it.
 
     `pa`, `pb`, `ab` squared travel times of the edges, ms²; `per` 1/ab. Without branches, so that it becomes vectors.
@@ -74,7 +74,7 @@ def _through_face(slope_b, slope_c, pa, pb, pc, ab, ac, bc):
 
 
 @njit(cache=True, error_model="numpy")
-def _through_tets(ways, first, count, along, across, later, gains):
+def through_tets(ways, first, count, along, across, later, gains):
     """Earliest ways from node a through each of its tetrahedra a-b-c-d to b, c and d.
 
     Parameters
@@ -91,7 +91,7 @@ def _through_tets(ways, first, count, along, across, later, gains):
     later_b, later_c, later_d, to_b, to_c, to_d = later[0], later[1], later[2], gains[0], gains[1], gains[2]
     one = np.float32(1.0)
     # Rounded up to whole vectors: what is read beyond the last belongs to others and is not used.
-    for s in range((count + _LANES - 1) // _LANES * _LANES):
+    for s in range((count + LANES_AT_NODE - 1) // LANES_AT_NODE * LANES_AT_NODE):
         k = first + s
         ab = along * ways[k] + across * ways[k + 6 * count]
         ac = along * ways[k + count] + across * ways[k + 7 * count]
@@ -101,11 +101,11 @@ def _through_tets(ways, first, count, along, across, later, gains):
         cd = along * ways[k + 5 * count] + across * ways[k + 11 * count]
         b, c, d = later_b[s], later_c[s], later_d[s]
         per_b, per_c, per_d = one / ab, one / ac, one / ad
-        by_c, by_d = _through_edge(c, per_c, ab, bc, ac), _through_edge(d, per_d, ab, bd, ad)
+        by_c, by_d = through_edge(c, per_c, ab, bc, ac), through_edge(d, per_d, ab, bd, ad)
         to_b[s] = min(np.sqrt(ab), by_c, by_d, _through_face(c, d, ab, bc, bd, ac, ad, cd))
-        by_b, by_d = _through_edge(b, per_b, ac, bc, ab), _through_edge(d, per_d, ac, cd, ad)
+        by_b, by_d = through_edge(b, per_b, ac, bc, ab), through_edge(d, per_d, ac, cd, ad)
         to_c[s] = min(np.sqrt(ac), by_b, by_d, _through_face(b, d, ac, bc, cd, ab, ad, bd))
-        by_b, by_c = _through_edge(b, per_b, ad, bd, ab), _through_edge(c, per_c, ad, cd, ac)
+        by_b, by_c = through_edge(b, per_b, ad, bd, ab), through_edge(c, per_c, ad, cd, ac)
         to_d[s] = min(np.sqrt(ad), by_b, by_c, _through_face(b, c, ad, bd, cd, ab, ac, bc))
 
 
@@ -128,7 +128,7 @@ class Front(NamedTuple):
 
 
 @njit(cache=True)
-def _rise(front, at):
+def rise(front, at):
     """Move entry `at` towards the top until its parent is not later."""
     heap, keys, place = front.heap, front.keys, front.place
     node, key = heap[at], keys[at]
@@ -144,7 +144,7 @@ def _rise(front, at):
 
 
 @njit(cache=True)
-def _pop(front):
+def pop(front):
     """Take the earliest node."""
     heap, keys, place = front.heap, front.keys, front.place
     front.size[0] -= 1
@@ -177,7 +177,7 @@ def _improve(node, arrival, times, front):
         front.place[node] = front.size[0]
         front.size[0] += 1
     front.keys[front.place[node]] = arrival
-    _rise(front, front.place[node])
+    rise(front, front.place[node])
 
 
 class Conductor(NamedTuple):
@@ -265,7 +265,7 @@ def _leave(mesh, number, site, start, slowness, times, front, reached, queue):
 
 @njit(cache=True)
 def _pass_tets(mesh, a, along, across, times, later, gains, front):
-    """Send the front from node a through its tetrahedra; scratch as in `_through_tets`."""
+    """Send the front from node a through its tetrahedra; scratch as in `through_tets`."""
     first = mesh.tets_at[a]
     count = mesh.tets_at[a + 1] - first
     ta = times[a]
@@ -278,7 +278,7 @@ def _pass_tets(mesh, a, along, across, times, later, gains, front):
             waiting |= after > 0.0
     if not waiting:
         return
-    _through_tets(mesh.ways, 12 * first, count, along, across, later, gains)
+    through_tets(mesh.ways, 12 * first, count, along, across, later, gains)
     for corner in range(3):
         for s in range(count):
             # A node before a is not improved by way of a, even where anisotropy would: it had its turn.
@@ -303,7 +303,7 @@ def _pass_faces(mesh, a, fast, times, front):
             # Each edge is listed under the node opposite to it.
             pa, pb, ab = fast * mesh.face_edges[e, b], fast * mesh.face_edges[e, i], fast * mesh.face_edges[e, p]
             slope = times[mesh.faces[e, b]] - ta
-            way = min(np.sqrt(pa), _through_edge(slope, 1.0 / ab, pa, pb, ab))
+            way = min(np.sqrt(pa), through_edge(slope, 1.0 / ab, pa, pb, ab))
             _improve(target, ta + way, times, front)
 
 
@@ -330,14 +330,14 @@ def first_arrival(mesh, slowness, sites, site_times, times):
     front = Front(np.empty(n, np.int32), np.empty(n), np.full(n, -1, np.int32), size)
     reached = np.full(times.size, -1, np.int64)
     queue = np.empty(times.size, np.int64)
-    room = np.max(mesh.tets_at[1:] - mesh.tets_at[:-1]) + _LANES
+    room = np.max(mesh.tets_at[1:] - mesh.tets_at[:-1]) + LANES_AT_NODE
     later, gains = np.zeros((3, room), np.float32), np.zeros((3, room), np.float32)
     along, across = np.float32(slowness[0]), np.float32(slowness[1])
     times[:] = np.inf
     for k in range(sites.size):
         _leave(mesh, k, sites[k], site_times[k], slowness, times, front, reached, queue)
     while size[0] > 0:
-        a = _pop(front)
+        a = pop(front)
         _pass_tets(mesh, a, along, across, times, later, gains, front)
         _pass_faces(mesh, a, slowness[2], times, front)
 
@@ -372,7 +372,7 @@ def around_nodes(tets, along, across, n_nodes):
     """
     of, at = incidence(tets, n_nodes)
     beside = np.empty(3 * of.size, np.int32)
-    ways = np.ones(12 * of.size + _LANES, np.float32)
+    ways = np.ones(12 * of.size + LANES_AT_NODE, np.float32)
     for a in range(n_nodes):
         count = at[a + 1] - at[a]
         for s in range(count):
