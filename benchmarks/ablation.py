@@ -1,22 +1,39 @@
 """From pacing to plans: is re-entry found, and is what is found right?
 
-    python benchmarks/ablation.py [--json] [--only detector isthmus] [--cases 200]
+    python benchmarks/ablation.py [--json] [--only detector,isthmus,screen] [--cases 200]
 
 Groups: detector (circuits in generated waves whose re-entry is known from who excited whom), isthmus (slabs with one
-isthmus of known place, monodomain).
+isthmus of known place, monodomain), screen (seconds for one heart, 19 sites, S1 to S4).
 """
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from generated_waves import KINDS, Wave, wave
 from slab_with_isthmus import CASES, along_channel, slab_with_isthmus, watched
 from table import Group, Row, at_most, listed, row, show_groups
 
+from cardiotwin.calibration import Posterior
+from cardiotwin.induction import screen
 from cardiotwin.isthmus import isthmus_of
+from cardiotwin.phantom.anatomy import make_anatomy
+from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.reentry import Circuit, find_circuits
+from cardiotwin.settings import CalibrateSettings, InduceSettings
+
+SCREENED_AS_MM = 0.8
+"""Edge of the mesh that the monodomain model would run on: how its cells recover is what fronts are given."""
+ONE = np.ones(1)
+ONE_MEMBER = Posterior(
+    ONE, 0.6 * ONE, 0.3 * ONE, np.nan * ONE, np.zeros((1, 1, 3)), np.zeros((1, 1)), ONE, ("I",), np.zeros(1),
+    np.zeros((1, 1)), np.zeros((1, 1, 1)), {},
+)  # fmt: skip
+"""Healthy tissue at 0.6 and 0.3 m/s, border zone at half of it."""
 
 LEAST_TURNS = 2
 """Of a circuit that counts as sustained."""
@@ -66,7 +83,28 @@ def isthmus_rows(_: int | None) -> Iterable[Row]:
         yield row(f"isthmus: {name.split('_')[0]}, error", max(size, key=abs), "mm", note=listed(size, ""))
 
 
-GROUPS: dict[str, Group] = {"detector": lambda n: detector_rows(n or 200), "isthmus": isthmus_rows}
+def screen_rows(count: int | None) -> Iterable[Row]:
+    """Wall seconds of the screen of phantom hearts, what it found, and bars of tissue that are measured once."""
+    settings = InduceSettings(protocol="arevalo_2016", n_draws=1, border_zone_profiles=("structural_and_ionic",))
+    for number in range(1, (count or 1) + 1):
+        coarse = true_heart(make_anatomy(number), CalibrateSettings().edge_mm)
+        fine = replace(coarse, edge_mm=SCREENED_AS_MM)
+        taken = []
+        for _ in range(2):
+            start = time.monotonic()
+            found = screen(fine, coarse, ONE_MEMBER, settings)
+            taken.append(time.monotonic() - start)
+        outcomes = Counter(one.outcome for one in found.inductions)
+        told = ", ".join(f"{outcome} {count}" for outcome, count in outcomes.most_common())
+        note = f"first {taken[0]:.0f} s; {len(coarse.mesh.tets)} tetrahedra, {len(found.circuits)} circuits; {told}"
+        yield row(f"screen: phantom {number}, {len(found.site_nodes)} sites", taken[1], "s", 60.0, taken[1] <= 60, note)
+
+
+GROUPS: dict[str, Group] = {
+    "detector": lambda n: detector_rows(n or 200),
+    "isthmus": isthmus_rows,
+    "screen": screen_rows,
+}
 
 
 def main() -> None:

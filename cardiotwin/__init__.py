@@ -32,6 +32,7 @@ _HOME = {
     "calibrate": "cardiotwin.calibration",
     "ensemble_beat": "cardiotwin.beat_of_ensemble",
     "front_to_tissue": "cardiotwin.front_velocity",
+    "screen": "cardiotwin.induction",
     "induce": "cardiotwin.induction",
     "read_plan": "cardiotwin.ablation",
     "propose_plans": "cardiotwin.proposals",

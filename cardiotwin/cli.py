@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ from cardiotwin.errors import QualityGate, SettingsError
 if TYPE_CHECKING:
     from cardiotwin.segmentation import Cavities
     from cardiotwin.status import Run, Status
+    from cardiotwin.twin import Twin
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="one JSON object for machines")]
 Case = Annotated[Path, Parameter(help="folder of the twin")]
@@ -23,7 +24,7 @@ Cluster = Annotated[
     str | None,
     Parameter(help="where pacings are computed instead of here: tcp://host:8786 (Dask), slurm:N or pbs:N jobs"),
 ]
-Stage = Literal["segment", "mesh", "calibrate", "simulate", "induce", "plan", "compare"]
+Stage = Literal["segment", "mesh", "calibrate", "simulate", "screen", "induce", "plan", "compare"]
 Until = Literal[Stage, "report"]
 
 app = App(
@@ -180,6 +181,7 @@ _ABOUT: dict[Stage, str] = {
     "mesh": "Build the heart from the segmentation: a mesh with scar, fibres and coordinates. Needs no ECG.",
     "calibrate": "Find the conduction velocities and earliest sites that explain the ECG: several twins, weighted.",
     "simulate": "Simulate one beat in full (monodomain) with the twin that fits the ECG best, to confirm it.",
+    "screen": "Look for circuits with fronts in place of the monodomain model, from the same sites. Minutes.",
     "induce": "Pace several of the twins from several sites (programmed stimulation) and find their circuits. Hours.",
     "plan": "Gather your ablation plans, and propose some from the circuits.",
     "compare": "Re-test every plan in every twin and rank them, with the probability of being best. Hours.",
@@ -427,8 +429,23 @@ def _run(case: Path, until: str | None, json: bool, cluster: str | None = None) 
     for step in twin.status().steps:
         if step.name in done.computed and step.doubtful not in ("", "none"):
             terminal.say(f"doubtful in {step.name}: {step.doubtful}")
+    if until in ("screen", "induce", "compare"):
+        _print_result(twin, until)
     if "report" in done.computed:
         terminal.say(f"Report: {twin.report}")
+
+
+def _print_result(twin: Twin, stage: str) -> None:
+    """What a stage of pacing found, where it is up to date."""
+    with suppress(QualityGate):
+        found = twin.result(stage)
+        if stage == "compare":
+            terminal.say(str(found))
+            return
+        from cardiotwin.circuit_results import circuit_lines
+
+        for line in circuit_lines(twin.result("mesh"), found):
+            terminal.say(line)
 
 
 def _print_run(done: Run, case: Path) -> None:

@@ -2,7 +2,7 @@
 
 The protocol is that of Arevalo et al. 2016 (doi 10.1038/ncomms11437) and Prakosa et al. 2018
 (doi 10.1038/s41551-018-0282-2), see `cardiotwin.stimulation`. Re-entry counts when it turns at least twice at one site
-after the last stimulus.
+after the last stimulus. `screen` does the same in a minute with fronts (`cardiotwin.reentrant_front`): where to look.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from cardiotwin.calibration import Posterior
+from cardiotwin.eikonal import conducting_tets
 from cardiotwin.ensemble import run_tasks
 from cardiotwin.heart import Heart
 from cardiotwin.monodomain import Solver
-from cardiotwin.pacing_sites import sites_of_protocol
-from cardiotwin.progress import Progress, doing, silent
+from cardiotwin.pacing_sites import healthy_endocardium, sites_of_protocol
+from cardiotwin.progress import Progress, doing, part, silent
+from cardiotwin.reentrant_front import FrontSolver, recovery_of
 from cardiotwin.reentry import Circuit, Neighbours, neighbours, same_circuit
+from cardiotwin.screening import Screener
 from cardiotwin.settings import InduceSettings, TissueSettings
 from cardiotwin.stimulation import Electrode, Paced, Stimulator
 from cardiotwin.tissue import make_tissue
@@ -45,7 +49,8 @@ class Induction:
     outcome : str
         ``"re-entry"``, ``"not inducible"``, ``"no closed path"`` (activated again and again, but on no path of
         conduction; not counted as inducible), ``"no capture"`` (not even at the cycle length of the train),
-        ``"site ablated"``, or ``"not re-tested"``: not inducible without ablation.
+        ``"site ablated"``, ``"not re-tested"``: not inducible without ablation, or ``"screened out"``: not paced, since
+        the screen found nothing there.
     echo : bool
         The train alone was followed by a beat that nothing stimulated.
     """
@@ -57,6 +62,14 @@ class Induction:
     circuit: int | None
     outcome: str
     echo: bool = False
+
+    @property
+    def place(self) -> tuple[int, int, str]:
+        """Which combination it is of."""
+        return self.site, self.draw, self.profile
+
+
+SCREENED_OUT = "screened out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +110,7 @@ class _Context:
     settings: InduceSettings
     tissue_settings: TissueSettings
     lesions: dict[str, np.ndarray]  # by name of the plan; none for the heart as it is
+    fronts_of_mm: float = 0.0  # edge of the mesh whose recovering tissue fronts are to have; 0: monodomain
 
 
 @dataclass(frozen=True)
@@ -113,6 +127,7 @@ def induce(
     settings: InduceSettings | None = None,
     tissue_settings: TissueSettings | None = None,
     *,
+    screened: Arrhythmias | None = None,
     folder: Path | None = None,
     progress: Progress = silent,
 ) -> Arrhythmias:
@@ -124,6 +139,8 @@ def induce(
     posterior : Posterior
         `settings.n_draws` members are drawn from it by weight.
     settings, tissue_settings
+    screened : Arrhythmias or None
+        What `screen` found for the same; with ``settings.screen = "first"`` only that is paced.
     folder : Path or None
         Where finished combinations are kept, so that a killed run resumes.
 
@@ -135,16 +152,74 @@ def induce(
         A site of the protocol that this heart does not have.
     """
     settings, tissue_settings = settings or InduceSettings(), tissue_settings or TissueSettings()
-    nodes = sites_of_protocol(heart, settings)
-    blank = Arrhythmias(heart.mesh.points[nodes], nodes, posterior.draws(settings.n_draws, seed=0), (), ())
     context = _Context(heart, posterior, settings, tissue_settings, {})
+    only = screened if settings.screen == "first" else None
+    return _everywhere(context, sites_of_protocol(heart, settings), only, folder, progress)
+
+
+def screen(
+    heart: Heart,
+    coarse: Heart,
+    posterior: Posterior,
+    settings: InduceSettings | None = None,
+    tissue_settings: TissueSettings | None = None,
+    *,
+    folder: Path | None = None,
+    progress: Progress = silent,
+) -> Arrhythmias:
+    """The same protocol with fronts that tissue refuses until it has recovered, in place of the monodomain model.
+
+    Parameters
+    ----------
+    heart : Heart
+        That the monodomain model would be run on: sites are its, and its mesh decides how its cells recover.
+    coarse : Heart
+        The same anatomy, that fronts run on; nodes of circuits are its.
+    posterior : Posterior
+        Of the front, as `calibrate` returns it.
+    settings, tissue_settings, folder
+        As in `induce`.
+
+    Raises
+    ------
+    QualityGate, SettingsError
+        As `induce`; tissue that does not follow S1.
+    """
+    settings, tissue_settings = settings or InduceSettings(), tissue_settings or TissueSettings()
+    positions = heart.mesh.points[sites_of_protocol(heart, settings)]
+    near = healthy_endocardium(coarse)
+    nodes = near[cKDTree(coarse.mesh.points[near]).query(positions)[1]].astype(np.int32)
+    context = _Context(coarse, posterior, settings, tissue_settings, {}, heart.edge_mm)
+    member = int(posterior.draws(1, seed=0)[0])
+    for number, profile in enumerate(settings.border_zone_profiles):  # bars of tissue: here once, not in every worker
+        progress(0.5 * number / len(settings.border_zone_profiles), "how tissue recovers")
+        _fronts(context, "", member, profile)
+    return _everywhere(context, nodes, None, folder, part(progress, 0.5, 1.0))
+
+
+def nothing_paced(heart: Heart, posterior: Posterior, settings: InduceSettings) -> Arrhythmias:
+    """The sites and draws of a protocol, and not one combination tested."""
+    nodes = sites_of_protocol(heart, settings)
+    return Arrhythmias(heart.mesh.points[nodes], nodes, posterior.draws(settings.n_draws, seed=0), (), ())
+
+
+def _everywhere(
+    context: _Context, nodes: np.ndarray, only: Arrhythmias | None, folder: Path | None, progress: Progress
+) -> Arrhythmias:
+    """Every combination of draw, profile and site; of some, only those in which a screen found a circuit."""
+    settings = context.settings
+    members = context.posterior.draws(settings.n_draws, seed=0)
+    blank = Arrhythmias(context.heart.mesh.points[nodes], nodes, members, (), ())
     everything = [
         Induction(site, draw, profile, (), None, "")
         for draw in range(settings.n_draws)
         for profile in settings.border_zone_profiles
         for site in range(nodes.size)
     ]
-    return _tested(context, blank, {"": everything}, folder, progress)[""]
+    wanted = {one.place for one in (only.inductions if only else everything) if not only or one.circuit is not None}
+    paced = _tested(context, blank, {"": [one for one in everything if one.place in wanted]}, folder, progress)[""]
+    spared = tuple(replace(one, outcome=SCREENED_OUT) for one in everything if one.place not in wanted)
+    return replace(paced, inductions=(*paced.inductions, *spared))
 
 
 def retest(
@@ -165,8 +240,13 @@ def retest(
     misses circuits that a lesion creates there.
     """
     context = _Context(heart, posterior, settings, tissue_settings, lesions)
-    again = [one for one in before.inductions if one.circuit is not None or not only_inducible]
-    spared = [replace(one, outcome="not re-tested") for one in before.inductions if one not in again]
+    paced = [one for one in before.inductions if one.outcome != SCREENED_OUT]
+    again = [one for one in paced if one.circuit is not None or not only_inducible]
+    spared = [
+        one if one.outcome == SCREENED_OUT else replace(one, outcome="not re-tested")
+        for one in before.inductions
+        if one not in again
+    ]
     after = _tested(context, before, dict.fromkeys(lesions, again), folder, progress)
     return {name: replace(one, inductions=(*one.inductions, *spared)) for name, one in after.items()}
 
@@ -225,8 +305,10 @@ def _number(circuit: Circuit, known: list[Circuit]) -> int:
 
 
 @lru_cache(maxsize=1)
-def _prepared(context: _Context, plan: str, member: int, profile: str) -> tuple[Solver, Neighbours]:
+def _prepared(context: _Context, plan: str, member: int, profile: str) -> tuple[Solver | FrontSolver, Neighbours]:
     """The solver of one draw under one plan; its sites follow each other, so one is kept."""
+    if context.fronts_of_mm:
+        return _fronts(context, plan, member, profile)
     settings = context.settings
     tissue = make_tissue(
         context.heart,
@@ -242,10 +324,31 @@ def _prepared(context: _Context, plan: str, member: int, profile: str) -> tuple[
     return Solver(tissue, dt_ms=settings.dt_ms, threads=1), neighbours(mesh.points, mesh.tets[tissue.conducting])
 
 
+def _fronts(context: _Context, plan: str, member: int, profile: str) -> tuple[FrontSolver, Neighbours]:
+    settings, velocities = context.settings, context.posterior.velocities(member)
+    tissue = context.posterior.tissue(member, context.tissue_settings)
+    blocked = context.lesions.get(plan)
+    recovery = recovery_of(
+        context.heart,
+        velocities,
+        tissue,
+        settings.cell_model,
+        profile,
+        edge_mm=context.fronts_of_mm,
+        dt_ms=settings.dt_ms,
+        s1_cycle_length_ms=settings.s1_cycle_length_ms,
+    )
+    mesh = context.heart.mesh
+    kept = mesh.tets[conducting_tets(context.heart, blocked)]
+    return FrontSolver(context.heart, velocities, tissue, recovery, blocked=blocked), neighbours(mesh.points, kept)
+
+
 def _pace(context: _Context, task: _Task) -> Paced:
     solver, tissue = _prepared(context, task.plan, task.member, task.profile)
     electrode = Electrode.at(task.site_node, tissue, context.settings.electrode_radius_mm)
     if electrode is None:
         return Paced((), None, "site ablated")
     doing(0.0, f"pacing member {task.member}{f', {task.plan}' if task.plan else ''}")
+    if isinstance(solver, FrontSolver):
+        return Screener(context.settings, solver, tissue, electrode).paced()
     return Stimulator(context.settings, solver, tissue, electrode).paced()

@@ -215,6 +215,7 @@ def _circuit(nodes: np.ndarray, late: np.ndarray, end_ms: float, turns: int, tis
     activated = _activated(last, tissue.volumes[nodes], seen_from, cycle_ms)
     middle = _quietest_moment(activated, seen_from, cycle_ms)
     ahead, behind = _narrow_part(activated, seen_from, middle, cycle_ms)
+    middle -= cycle_ms * (middle + behind > end_ms)  # of the turn before, which was seen to its end
     entered = _first_after(late, middle - ahead)
     isthmus = _largest_piece(nodes[entered[nodes] < middle + behind], tissue)
     cut = _cut_at(nodes, middle, half, late, tissue) if isthmus.size else np.empty(0, np.int32)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cardiotwin.study import Confirmation, Study
     from cardiotwin.torso_conductor import TorsoSurface
 
-STAGES = ("segment", "mesh", "calibrate", "simulate", "induce", "plan", "compare", "report")
+STAGES = ("segment", "mesh", "calibrate", "simulate", "screen", "induce", "plan", "compare", "report")
 """What the user can ask for, in order."""
 
 OBSERVED = {
@@ -210,7 +210,7 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
         Step(
             "simulate", "simulate", confirm, simulated | {"electrodes": "electrodes"}, ("simulate", "tissue"), share=16,
         ),
-        Step("induce", "induce", induce, simulated, ("induce", "tissue"), share=26),
+        *_induction(simulated),
         Step(
             "plan", "plan", gather_plans,
             {"heart": "mesh", "arrhythmias": "induce"} | ({"own": "own plans"} if observed["plan"] else {}), ("plan",),
@@ -222,6 +222,15 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
         ),
         _report(observed, posterior),
     )  # fmt: skip
+
+
+def _induction(simulated: dict[str, str]) -> tuple[Step, ...]:
+    """The screen, on the calibration mesh with the velocities of the fitted front, and pacing itself."""
+    screened = {"heart": "mesh", "coarse": "calibration mesh", "posterior": simulated["posterior"]}
+    return (
+        Step("screen", "screen", screen_for_circuits, screened, ("induce", "tissue"), share=4),
+        Step("induce", "induce", induce, simulated | {"screened": "screen"}, ("induce", "tissue"), share=26),
+    )
 
 
 def _anatomy(observed: dict[str, list[str]]) -> tuple[Step, ...]:
@@ -317,7 +326,7 @@ def _report(observed: dict[str, list[str]], posterior: str) -> Step:
         "posterior": posterior, "ensemble_beat": ENSEMBLE_BEAT,
         "scar_evidence": SCAR_THRESHOLDS, "velocities": "velocities of the tissue",
         "confirmation": "simulate",
-        "arrhythmias": "induce", "plans": "plan",
+        "screened": "screen", "arrhythmias": "induce", "plans": "plan",
         "comparison": "compare",
     }  # fmt: skip
     if observed["mesh"]:
@@ -490,13 +499,25 @@ def confirm(
     )  # fmt: skip
 
 
-def induce(work: Work, heart: Heart, posterior: Posterior, velocities: FrontToTissue) -> Arrhythmias:
+def screen_for_circuits(work: Work, heart: Heart, coarse: Heart, posterior: Posterior) -> Arrhythmias:
+    """What fronts find, in a minute; nothing where no screen is wanted."""
+    from cardiotwin.induction import nothing_paced, screen
+
+    settings = work.settings.induce
+    if settings.screen == "none":
+        return nothing_paced(heart, posterior, settings)
+    return screen(heart, coarse, posterior, settings, work.settings.tissue, folder=work.folder, progress=work.progress)
+
+
+def induce(
+    work: Work, heart: Heart, posterior: Posterior, velocities: FrontToTissue, screened: Arrhythmias
+) -> Arrhythmias:
     from cardiotwin.induction import induce
 
     settings = work.settings.induce
     return induce(
         heart, velocities.tissue(posterior, settings.cell_model), settings, work.settings.tissue,
-        folder=work.folder, progress=work.progress,
+        screened=screened, folder=work.folder, progress=work.progress,
     )  # fmt: skip
 
 

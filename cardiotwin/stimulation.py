@@ -8,12 +8,14 @@ state.
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from cardiotwin.monodomain import Activation, Monitor, Protocol, Solver, State, Stimulus
+from cardiotwin.monodomain import Activation, Monitor, Protocol, Stimulus
 from cardiotwin.reentry import Circuit, Neighbours, find_circuits
 from cardiotwin.settings import InduceSettings
 
@@ -30,6 +32,14 @@ TURNED_SHARE = 0.25
 
 ECHO_SHARE = 0.01
 """Of the tissue: so much activated without a stimulus is an echo of the train."""
+
+
+class Runs(typing.Protocol):
+    """What paces: `Solver` (monodomain) or `FrontSolver`. The state it gives back is taken by itself alone."""
+
+    def run(
+        self, protocol: Protocol, state: Any = None, *, stop_when_quiet: bool = True, monitor: Monitor | None = None
+    ) -> tuple[Activation, Any]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +102,16 @@ class Stimulator:
     """One site on one heart: the train, then extra-stimuli from its saved state."""
 
     settings: InduceSettings
-    solver: Solver
+    solver: Runs
     tissue: Neighbours
     electrode: Electrode
 
     def paced(self) -> Paced:
         """S2, then S3 behind the earliest S2 that captured, and so on; the first re-entry ends the search."""
-        state, last_ms = self._after_train()
+        return self.paced_after(*self.after_train())
+
+    def paced_after(self, state: Any, last_ms: float) -> Paced:
+        """The same from the state that the train left, whose last S1 came at `last_ms`."""
         alone = self._watched((), last_ms, state)
         if alone.circuit is not None:
             return Paced((), alone.circuit, "re-entry", alone.echo)
@@ -106,7 +119,7 @@ class Stimulator:
         unordered = found.outcome == "not inducible" and alone.turned
         return replace(found, echo=alone.echo, outcome="no closed path" if unordered else found.outcome)
 
-    def _extra_stimuli(self, state: State, last_ms: float) -> Paced:
+    def _extra_stimuli(self, state: Any, last_ms: float) -> Paced:
         behind: tuple[float, ...] = ()
         tried: tuple[float, ...] = ()
         outcome = "not inducible"
@@ -126,7 +139,7 @@ class Stimulator:
             state, last_ms = self._advanced(state, last_ms + earliest), last_ms + earliest
         return Paced(tried, None, outcome)
 
-    def _attempts(self, number: int, state: State, last_ms: float) -> Iterator[tuple[float, _Attempt]]:
+    def _attempts(self, number: int, state: Any, last_ms: float) -> Iterator[tuple[float, _Attempt]]:
         """Couplings and what they start, from the longest down; where that one is refractory, the next that is not."""
         if self.settings.s2_search == "fixed":
             coupling = self.settings.fixed_couplings_ms[number]
@@ -144,13 +157,13 @@ class Stimulator:
             attempt = self._attempt(state, last_ms + coupling)
         yield coupling, attempt
 
-    def _ever_earlier(self, state: State, last_ms: float) -> Iterator[tuple[float, _Attempt]]:
+    def _ever_earlier(self, state: Any, last_ms: float) -> Iterator[tuple[float, _Attempt]]:
         """Step by step, behind the longest."""
         first, step = self.settings.s2_first_ms, self.settings.s2_step_ms
         for shorter in np.arange(first - step, self.settings.s2_last_ms - 1e-6, -step):
             yield float(shorter), self._attempt(state, last_ms + shorter)
 
-    def _bisected(self, state: State, last_ms: float) -> Iterator[tuple[float, _Attempt]]:
+    def _bisected(self, state: Any, last_ms: float) -> Iterator[tuple[float, _Attempt]]:
         """Those that captured, to within one step of the end of the refractory period."""
         step, captured = self.settings.s2_step_ms, self.settings.s2_first_ms
         blocked = captured - step * (1.0 + (captured - self.settings.s2_last_ms + 1e-6) // step)
@@ -163,27 +176,25 @@ class Stimulator:
             else:
                 blocked = middle
 
-    def _after_train(self) -> tuple[State, float]:
+    def after_train(self) -> tuple[Any, float]:
         """The state just before the earliest extra-stimulus, and when the last S1 came."""
         starts = self.settings.s1_cycle_length_ms * np.arange(self.settings.s1_beats)
         train = tuple(self.electrode.stimulus(float(start)) for start in starts)
         last_ms = float(starts[-1])
         return self._run(train, last_ms + self.settings.s2_last_ms)[1], last_ms
 
-    def _advanced(self, state: State, stimulus_ms: float) -> State:
+    def _advanced(self, state: Any, stimulus_ms: float) -> Any:
         """The state just before the next extra-stimulus can come, after one at `stimulus_ms`."""
         return self._run((self.electrode.stimulus(stimulus_ms),), stimulus_ms + self.settings.s2_last_ms, state)[1]
 
-    def _run(
-        self, stimuli: tuple[Stimulus, ...], until_ms: float, state: State | None = None
-    ) -> tuple[Activation, State]:
+    def _run(self, stimuli: tuple[Stimulus, ...], until_ms: float, state: Any = None) -> tuple[Activation, Any]:
         return self.solver.run(Protocol(stimuli, until_ms), state, stop_when_quiet=False)
 
-    def _attempt(self, state: State, stimulus_ms: float) -> _Attempt:
+    def _attempt(self, state: Any, stimulus_ms: float) -> _Attempt:
         """Whether an extra-stimulus captured, and what it started."""
         return self._watched((self.electrode.stimulus(stimulus_ms),), stimulus_ms, state)
 
-    def _watched(self, stimuli: tuple[Stimulus, ...], after_ms: float, state: State) -> _Attempt:
+    def _watched(self, stimuli: tuple[Stimulus, ...], after_ms: float, state: Any) -> _Attempt:
         """What happens after the last stimulus, given now or before."""
         protocol = Protocol(stimuli, after_ms + self.settings.watch_ms)
         activation, _ = self.solver.run(protocol, state, monitor=self._monitor(after_ms))

@@ -114,6 +114,8 @@ class Study:
         What makes the posterior's velocities, a front's, the tissue's.
     confirmation : Confirmation or None
         Monodomain run of the member that fits the ECG best.
+    screened : Arrhythmias or None
+        What fronts found in place of the monodomain model; no inductions where no screen was wanted.
     arrhythmias : Arrhythmias or None
     plans : tuple of Plan
         Proposed and the user's own, controls included.
@@ -133,6 +135,7 @@ class Study:
     scar_evidence: ScarEvidence | None = None
     velocities: FrontToTissue | None = None
     confirmation: Confirmation | None = None
+    screened: Arrhythmias | None = None
     arrhythmias: Arrhythmias | None = None
     plans: tuple[Plan, ...] = ()
     comparison: Comparison | None = None

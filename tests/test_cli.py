@@ -18,7 +18,7 @@ from cardiotwin import cli, errors, terminal
 COMMANDS = (
     *("demo", "new", "add", "remove", "run", "status", "export", "verify", "doctor", "settings"),
     "cell",
-    *("segment", "mesh", "simulate", "calibrate", "induce", "plan", "compare", "report"),
+    *("segment", "mesh", "simulate", "calibrate", "screen", "induce", "plan", "compare", "report"),
 )
 
 

@@ -26,6 +26,7 @@ from cardiotwin.report.missing import what_is_missing
 from cardiotwin.report.substrate import substrate
 from cardiotwin.report.uncertain import caveats, independent_members, told_of_inputs, what_is_uncertain
 from cardiotwin.scar_evidence import ScarEvidence
+from cardiotwin.screen_agreement import screen_agreement
 from cardiotwin.study import Confirmation, Study
 from cardiotwin.units import cubic_mm_to_ml
 
@@ -53,6 +54,7 @@ def report_facts(study: Study) -> dict[str, Any]:
         "plans": _plans(study),
         "circuits": _circuits(study.heart, study.arrhythmias) if study.arrhythmias else [],
         "induction": _induction(study.arrhythmias) if study.arrhythmias else None,
+        "screen": _screen(study),
         "substrate": substrate(study),
         "mesh": asdict(quality(study.heart.mesh)) | {"lattice_mm": study.heart.edge_mm},
         "tissue_velocities": _tissue_velocities(study),
@@ -167,6 +169,20 @@ def _induction(arrhythmias: Arrhythmias) -> dict[str, Any]:
         "draws": len(arrhythmias.members),
         "distinct_members": len(np.unique(arrhythmias.members)),
         "profiles": sorted({one.profile for one in arrhythmias.inductions}),
+    }
+
+
+def _screen(study: Study) -> dict[str, Any] | None:
+    """What fronts found, and how far pacing agrees; None where none was asked for."""
+    screened = study.screened
+    if screened is None or not screened.inductions:
+        return None
+    found = _circuits(study.calibration_heart, screened) if study.calibration_heart is not None else []
+    agreed = screen_agreement(screened, study.arrhythmias) if study.arrhythmias is not None else None
+    return {
+        "found": [one for one in found if one["induced"]],
+        "combinations": _induction(screened),
+        "agreement": asdict(agreed) | {"sentence": f"{agreed}."} if agreed is not None else None,
     }
 
 
