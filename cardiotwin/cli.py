@@ -438,13 +438,12 @@ def _run(case: Path, until: str | None, json: bool, cluster: str | None = None) 
 def _print_result(twin: Twin, stage: str) -> None:
     """What a stage of pacing found, where it is up to date."""
     with suppress(QualityGate):
-        found = twin.result(stage)
-        if stage == "compare":
-            terminal.say(str(found))
-            return
         from cardiotwin.circuit_results import circuit_lines
+        from cardiotwin.induction import Arrhythmias
 
-        for line in circuit_lines(twin.result("mesh"), found):
+        found = twin.result(stage)
+        lines = circuit_lines(twin.result("mesh"), found) if isinstance(found, Arrhythmias) else [str(found)]
+        for line in lines:
             terminal.say(line)
 
 
