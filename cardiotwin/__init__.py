@@ -34,7 +34,7 @@ _HOME = {
     "front_to_tissue": "cardiotwin.front_velocity",
     "screen": "cardiotwin.induction",
     "induce": "cardiotwin.induction",
-    "read_plan": "cardiotwin.ablation",
+    "read_plan": "cardiotwin.ingest.plan_files",
     "propose_plans": "cardiotwin.proposals",
     "default_electrodes": "cardiotwin.electrodes",
     "read_protocol": "cardiotwin.settings",

@@ -1,25 +1,25 @@
-"""Ablation plans as data: read, written, and laid onto a heart."""
+"""Ablation plans as data, and laid onto a heart; `ingest.plan_files` reads and writes them."""
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import pairwise
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy.spatial import cKDTree
 
-from cardiotwin.errors import InputRejected
-from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, Heart
+from cardiotwin.errors import InputRejected, SettingsError
+from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM, Heart
+from cardiotwin.pacing_sites import endocardial_place
+from cardiotwin.segments import NAMES, heart_segments
+from cardiotwin.settings import pacing_site
 
 FARTHEST_FROM_SURFACE_MM = 10.0
 """A lesion point farther than this from the heart belongs to another heart or another frame of reference."""
 
 PATH_STEP_MM = 0.5
+MOST_ABLATED = 0.95
+"""Share of a heart's viable tissue: a plan that ablates more leaves no heart to test."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,18 +30,34 @@ class Lesion:
     ----------
     kind : str
         ``"point"`` (half an ellipsoid below each point), ``"line"`` (the same, swept along straight pieces),
-        ``"patch"`` (all tissue below the surface within `radius_mm` of any point), or ``"homogenise"`` (the whole
-        border zone, corridors included).
+        ``"patch"`` (all tissue below the surface within `radius_mm` of any point), ``"segment"`` (all tissue of
+        `segments` within the depth of the left endocardium), or ``"homogenise"`` (the whole border zone, corridors
+        included).
     points_mm : (k, 3) float64
-        LPS; projected to the heart's surface. Empty for ``"homogenise"``.
+        LPS; projected to the heart's surface. Empty for ``"homogenise"``, ``"segment"`` and where `at` says the places.
     radius_mm, depth_mm : float
         Along and below the surface.
+    at : tuple of str
+        Places on the endocardium in place of points, as `settings.pacing_site` reads them: ``"left 0.3 0.5"``.
+    segments : tuple of str
+        ``"AHA 1"`` to ``"AHA 17"``.
+    completeness : float
+        Share of the depth, from the surface on, that is really ablated, above 0 to 1: what a catheter that lost contact
+        leaves is viable tissue underneath, and that is all that this models. The radius stays.
     """
 
     kind: str
     points_mm: np.ndarray
     radius_mm: float
     depth_mm: float
+    at: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
+    completeness: float = 1.0
+
+    @property
+    def reached_mm(self) -> float:
+        """Depth that is really ablated."""
+        return self.depth_mm * self.completeness
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,89 +82,11 @@ class Plan:
 
 NO_ABLATION = Plan("no ablation", (), "control: the heart as it is", control=True)
 ISTHMUS, HOMOGENISE, WRONG_PLACE = "isthmus", "homogenise", "wrong place"
+EXIT_SITES, ISTHMUS_LINE, DECHANNELING = "exit sites", "isthmus line", "dechanneling"
 """Names of what the tool proposes."""
-RESERVED_NAMES = (NO_ABLATION.name, ISTHMUS, HOMOGENISE, WRONG_PLACE, "no preference")
+PROPOSED_NAMES = (ISTHMUS, HOMOGENISE, WRONG_PLACE, EXIT_SITES, ISTHMUS_LINE, DECHANNELING)
+RESERVED_NAMES = (NO_ABLATION.name, *PROPOSED_NAMES, "no preference")
 """What a user's plan may not be called: it would be taken for the tool's own, or for its verdict."""
-
-
-class _LesionTable(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    kind: Literal["point", "line", "patch", "homogenise"]
-    points_mm: list[tuple[float, float, float]] = []
-    radius_mm: float = Field(5.0, gt=0, le=20)
-    depth_mm: float = Field(8.0, gt=0, le=30)
-
-
-class _PlanTable(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    name: str = Field(min_length=1, max_length=80)
-    note: str = ""
-    lesion: list[_LesionTable] = Field(min_length=1)
-
-
-def read_plan(path: Path | str) -> Plan:
-    """Read a plan from TOML: `name`, `note`, and a `[[lesion]]` with `kind`, `points_mm`, `radius_mm`, `depth_mm` each.
-
-    Raises
-    ------
-    InputRejected
-        Not TOML, an unknown key, no lesion, a value out of range; names file and key.
-    """
-    path = Path(path)
-    try:
-        table = _PlanTable(**tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputRejected(f"{path.name}: not readable as a plan in TOML ({error})") from error
-    except ValidationError as error:
-        raise InputRejected(f"{path.name}: {_complaint(error)}") from error
-    for number, lesion in enumerate(table.lesion, 1):
-        needed = {"point": 1, "line": 2, "patch": 1, "homogenise": 0}[lesion.kind]
-        if len(lesion.points_mm) < needed or not np.isfinite(lesion.points_mm).all():
-            raise InputRejected(
-                f"{path.name}: lesion {number} ({lesion.kind}) has {len(lesion.points_mm)} points; "
-                f"expected at least {needed}, each three finite numbers in mm (LPS)"
-            )
-    lesions = tuple(
-        Lesion(one.kind, np.array(one.points_mm, float).reshape(-1, 3), one.radius_mm, one.depth_mm)
-        for one in table.lesion
-    )
-    return Plan(table.name, lesions, table.note)
-
-
-def _complaint(error: ValidationError) -> str:
-    """The first thing wrong with a plan, an unknown key before what is missing: which lesion, which key."""
-    found = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")[0]
-    lesion = found["loc"][:1] == ("lesion",) and len(found["loc"]) > 2
-    where, place = (f"lesion {int(found['loc'][1]) + 1}: ", found["loc"][2:]) if lesion else ("", found["loc"])
-    key, known = ".".join(map(str, place)), (_LesionTable if lesion else _PlanTable).model_fields
-    if found["type"] == "extra_forbidden":
-        near = get_close_matches(key, known, n=1)
-        hint = f"did you mean `{near[0]}`? " if near else ""
-        return f"{where}unknown key `{key}`; {hint}{'A lesion' if lesion else 'A plan'} takes {', '.join(known)}"
-    if found["type"] == "missing":
-        return f"{where}`{key}` is missing; {'a lesion' if lesion else 'a plan'} takes {', '.join(known)}"
-    return f"{where}`{key}`: {found['msg']}, found {found['input']!r}"
-
-
-def plan_text(plan: Plan) -> str:
-    """The plan as the TOML that `read_plan` reads."""
-    lines = [f"name = {_quoted(plan.name)}", f"note = {_quoted(plan.note)}"]
-    for lesion in plan.lesions:
-        points = ", ".join("[" + ", ".join(f"{x:.2f}" for x in point) + "]" for point in lesion.points_mm)
-        lines += [
-            "",
-            "[[lesion]]",
-            f'kind = "{lesion.kind}"',
-            f"points_mm = [{points}]  # LPS",
-            f"radius_mm = {lesion.radius_mm:.2f}",
-            f"depth_mm = {lesion.depth_mm:.2f}",
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(text: str) -> str:
-    kept = "".join(character if character.isprintable() else " " for character in text)
-    return '"' + kept.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def lesion_elements(heart: Heart, plan: Plan, grow_mm: float = 0.0) -> np.ndarray:
@@ -169,7 +107,8 @@ def lesion_elements(heart: Heart, plan: Plan, grow_mm: float = 0.0) -> np.ndarra
     Raises
     ------
     InputRejected
-        A point lies more than 10 mm from the heart, or a lesion touches no viable tissue.
+        A point lies more than 10 mm from the heart, a place or segment that this heart does not have, a lesion that
+        touches no viable tissue, or a plan that ablates nearly all of it.
     """
     hit = np.zeros(len(heart.mesh.tets), bool)
     viable = heart.tissue_class != CORE
@@ -181,7 +120,19 @@ def lesion_elements(heart: Heart, plan: Plan, grow_mm: float = 0.0) -> np.ndarra
                 "move it, or make radius_mm and depth_mm larger than the mesh edge"
             )
         hit |= one
+    if grow_mm == 0.0 and hit.any():
+        _check_leaves_a_heart(heart, plan, hit, viable)
     return hit
+
+
+def _check_leaves_a_heart(heart: Heart, plan: Plan, hit: np.ndarray, viable: np.ndarray) -> None:
+    volumes = heart.mesh.volumes
+    share = float(volumes[hit].sum() / volumes[viable].sum())
+    if share > MOST_ABLATED:
+        raise InputRejected(
+            f"plan '{plan.name}': ablates {100 * share:.0f} % of the heart's viable tissue (limit "
+            f"{100 * MOST_ABLATED:.0f} %); make radius_mm and depth_mm smaller, or name fewer segments"
+        )
 
 
 def ablated_ml(heart: Heart, plan: Plan) -> tuple[float, float, float]:
@@ -199,15 +150,51 @@ def ablated_ml(heart: Heart, plan: Plan) -> tuple[float, float, float]:
 def _one_lesion(heart: Heart, lesion: Lesion, where: str, grow_mm: float) -> np.ndarray:
     if lesion.kind == "homogenise":
         return _border_zone(heart, grow_mm)
-    surface = heart.mesh.points[np.unique(heart.faces[heart.surface != BASE])]
-    tree = cKDTree(surface)
-    path = _path(lesion, tree, surface, where)
-    below, foot = tree.query(heart.mesh.centroids)
-    radius, depth = max(lesion.radius_mm + grow_mm, 1e-6), max(lesion.depth_mm + grow_mm, 1e-6)
+    radius, depth = max(lesion.radius_mm + grow_mm, 1e-6), max(lesion.reached_mm + grow_mm, 1e-6)
+    if lesion.kind == "segment":
+        return _of_segments(heart, lesion, where, depth)
+    path = lesion_path(heart, lesion, where)
     if lesion.kind == "patch":
+        surface = heart.mesh.points[np.unique(heart.faces[heart.surface != BASE])]
+        below, foot = cKDTree(surface).query(heart.mesh.centroids)
         along, _ = cKDTree(path).query(surface[foot])
         return (along <= radius) & (below <= depth)
     return _half_ellipsoids(heart, path, radius, depth)
+
+
+def _of_segments(heart: Heart, lesion: Lesion, where: str, depth: float) -> np.ndarray:
+    """Tissue of the lesion's segments within a depth of the left endocardium."""
+    if heart.coordinates is None:
+        raise InputRejected(f"{where}: this heart has no ventricular coordinates to tell segments by; give points_mm")
+    numbers = [segment_number(name) for name in lesion.segments]
+    found = heart_segments(heart)
+    for number in numbers:
+        if not (found == number).any():
+            raise InputRejected(
+                f"{where}: segments: 'AHA {number}' ({NAMES[number - 1]}): this heart has no such segment; leave it out"
+            )
+    endocardium = heart.mesh.points[heart.surface_nodes(LV_ENDOCARDIUM)]
+    inside = np.flatnonzero(np.isin(found, numbers))
+    hit = np.zeros(len(found), bool)
+    hit[inside] = cKDTree(endocardium).query(heart.mesh.centroids[inside])[0] <= depth
+    return hit
+
+
+def segment_number(name: str) -> int:
+    """1 to 17 of ``"AHA 1"`` to ``"AHA 17"``.
+
+    Raises
+    ------
+    ValueError
+        It is none of them.
+    """
+    try:
+        site = pacing_site(name)
+    except ValueError:
+        site = None
+    if site is None or site.kind != "aha":
+        raise ValueError(f"unknown segment {name!r}; expected 'AHA 1' to 'AHA 17'")
+    return int(site.numbers[0])
 
 
 def _border_zone(heart: Heart, grow_mm: float) -> np.ndarray:
@@ -223,11 +210,24 @@ def _border_zone(heart: Heart, grow_mm: float) -> np.ndarray:
     return border & (near == np.inf)
 
 
-def _path(lesion: Lesion, tree: cKDTree, surface: np.ndarray, where: str) -> np.ndarray:
-    """The lesion's points, a line filled in every half millimetre, on the surface."""
-    points = lesion.points_mm
+def lesion_path(heart: Heart, lesion: Lesion, where: str) -> np.ndarray:
+    """(k, 3) places of a lesion on the heart's surface, a line filled in every half millimetre; mm, LPS.
+
+    Parameters
+    ----------
+    where : str
+        Plan and lesion, for the message.
+
+    Raises
+    ------
+    InputRejected
+        A point more than 10 mm from the surface; a place that this heart does not have.
+    """
+    surface = heart.mesh.points[np.unique(heart.faces[heart.surface != BASE])]
+    tree = cKDTree(surface)
+    points = _places(heart, lesion, where)
     away, _ = tree.query(points)
-    if away.max() > FARTHEST_FROM_SURFACE_MM:
+    if away.max(initial=0.0) > FARTHEST_FROM_SURFACE_MM:
         worst = int(np.argmax(away))
         raise InputRejected(
             f"{where}: point {worst + 1} lies {away[worst]:.0f} mm from the heart's surface "
@@ -237,6 +237,15 @@ def _path(lesion: Lesion, tree: cKDTree, surface: np.ndarray, where: str) -> np.
         pieces = [np.linspace(a, b, 2 + int(np.linalg.norm(b - a) / PATH_STEP_MM)) for a, b in pairwise(points)]
         points = np.concatenate(pieces)
     return surface[tree.query(points)[1]]
+
+
+def _places(heart: Heart, lesion: Lesion, where: str) -> np.ndarray:
+    """(k, 3) points of a lesion, those said in words found on this heart."""
+    try:
+        named = [endocardial_place(heart, name, f"{where}: at") for name in lesion.at]
+    except SettingsError as error:
+        raise InputRejected(str(error)) from error
+    return np.concatenate([lesion.points_mm, np.reshape(named, (-1, 3))])
 
 
 def _half_ellipsoids(heart: Heart, path: np.ndarray, radius: float, depth: float) -> np.ndarray:

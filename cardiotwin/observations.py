@@ -221,7 +221,7 @@ def _one_file(path: Path, salt: str, at: str, wanted: Wanted | None, progress: P
             f"{shown(path.name)}: {why}; expected DICOM, a label map (.nii, .nii.gz, .nrrd, .mha, .mhd), surfaces "
             "(.stl, .ply, .vtp, .vtk; of the heart, or the skin in a file named torso), a mesh (.vtu, .vtk, .msh, "
             ".xdmf, .pts with .elem), an ECG (DICOM, .hea, .csv, aECG, Philips or GE MUSE XML, EDF, SCP-ECG), "
-            "electrodes (.csv) or a plan (.toml)"
+            "electrodes (.csv) or a plan (.toml; lesion points as .csv, .vtp, .vtk)"
         )
     return _read(kind, path, (path,), salt, at, wanted, progress)
 
@@ -388,7 +388,8 @@ def _torso(path: Path, at: str) -> Found:
 
 
 def _plan(path: Path, at: str) -> Found:
-    from cardiotwin.ablation import RESERVED_NAMES, read_plan
+    from cardiotwin.ablation import RESERVED_NAMES
+    from cardiotwin.ingest.plan_files import read_plan
 
     plan = read_plan(path)
     if plan.name.strip().casefold() in RESERVED_NAMES:
@@ -396,7 +397,22 @@ def _plan(path: Path, at: str) -> Found:
             f"{shown(path.name)}: found name = '{shown(plan.name)}', one of the tool's own; expected another than "
             f"{', '.join(RESERVED_NAMES)}. Rename the plan"
         )
-    return Found("plan", plan, f"plan '{shown(plan.name)}', {len(plan.lesions)} lesions", name=plan.name, effective=at)
+    source, count = (
+        f"plan '{shown(plan.name)}', {len(plan.lesions)} lesions",
+        sum(len(one.points_mm) for one in plan.lesions),
+    )
+    if path.suffix.lower() == ".toml":
+        return Found("plan", plan, source, name=plan.name, effective=at)
+    source = f"plan '{shown(plan.name)}', {count} lesion points"
+    return Found(
+        "plan",
+        plan,
+        source,
+        name=plan.name,
+        effective=at,
+        notes=(f"{shown(path.name)}: {plan.note}",),
+        kept=(plan.note,),
+    )
 
 
 def _time(header: Dataset, keywords: Iterable[str]) -> str:

@@ -118,40 +118,62 @@ def _side(heart: Heart, side: str) -> np.ndarray:
 def _node(heart: Heart, name: str, healthy: np.ndarray) -> int:
     """The healthy endocardial node at a site, or nearest to it where that is scar."""
     site = pacing_site(name)
-    if site.side is None:
-        return _nearest(heart, name, _at_point(heart, name, np.array(site.numbers)), healthy)
-    here = _side(heart, site.side)
-    mine = np.intersect1d(healthy, here)
+    mine = healthy if site.side is None else np.intersect1d(healthy, _side(heart, site.side))
     if not mine.size:
         raise SettingsError(f"induce.sites: '{name}': no healthy endocardium on that side; leave it out")
+    return _nearest(heart, name, endocardial_place(heart, name), mine)
+
+
+def endocardial_place(heart: Heart, name: str, key: str = "induce.sites") -> np.ndarray:
+    """(3,) LPS, mm: where a name lies on the endocardium, be it scar or not; of a segment its middle.
+
+    Parameters
+    ----------
+    name : str
+        As `settings.pacing_site` reads it.
+    key : str
+        Where the name was given, for messages.
+
+    Raises
+    ------
+    SettingsError
+        This heart has no such place.
+    ValueError
+        The name means nothing.
+    """
+    site = pacing_site(name)
+    if site.side is None:
+        return _at_point(heart, name, np.array(site.numbers), key)
+    here = _side(heart, site.side)
+    if not here.size:
+        raise SettingsError(f"{key}: '{name}': this heart has no {site.side} ventricular endocardium; leave it out")
     if site.kind == "apex":
-        return _nearest(heart, name, heart.mesh.points[here[np.argmin(heart.apicobasal[here])]], mine)
+        return np.asarray(heart.mesh.points[here[np.argmin(heart.apicobasal[here])]])
     if heart.coordinates is None:
-        raise SettingsError(f"induce.sites: '{name}': this heart has no ventricular coordinates; give points in mm")
-    where = _of_segment(heart, name, here, site) if site.kind == "aha" else _of_coordinates(heart, here, *site.numbers)
-    return _nearest(heart, name, where, mine)
+        raise SettingsError(f"{key}: '{name}': this heart has no ventricular coordinates; give points in mm")
+    return (
+        _of_segment(heart, name, here, site, key) if site.kind == "aha" else _of_coordinates(heart, here, *site.numbers)
+    )
 
 
-def _at_point(heart: Heart, name: str, point: np.ndarray) -> np.ndarray:
+def _at_point(heart: Heart, name: str, point: np.ndarray, key: str) -> np.ndarray:
     endocardium = heart.mesh.points[heart.surface_nodes(LV_ENDOCARDIUM, RV_ENDOCARDIUM)]
     away = float(np.linalg.norm(endocardium - point, axis=1).min())
     if away > FARTHEST_MM:
         raise SettingsError(
-            f"induce.sites: '{name}' lies {away:.0f} mm from the endocardium (limit {FARTHEST_MM:.0f} mm); give points "
+            f"{key}: '{name}' lies {away:.0f} mm from the endocardium (limit {FARTHEST_MM:.0f} mm); give points "
             "in mm in the imaging's patient frame (LPS)"
         )
     return point
 
 
-def _of_segment(heart: Heart, name: str, here: np.ndarray, site: PacingSite) -> np.ndarray:
+def _of_segment(heart: Heart, name: str, here: np.ndarray, site: PacingSite, key: str) -> np.ndarray:
     """(3,) middle of a segment's endocardium."""
     assert heart.coordinates is not None
     number = int(site.numbers[0])
     mine = here[segments(heart.coordinates)[here] == number]
     if not mine.size:
-        raise SettingsError(
-            f"induce.sites: '{name}' ({NAMES[number - 1]}): this heart has no such segment; leave it out"
-        )
+        raise SettingsError(f"{key}: '{name}' ({NAMES[number - 1]}): this heart has no such segment; leave it out")
     return np.asarray(heart.mesh.points[mine].mean(axis=0))
 
 

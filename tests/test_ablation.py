@@ -12,11 +12,10 @@ from cardiotwin.ablation import (
     Plan,
     ablated_ml,
     lesion_elements,
-    plan_text,
-    read_plan,
 )
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
+from cardiotwin.ingest.plan_files import plan_text, read_plan
 
 RADIUS, DEPTH = 5.0, 4.0
 

@@ -9,9 +9,10 @@ import pytest
 from cube_heart import block_heart
 
 from cardiotwin import presets, proposals
-from cardiotwin.ablation import NO_ABLATION, RESERVED_NAMES, Lesion, Plan, read_plan
+from cardiotwin.ablation import NO_ABLATION, RESERVED_NAMES, Lesion, Plan
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import Heart
+from cardiotwin.ingest.plan_files import read_plan
 from cardiotwin.ledger import Observation
 from cardiotwin.progress import silent
 from cardiotwin.provenance import Provenance

@@ -14,11 +14,11 @@ from made_dicom import ecg, lge_series, twelve_leads, write
 from small_twin import CHEST_MM
 
 from cardiotwin import presets
-from cardiotwin.ablation import read_plan
 from cardiotwin.ecg import LEADS
 from cardiotwin.errors import CardioTwinError
 from cardiotwin.ingest import explain, read_dicom, read_ecg, read_electrodes
 from cardiotwin.ingest.labels import read_segments
+from cardiotwin.ingest.plan_files import read_plan
 from cardiotwin.ingest.surface_files import Surface, read_each
 from cardiotwin.settings import read_settings
 

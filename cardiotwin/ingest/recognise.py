@@ -16,9 +16,11 @@ from cardiotwin.ingest.ecg_wfdb import signal_files
 from cardiotwin.ingest.electrode_csv import holds_electrodes
 from cardiotwin.ingest.folders import regular_files
 from cardiotwin.ingest.labels import IMAGE_ADVICE, LABEL_ENDINGS, as_image, read_volume
+from cardiotwin.ingest.lesion_points import holds_lesions
 from cardiotwin.ingest.shells import is_torso
 from cardiotwin.ingest.study import DICOM_ENDINGS
 from cardiotwin.ingest.surface_files import ENDINGS as SURFACE_ENDINGS
+from cardiotwin.ingest.surface_files import holds_only_points
 from cardiotwin.ingest.wording import name_of, shown
 from cardiotwin.meshes.formats import is_field_table, is_mesh
 from cardiotwin.progress import Progress, silent
@@ -104,6 +106,8 @@ def _kind(file: Path) -> tuple[str, str]:
             return _dicom(file)
         if name.endswith(".hea"):
             return "wfdb_ecg", "a WFDB header"
+        if name.endswith(".csv") and holds_lesions(file, name_of(file), with_size=True):
+            return "plan", "lesion points"
         if name.endswith(".csv") and holds_electrodes(file, name_of(file)):
             return "electrodes", "electrode positions"
         if (form := ecg_format(file)) in READERS:
@@ -160,9 +164,11 @@ def _csv(file: Path) -> tuple[str, str]:
         return "unknown", f"{no_header}, electrode positions name,x_mm,y_mm,z_mm"
     if any(lead_of(title)[0] for title in titles):
         return "csv_ecg", "leads by name"
+    if holds_lesions(file, name_of(file), with_size=False):
+        return "plan", "lesion points"
     if all(map(is_number, titles)):
         return "unknown", no_header
-    return "unknown", f"a CSV with the columns {shown(','.join(titles))}: neither leads nor electrodes"
+    return "unknown", f"a CSV with the columns {shown(','.join(titles))}: neither leads, electrodes nor lesion points"
 
 
 def _surface(file: Path) -> tuple[str, str]:
@@ -173,6 +179,8 @@ def _surface(file: Path) -> tuple[str, str]:
             "unknown",
             "a legacy VTK file that holds neither a mesh (UNSTRUCTURED_GRID) nor a surface (POLYDATA)",
         )
+    if file.name.lower().endswith((".vtp", ".vtk")) and holds_only_points(file):
+        return "plan", "points without a surface, taken for lesions"
     if is_torso(file):
         return "torso", "a torso's skin"
     return "surfaces", "a surface of triangles"

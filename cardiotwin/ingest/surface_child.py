@@ -53,9 +53,12 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     triangulated.PassLinesOff()
     triangulated.Update()
     surface = triangulated.GetOutput()
+    if not surface.GetNumberOfPolys():
+        surface = reader.GetOutput()  # points without a surface, such as lesions
     found: dict[str, np.ndarray] = {"points": np.zeros((0, 3)), "triangles": np.zeros((0, 3), np.int64)}
-    if surface.GetNumberOfPoints() and surface.GetNumberOfPolys():
+    if surface.GetNumberOfPoints():
         found["points"] = vtk_to_numpy(surface.GetPoints().GetData()).astype(np.float64)
+    if surface.GetNumberOfPoints() and surface.GetNumberOfPolys():
         found["triangles"] = vtk_to_numpy(surface.GetPolys().GetConnectivityArray()).reshape(-1, 3).astype(np.int64)
     data = surface.GetPointData()
     for index in range(min(data.GetNumberOfArrays(), 64)):

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ ENDINGS = (".stl", ".ply", ".vtp", ".vtk")
 MOST_BYTES = 1 << 30
 MOST_POINTS, MOST_TRIANGLES = 5_000_000, 20_000_000
 HEAD_BYTES = 1 << 16
+MOST_CLOUD_BYTES = 16 << 20
 MOST_ATTRIBUTE_BYTES = 4096
 SECONDS = 150.0
 AGAIN = "Export the surface again"
@@ -78,9 +79,44 @@ def read_each(paths: Sequence[Path]) -> tuple[Surface | CardioTwinError, ...]:
     return tuple(results[path] for path in paths)
 
 
-def _read_in_child(paths: Sequence[Path]) -> dict[Path, Surface | CardioTwinError]:
+def read_points(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray], str]:
+    """Points (k, 3) in mm, LPS, of a file without a surface, their scalars, and the frame of the file, LPS or RAS.
+
+    Raises
+    ------
+    InputRejected
+        Damaged, hostile or with points that are not finite.
+    """
+    check_surface_file(path, shown(path.name, 120))
+    found = _read_in_child([path], _checked_points)[path]
+    if isinstance(found, CardioTwinError):
+        raise found
+    return found.points, dict(found.data), "RAS" if _is_ras(path) else "LPS"
+
+
+def holds_only_points(path: Path) -> bool:
+    """Whether VTK polydata (.vtp, .vtk) says that it holds points, and neither polygons nor strips."""
+    with path.open("rb") as file:
+        content = file.read(MOST_CLOUD_BYTES + 1)
+    if len(content) > MOST_CLOUD_BYTES:
+        return False
+    if path.suffix.lower() == ".vtp":
+        counts = re.findall(rb'NumberOf(?:Polys|Strips)="\s*(\d{1,20})\s*"', content)
+        points = re.findall(rb'NumberOfPoints="\s*(\d{1,20})\s*"', content)
+        return any(int(one) for one in points) and not any(int(one) for one in counts)
+    points = re.search(rb"^POINTS\s+[1-9]", content, re.MULTILINE)
+    return points is not None and re.search(rb"^(?:POLYGONS|TRIANGLE_STRIPS)\b", content, re.MULTILINE) is None
+
+
+_Result = dict[Path, Surface | CardioTwinError]
+
+
+def _read_in_child(
+    paths: Sequence[Path], checked: Callable[[Path, Path], Surface | CardioTwinError] | None = None
+) -> _Result:
     """What VTK makes of each file. One that ends the process is refused, and those after it are read by another."""
-    results: dict[Path, Surface | CardioTwinError] = {}
+    checked = checked or _checked
+    results: _Result = {}
     waiting = list(paths)
     while waiting:
         with tempfile.TemporaryDirectory(prefix="cardiotwin-") as folder:
@@ -89,7 +125,7 @@ def _read_in_child(paths: Sequence[Path]) -> dict[Path, Surface | CardioTwinErro
             for number, path in enumerate(waiting):
                 file = Path(folder) / f"{number}.npz"
                 if file.exists():
-                    results[path] = _checked(file, path)
+                    results[path] = checked(file, path)
                 elif not died or number == done:
                     results[path] = refusal(
                         shown(path.name, 120), "a file that VTK cannot read", "a surface of triangles", AGAIN
@@ -114,23 +150,32 @@ def _run_child(folder: Path, paths: Sequence[Path]) -> bool:
 
 
 def _checked(file: Path, path: Path) -> Surface | CardioTwinError:
+    found = _checked_points(file, path)
+    if isinstance(found, CardioTwinError):
+        return found
+    name, points, triangles = shown(path.name, 120), found.points, found.triangles
+    if not len(triangles):
+        return refusal(name, "no triangle", "a surface of triangles", AGAIN)
+    outside = (triangles < 0) | (triangles >= len(points))
+    if outside.any():
+        bad = int(np.argmax(outside.any(axis=1)))
+        numbers = shown(triangles[bad].tolist())
+        return refusal(f"{name}: triangle {bad}", f"points {numbers}", f"0 to {len(points) - 1}", AGAIN)
+    return found
+
+
+def _checked_points(file: Path, path: Path) -> Surface | CardioTwinError:
+    """What is in the file, whether or not it has triangles."""
     name = shown(path.name, 120)
     with np.load(file, allow_pickle=False) as stored:
         points, triangles = stored["points"], stored["triangles"]
         data = {key[5:]: stored[key] for key in stored.files if key.startswith("data:")}
-    if not len(triangles):
-        return refusal(name, "no triangle", "a surface of triangles", AGAIN)
     if len(points) > MOST_POINTS or len(triangles) > MOST_TRIANGLES:
         found = f"{len(points)} points, {len(triangles)} triangles"
         return refusal(name, found, f"at most {MOST_POINTS} and {MOST_TRIANGLES}", "Decimate it")
     if not np.isfinite(points).all():
         bad = int(np.argmin(np.isfinite(points).all(axis=1)))
         return refusal(f"{name}: point {bad}", shown(points[bad].tolist()), "three finite numbers", AGAIN)
-    outside = (triangles < 0) | (triangles >= len(points))
-    if outside.any():
-        bad = int(np.argmax(outside.any(axis=1)))
-        found = shown(triangles[bad].tolist())
-        return refusal(f"{name}: triangle {bad}", f"points {found}", f"0 to {len(points) - 1}", AGAIN)
     if _is_ras(path):
         points = points * [-1.0, -1.0, 1.0]
     return Surface(path.stem, points, triangles, {key: v for key, v in data.items() if len(v) == len(points)})
