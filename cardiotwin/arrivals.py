@@ -91,7 +91,7 @@ def checked_meshes(new: dict[Observation, Found], settings: Settings, progress: 
 def checked_plans(
     new: dict[Observation, Found], known: Iterable[Observation], current_heart: Callable[[], Heart | None]
 ) -> list[str]:
-    """A line for each plan that cannot be checked yet.
+    """A line for each plan that cannot be checked yet, and for each gap in one that can.
 
     Raises
     ------
@@ -112,11 +112,9 @@ def checked_plans(
     heart = None if any(one.kind in ("image", "label_map", "mesh") for one in new) else current_heart()
     if heart is None:
         return [f"{one.source}: will be checked against the heart once there is one" for one in plans]
-    from cardiotwin.ablation import lesion_elements
+    from cardiotwin.plan_checks import check_plan
 
-    for plan in plans.values():
-        lesion_elements(heart, plan)
-    return []
+    return [f"plan '{plan.name}': {note}" for plan in plans.values() for note in check_plan(heart, plan).notes]
 
 
 def unused_torso(new: dict[Observation, Found], settings: Settings) -> list[str]:

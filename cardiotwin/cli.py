@@ -14,6 +14,7 @@ from cardiotwin import __version__, terminal
 from cardiotwin.errors import QualityGate, SettingsError
 
 if TYPE_CHECKING:
+    from cardiotwin.plan_checks import PlanCheck
     from cardiotwin.segmentation import Cavities
     from cardiotwin.status import Run, Status
     from cardiotwin.twin import Twin
@@ -422,10 +423,14 @@ def _run(case: Path, until: str | None, json: bool, cluster: str | None = None) 
         done = twin.run(until, progress)
     if not done.computed and not any(step.state == "current" for step in twin.status().steps):
         raise QualityGate(f"{case}: nothing can be computed yet; needs {'; and '.join(done.missing)}")
+    burns = _burns(twin) if until == "plan" else None
     if json:
-        terminal.say_json({"run": done, "report": twin.report if twin.report.is_file() else None})
+        report = {"run": done, "report": twin.report if twin.report.is_file() else None}
+        terminal.say_json(report if burns is None else report | {"plans": burns[0], "left_out": burns[1]})
         return
     _print_run(done, case)
+    if burns is not None:
+        _print_burns(*burns)
     for step in twin.status().steps:
         if step.name in done.computed and step.doubtful not in ("", "none"):
             terminal.say(f"doubtful in {step.name}: {step.doubtful}")
@@ -455,6 +460,30 @@ def _print_run(done: Run, case: Path) -> None:
         terminal.say(f"not up to date: {', '.join(done.behind)}; `cardiotwin run {case}` computes that")
     for missing in done.missing:
         terminal.say(f"missing: {missing}")
+
+
+def _burns(twin: Twin) -> tuple[tuple[PlanCheck, ...], tuple[str, ...]]:
+    """What each plan of a twin burns, and why proposals were left out; nothing where there are no plans yet."""
+    from cardiotwin.plan_checks import check_plan
+
+    try:
+        study = twin.study()
+    except QualityGate:  # no heart yet: what is missing is told beside
+        return (), ()
+    checks = tuple(check_plan(study.heart, plan) for plan in study.plans if plan.lesions)
+    return checks, study.proposals.left_out if study.proposals else ()
+
+
+def _print_burns(checks: tuple[PlanCheck, ...], left_out: tuple[str, ...]) -> None:
+    from cardiotwin.plan_results import BURNT, burnt
+
+    if checks:
+        terminal.table(BURNT, [burnt(check) for check in checks], title="What each plan burns")
+    for check in checks:
+        for note in check.notes:
+            terminal.say(terminal.one_line(f"{check.name}: {note}"))
+    for one in left_out:
+        terminal.say(one)
 
 
 def _print_status(now: Status) -> None:
@@ -527,6 +556,7 @@ def _print_comparison(comparison: Any) -> None:
         inducible = f"{plan.inducible} of {plan.tested}"
         rows.append((plan.rank, name, f"{plan.probability_best:.2f}", inducible, plan.new_circuits, ablated(plan)))
     terminal.table(("rank", "plan", "P(best)", "inducible", "new circuits", "ablated, mL"), rows)
+    _print_burns(tuple(plan.check for plan in in_order(comparison.plans) if plan.check is not None), ())
     terminal.say("P(best) adds up to 1; what is inducible, new circuits, then volume decide; equal plans share it.")
 
 

@@ -28,6 +28,7 @@ from cardiotwin.calibration import Posterior
 from cardiotwin.errors import SettingsError
 from cardiotwin.heart import Heart
 from cardiotwin.induction import Arrhythmias, retest
+from cardiotwin.plan_checks import PlanCheck, check_plan
 from cardiotwin.progress import Progress, silent
 from cardiotwin.reentry import same_circuit
 from cardiotwin.settings import CompareSettings, InduceSettings, TissueSettings
@@ -63,6 +64,8 @@ class PlanResult:
         Draws in which it leaves less inducible than no ablation, and draws in which that could be asked.
     worse_than_none : int
         Draws in which it leaves more inducible.
+    check : PlanCheck or None
+        What it burns, and its gaps; None for no ablation.
     """
 
     name: str
@@ -79,6 +82,7 @@ class PlanResult:
     ablated_ml_high: float
     better_than_none: tuple[int, int]
     worse_than_none: int
+    check: PlanCheck | None = None
 
 
 @dataclass(frozen=True)
@@ -99,13 +103,18 @@ class Comparison:
     reason: str
 
     def __str__(self) -> str:
-        head = f"{'rank':>4}  {'plan':24}  {'P(best)':>7}  {'inducible':>10}  {'new':>3}  {'ablated mL':>18}"
+        head = (
+            f"{'rank':>4}  {'plan':24}  {'P(best)':>7}  {'inducible':>10}  {'new':>3}  {'ablated mL':>18}  "
+            f"{'healthy mL':>10}  {'points':>6}"
+        )
         rows = [
             f"{p.rank:>4}  {p.name:24.24}  {p.probability_best:>7.2f}  {f'{p.inducible} of {p.tested}':>10}  "
             f"{p.new_circuits:>3}  {f'{p.ablated_ml:.2f} ({p.ablated_ml_low:.2f}-{p.ablated_ml_high:.2f})':>18}"
+            + (f"  {p.check.healthy_ml:>10.2f}  {p.check.applications:>6}" if p.check else "")
             for p in self.plans
         ]
-        return "\n".join([head, *rows, f"{self.preference}: {self.reason}"])
+        gaps = [f"{p.name}: {note}" for p in self.plans if p.check for note in p.check.notes]
+        return "\n".join([head, *rows, *gaps, f"{self.preference}: {self.reason}"])
 
     def save(self, folder: Path | str) -> Path:
         """Write `comparison.json` into `folder` and return its path."""
@@ -125,6 +134,7 @@ class _Outcome:
     count: int
     tested: int
     volume: tuple[float, float, float]
+    check: PlanCheck | None = None
 
 
 def compare(
@@ -190,7 +200,8 @@ def _outcome(heart: Heart, plan: Plan, before: Arrhythmias, after: Arrhythmias) 
         shares[draw] = np.mean([one.circuit is not None for one in mine])
         new.append({one.circuit for one in mine if one.circuit is not None and is_new[one.circuit]})
     count = sum(one.circuit is not None for one in after.inductions)
-    return _Outcome(plan, shares, new, count, len(after.inductions), ablated_ml(heart, plan))
+    check = check_plan(heart, plan) if plan.lesions else None
+    return _Outcome(plan, shares, new, count, len(after.inductions), ablated_ml(heart, plan), check)
 
 
 def _ranked(outcomes: list[_Outcome], settings: CompareSettings) -> Comparison:
@@ -272,6 +283,7 @@ def _result(one: _Outcome, none: _Outcome, rank: int, probability: float, fresh:
         ablated_ml_high=one.volume[2],
         better_than_none=(better, int(np.sum(none.inducible > 0))),
         worse_than_none=worse,
+        check=one.check,
     )
 
 

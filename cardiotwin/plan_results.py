@@ -10,9 +10,14 @@ from cardiotwin.ablation import NO_ABLATION, Plan
 
 if TYPE_CHECKING:
     from cardiotwin.comparison import Comparison, PlanResult
+    from cardiotwin.plan_checks import PlanCheck
 
 REFERENCE = NO_ABLATION.name
 """What every plan is held against: shown apart from the plans, below them."""
+
+
+BURNT = ("plan", "healthy, mL", "border zone, mL", "surface, cm²", "applications")
+"""Columns of what a plan burns."""
 
 
 def in_order(results: Iterable[PlanResult]) -> tuple[PlanResult, ...]:
@@ -41,6 +46,12 @@ def volume(millilitres: float) -> str:
 def ablated(one: PlanResult) -> str:
     """Volume and its interval, mL."""
     return f"{volume(one.ablated_ml)} ({volume(one.ablated_ml_low)} to {volume(one.ablated_ml_high)})"
+
+
+def burnt(check: PlanCheck) -> tuple[str, ...]:
+    """A plan's row of `BURNT`."""
+    volumes = (volume(check.healthy_ml), volume(check.border_zone_ml))
+    return check.name, *volumes, f"{check.surface_cm2:.1f}", str(check.applications)
 
 
 def against_reference(one: PlanResult, draws: int) -> str:

@@ -2,56 +2,282 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from scipy.spatial import cKDTree
 
-from cardiotwin.ablation import HOMOGENISE, ISTHMUS, WRONG_PLACE, Lesion, Plan, inward_normals, lesion_elements
-from cardiotwin.errors import QualityGate
+from cardiotwin.ablation import (
+    DECHANNELING,
+    EXIT_SITES,
+    HOMOGENISE,
+    ISTHMUS,
+    ISTHMUS_LINE,
+    WRONG_PLACE,
+    Lesion,
+    Plan,
+    inward_normals,
+    lesion_elements,
+)
+from cardiotwin.errors import InputRejected, QualityGate
 from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, Heart
+from cardiotwin.isthmus_lines import lines_across
 from cardiotwin.reentry import Circuit, neighbours, still_turns
+from cardiotwin.segmentation import Corridor, Segmentation, find_corridors
 from cardiotwin.settings import PlanSettings
+
+_log = logging.getLogger(__name__)
 
 CUT_MARGIN_EDGES = 2.0
 """Margin around a minimum cut, in mesh edges."""
+TOUCHES_MM = 5.0
+"""A circuit's isthmus runs through a corridor when one of its nodes lies this near to the corridor's middle line."""
+SAME_PLACE_RADII = 0.5
+"""Two places within so many radii are served by one lesion."""
 
 
-def propose_plans(heart: Heart, circuits: tuple[Circuit, ...], settings: PlanSettings) -> tuple[Plan, ...]:
-    """Plans to compare: an isthmus cut, scar homogenisation, and a wrong plan as a control, as `settings.propose` asks.
+@dataclass(frozen=True, eq=False)
+class Proposals:
+    """What the tool proposes, and what it was asked for but does not.
 
-    The isthmus cut covers the minimum cut of one circuit after another (`reentry`), leaving out those that the lesions
-    so far have opened already, by as few lesions as a greedy cover needs, from whichever surface is nearer. The wrong
-    plan places the same lesions on healthy tissue far from it.
+    Attributes
+    ----------
+    plans : tuple of Plan
+    left_out : tuple of str
+        A sentence for each plan that was asked for: why there is none.
+    gate : str
+        The first of these for which lesions do not reach deep enough; "" where none. Without any other plan that is
+        where the path ends.
     """
-    plans = []
-    points = _isthmus_points(heart, circuits, settings)
-    if len(points):
-        if "isthmus" in settings.propose:
-            note = "covers the minimum cut of every circuit that no other cut opens"
-            plans.append(Plan(ISTHMUS, (_points(points, settings),), note))
-        if "wrong" in settings.propose:
-            note = "control: the isthmus plan's lesions on healthy tissue far from every circuit"
-            plans.append(Plan(WRONG_PLACE, (_points(_wrong_place(heart, points), settings),), note, control=True))
-    if "homogenise" in settings.propose and (heart.tissue_class == BORDER_ZONE).any():
-        lesion = Lesion("homogenise", np.empty((0, 3)), settings.lesion_radius_mm, settings.lesion_depth_mm)
-        plans.append(Plan(HOMOGENISE, (lesion,), "ablates the whole border zone, corridors included"))
-    return tuple(plans)
+
+    plans: tuple[Plan, ...]
+    left_out: tuple[str, ...] = ()
+    gate: str = ""
 
 
-def _points(points: np.ndarray, settings: PlanSettings) -> Lesion:
-    return Lesion("point", points, settings.lesion_radius_mm, settings.lesion_depth_mm)
+class _NothingToDo(Exception):
+    """There is no such plan on this heart, and nothing is wrong with that."""
 
 
-def _isthmus_points(heart: Heart, circuits: tuple[Circuit, ...], settings: PlanSettings) -> np.ndarray:
-    """(k, 3) lesion points that open every circuit; none when no plan asks for them."""
+@dataclass(frozen=True, eq=False)
+class _Case:
+    heart: Heart
+    circuits: tuple[Circuit, ...]
+    settings: PlanSettings
+    segmentation: Segmentation | None
+
+    @cached_property
+    def isthmus_points(self) -> np.ndarray:
+        """What two plans need and takes a while."""
+        return _isthmus_points(self)
+
+    def points(self, points: Sequence[np.ndarray] | np.ndarray) -> Lesion:
+        return self.lesion("point", points)
+
+    def lesion(self, kind: str, points: Sequence[np.ndarray] | np.ndarray) -> Lesion:
+        places = np.reshape(np.asarray(points, float), (-1, 3))
+        return Lesion(kind, places, self.settings.lesion_radius_mm, self.settings.lesion_depth_mm)
+
+
+def propose_plans(
+    heart: Heart, circuits: tuple[Circuit, ...], settings: PlanSettings, segmentation: Segmentation | None = None
+) -> tuple[Plan, ...]:
+    """Plans to compare, as `settings.propose` asks; those that cannot be made are told in the log.
+
+    Raises
+    ------
+    QualityGate
+        Lesions of these depths reach no circuit, and no other plan stands.
+    """
+    found = proposals_for(heart, circuits, settings, segmentation)
+    for one in found.left_out:
+        _log.warning("plan: %s", one)
+    check_some_stand(found, found.plans)
+    return found.plans
+
+
+def check_some_stand(found: Proposals, plans: Iterable[Plan]) -> None:
+    """Refuse to go on without any plan where lesions were too shallow for every one.
+
+    Raises
+    ------
+    QualityGate
+    """
+    if found.gate and not any(plans):
+        raise QualityGate(f"plan: {found.gate}")
+
+
+def proposals_for(
+    heart: Heart, circuits: tuple[Circuit, ...], settings: PlanSettings, segmentation: Segmentation | None = None
+) -> Proposals:
+    """The plans of `settings.propose`, in one order, and why others are left out.
+
+    - isthmus: covers the minimum cut of one circuit after another (`reentry`), leaving out those that the lesions so
+      far have opened already, by as few lesions as a greedy cover needs, from whichever surface is nearer.
+    - wrong: the same lesions on healthy tissue far from it, a control.
+    - exit: a lesion where each circuit leaves its isthmus.
+    - isthmus_line: a line across the isthmus of each circuit through its narrowest place, from scar to scar
+      (`isthmus_lines`); on the opposite surface too where the circuit still turns.
+    - dechannel: a lesion at both entrances of every corridor that an isthmus runs through, of every corridor where
+      there is no circuit (Berruezo et al. 2015, doi 10.1161/CIRCEP.114.002386).
+    - homogenise: the whole border zone.
+
+    A plan that leaves one circuit out of reach is no such plan: it is left out as a whole.
+
+    Parameters
+    ----------
+    segmentation : Segmentation or None
+        In which corridors are found; without it there is no dechanneling.
+    """
+    case = _Case(heart, circuits, settings, segmentation)
+    plans, left_out, gate = [], [], ""
+    for asked, (name, make) in _MAKERS.items():
+        if asked not in settings.propose:
+            continue
+        try:
+            plan = make(case)
+            lesion_elements(heart, plan)
+        except (_NothingToDo, QualityGate, InputRejected) as reason:
+            left_out.append(f"{name}: left out, {str(reason).removeprefix('plan: ')}")
+            gate = gate or (str(reason) if isinstance(reason, QualityGate) else "")
+        else:
+            plans.append(plan)
+    return Proposals(tuple(plans), tuple(left_out), gate)
+
+
+def _isthmus(case: _Case) -> Plan:
+    return Plan(
+        ISTHMUS,
+        (case.points(case.isthmus_points),),
+        "covers the minimum cut of every circuit that no other cut opens",
+    )
+
+
+def _wrong(case: _Case) -> Plan:
+    note = "control: the isthmus plan's lesions on healthy tissue far from every circuit"
+    try:
+        points = _wrong_place(case.heart, case.isthmus_points)
+    except QualityGate:
+        raise _NothingToDo("with the isthmus plan, whose lesions it moves") from None
+    return Plan(WRONG_PLACE, (case.points(points),), note, control=True)
+
+
+def _exits(case: _Case) -> Plan:
+    _check_circuits(case)
+    places = [(f"the exit of circuit {number}", one.exit_mm) for number, one in enumerate(case.circuits, 1)]
+    return Plan(EXIT_SITES, (case.points(_on_surface(case, places)),), "a lesion at the exit of every circuit")
+
+
+def _isthmus_line(case: _Case) -> Plan:
+    _check_circuits(case)
+    lesions: list[Lesion] = []
+    loose = []
+    for number, circuit in enumerate(case.circuits, 1):
+        if not circuit.cut_nodes.size or not _turns(case, circuit, lesions):
+            continue
+        found = lines_across(case.heart, circuit)
+        reached = [one for one in found if one.away_mm <= case.settings.lesion_depth_mm]
+        for line in reached:
+            lesions.append(case.lesion("line", line.points_mm))
+            loose += [number] * (not all(line.anchored))
+            if not _turns(case, circuit, lesions):
+                break
+        else:
+            raise QualityGate(
+                f"plan: circuit {number} still turns past lines of {case.settings.lesion_depth_mm} mm depth across its "
+                f"isthmus, whose narrowest place lies {found[0].away_mm:.1f} mm deep; raise `plan.lesion_depth_mm`"
+            )
+    if not lesions:
+        raise _NothingToDo("no circuit has an isthmus that can be crossed")
+    note = (
+        "a line across the isthmus of every circuit, through its narrowest place, from scar or valve to scar or valve"
+    )
+    if loose:
+        note += f"; of circuit {', '.join(map(str, dict.fromkeys(loose)))} an end lies in viable tissue"
+    return Plan(ISTHMUS_LINE, tuple(lesions), note)
+
+
+def _dechannel(case: _Case) -> Plan:
+    if case.segmentation is None:
+        raise _NothingToDo("corridors are found in a segmentation, and there is none of this heart")
+    corridors = find_corridors(case.segmentation)
+    if not corridors:
+        raise _NothingToDo("no corridor leads through the scar")
+    chosen = [one for one in enumerate(corridors, 1) if not case.circuits or _touched(case, one[1])]
+    if not chosen:
+        raise _NothingToDo(f"the isthmus of no circuit runs through one of {len(corridors)} corridors")
+    places = [(f"an entrance of corridor {number}", one.points[end]) for number, one in chosen for end in (0, -1)]
+    which = "of every corridor" if not case.circuits else "of every corridor that an isthmus runs through"
+    note = f"a lesion at both entrances {which} ({len(chosen)} of {len(corridors)})"
+    return Plan(DECHANNELING, (case.points(_on_surface(case, places)),), note)
+
+
+def _homogenise(case: _Case) -> Plan:
+    if not (case.heart.tissue_class == BORDER_ZONE).any():
+        raise _NothingToDo("there is no border zone")
+    return Plan(HOMOGENISE, (case.lesion("homogenise", []),), "ablates the whole border zone, corridors included")
+
+
+_MAKERS: dict[str, tuple[str, Callable[[_Case], Plan]]] = {
+    "isthmus": (ISTHMUS, _isthmus),
+    "wrong": (WRONG_PLACE, _wrong),
+    "exit": (EXIT_SITES, _exits),
+    "isthmus_line": (ISTHMUS_LINE, _isthmus_line),
+    "dechannel": (DECHANNELING, _dechannel),
+    "homogenise": (HOMOGENISE, _homogenise),
+}
+
+
+def _check_circuits(case: _Case) -> None:
+    if not case.circuits:
+        raise _NothingToDo("no circuit was induced")
+
+
+def _touched(case: _Case, corridor: Corridor) -> bool:
+    """Whether the isthmus of some circuit runs through a corridor."""
+    tree, points = cKDTree(corridor.points), case.heart.mesh.points
+    return any(tree.query(points[one.isthmus_nodes])[0].min(initial=np.inf) <= TOUCHES_MM for one in case.circuits)
+
+
+def _on_surface(case: _Case, places: Sequence[tuple[str, np.ndarray]]) -> list[np.ndarray]:
+    """The surface points nearest to some places, those of places side by side once."""
+    heart, settings = case.heart, case.settings
+    surface = heart.mesh.points[np.unique(heart.faces[heart.surface != BASE])]
+    tree = cKDTree(surface)
+    chosen: list[np.ndarray] = []
+    for words, place in places:
+        away, nearest = tree.query(place)
+        if away > settings.lesion_depth_mm:
+            raise QualityGate(
+                f"plan: {words} lies {away:.1f} mm deep, lesions of {settings.lesion_depth_mm} mm do not reach it; "
+                "raise `plan.lesion_depth_mm`"
+            )
+        same = SAME_PLACE_RADII * settings.lesion_radius_mm
+        if not any(np.linalg.norm(surface[nearest] - other) <= same for other in chosen):
+            chosen.append(surface[nearest])
+    return chosen
+
+
+def _turns(case: _Case, circuit: Circuit, lesions: Sequence[Lesion]) -> bool:
+    """Whether the wave of a circuit still finds a closed path past these lesions."""
+    heart = case.heart
+    left = (heart.tissue_class != CORE) & ~lesion_elements(heart, Plan("so far", tuple(lesions)))
+    return still_turns(circuit, neighbours(heart.mesh.points, heart.mesh.tets[left]))
+
+
+def _isthmus_points(case: _Case) -> np.ndarray:
+    """(k, 3) lesion points that open every circuit."""
+    _check_circuits(case)
     points = np.empty((0, 3))
-    if not {"isthmus", "wrong"} & set(settings.propose):
-        return points
-    for circuit in circuits:
-        plan = Plan("so far", (_points(points, settings),) if len(points) else ())
-        left = (heart.tissue_class != CORE) & ~lesion_elements(heart, plan)
-        tissue = neighbours(heart.mesh.points, heart.mesh.tets[left])
-        if circuit.cut_nodes.size and still_turns(circuit, tissue):
-            points = np.concatenate([points, _cover(heart, circuit.cut_nodes, settings)])
+    for circuit in case.circuits:
+        so_far = [case.points(points)] if len(points) else []
+        if circuit.cut_nodes.size and _turns(case, circuit, so_far):
+            points = np.concatenate([points, _cover(case.heart, circuit.cut_nodes, case.settings)])
+    if not len(points):
+        raise _NothingToDo("no circuit has a cut")
     return points
 
 
@@ -74,7 +300,7 @@ def _cover(heart: Heart, cut: np.ndarray, settings: PlanSettings) -> np.ndarray:
     radius, depth = 0.9 * settings.lesion_radius_mm, 0.9 * settings.lesion_depth_mm
     holds = (sideways / radius**2 + (down / depth) ** 2 <= 1.0) & (down > -0.5 * radius)
     if not holds.any(axis=0).all():
-        deepest = float(np.min(np.where(down > 0, down, np.inf), axis=0)[~holds.any(axis=0)].max())
+        deepest = float(cKDTree(heart.mesh.points[nodes]).query(target[~holds.any(axis=0)])[0].max())
         raise QualityGate(
             f"plan: the circuit's isthmus lies up to {deepest:.1f} mm deep, lesions of {settings.lesion_depth_mm} mm "
             "from either surface do not reach it; raise `plan.lesion_depth_mm`"

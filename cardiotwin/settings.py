@@ -382,9 +382,13 @@ class InduceSettings(Section):
 
 
 class PlanSettings(Section):
-    """What the tool proposes beside the user's own plans."""
+    """What the tool proposes beside the user's own plans; each plan is paced again in every twin."""
 
-    propose: tuple[Literal["isthmus", "homogenise", "wrong"], ...] = ("isthmus", "homogenise", "wrong")
+    propose: tuple[Literal["isthmus", "homogenise", "wrong", "exit", "isthmus_line", "dechannel"], ...] = Field(
+        ("isthmus", "homogenise", "wrong"),
+        description="cut of each circuit, border zone, a wrong place as control; also a lesion at each exit, a line "
+        "across each isthmus, both entrances of corridors",
+    )
     lesion_radius_mm: float = Field(5.0, gt=0, le=20)
     lesion_depth_mm: float = Field(8.0, gt=0, le=30)
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cardiotwin.imaging import Image
     from cardiotwin.induction import Arrhythmias
     from cardiotwin.mesh_anatomy import UserMesh
+    from cardiotwin.proposals import Proposals
     from cardiotwin.scar_evidence import ScarEvidence
     from cardiotwin.segmentation import Segmentation
     from cardiotwin.segmentation.label_map import LabelMap
@@ -65,6 +66,7 @@ _HOME = {
     "LabelMap": "segmentation.label_map",
     "Plan": "ablation",
     "Posterior": "calibration",
+    "Proposals": "proposals",
     "ScarEvidence": "scar_evidence",
     "Segmentation": "segmentation",
     "SiteLibrary": "site_library",
@@ -211,10 +213,7 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
             "simulate", "simulate", confirm, simulated | {"electrodes": "electrodes"}, ("simulate", "tissue"), share=16,
         ),
         *_induction(simulated),
-        Step(
-            "plan", "plan", gather_plans,
-            {"heart": "mesh", "arrhythmias": "induce"} | ({"own": "own plans"} if observed["plan"] else {}), ("plan",),
-        ),
+        *_plans(observed),
         Step(
             "compare", "compare", compare,
             simulated | {"plans": "plan", "arrhythmias": "induce"},
@@ -273,6 +272,16 @@ def _own_plans(observed: list[str]) -> tuple[Step, ...]:
     return (Step("own plans", "plan", check_plans, {"heart": "mesh"}, lists={"plans": tuple(observed)}, share=0.1),)
 
 
+def _plans(observed: dict[str, list[str]]) -> tuple[Step, Step]:
+    """Proposals, for which corridors are found where the heart was made from a segmentation; and all plans together."""
+    inputs = {"heart": "mesh", "arrhythmias": "induce"} | ({} if observed["mesh"] else {"segmentation": "segment"})
+    gathered = {"proposals": "proposed plans"} | ({"own": "own plans"} if observed["plan"] else {})
+    return (
+        Step("proposed plans", "plan", propose, inputs, ("plan",), share=0.3),
+        Step("plan", "plan", gather_plans, gathered, share=0.1),
+    )
+
+
 def _electrodes(observed: list[str], torsos: list[str]) -> Step:
     """Measured or placed, in the conductor that the settings name."""
     inputs = {"heart": "mesh"} | ({"torso": torsos[-1]} if torsos else {})
@@ -326,7 +335,7 @@ def _report(observed: dict[str, list[str]], posterior: str) -> Step:
         "posterior": posterior, "ensemble_beat": ENSEMBLE_BEAT,
         "scar_evidence": SCAR_THRESHOLDS, "velocities": "velocities of the tissue",
         "confirmation": "simulate",
-        "screened": "screen", "arrhythmias": "induce", "plans": "plan",
+        "screened": "screen", "arrhythmias": "induce", "proposals": "proposed plans", "plans": "plan",
         "comparison": "compare",
     }  # fmt: skip
     if observed["mesh"]:
@@ -530,13 +539,21 @@ def check_plans(work: Work, heart: Heart, plans: tuple[Plan, ...]) -> tuple[Plan
     return plans
 
 
-def gather_plans(work: Work, heart: Heart, arrhythmias: Arrhythmias, own: tuple[Plan, ...] = ()) -> tuple[Plan, ...]:
-    """The user's plans first, then what the tool proposes."""
-    from cardiotwin.proposals import propose_plans
+def propose(work: Work, heart: Heart, arrhythmias: Arrhythmias, segmentation: Segmentation | None = None) -> Proposals:
+    """What the tool proposes, and why it does not propose the rest of what it was asked for."""
+    from cardiotwin.proposals import proposals_for
+
+    return proposals_for(heart, arrhythmias.circuits, work.settings.plan, segmentation)
+
+
+def gather_plans(work: Work, proposals: Proposals, own: tuple[Plan, ...] = ()) -> tuple[Plan, ...]:
+    """The user's plans first, then what the tool proposes; some, unless there is nothing to plan for."""
+    from cardiotwin.proposals import check_some_stand
 
     names = {plan.name for plan in own}
-    proposed = propose_plans(heart, arrhythmias.circuits, work.settings.plan)
-    return (*own, *(plan for plan in proposed if plan.name not in names))
+    plans = (*own, *(plan for plan in proposals.plans if plan.name not in names))
+    check_some_stand(proposals, plans)
+    return plans
 
 
 def compare(

@@ -17,6 +17,7 @@ from cardiotwin.heart import Heart
 from cardiotwin.imaging import Image
 from cardiotwin.induction import Arrhythmias
 from cardiotwin.monodomain import Activation
+from cardiotwin.proposals import Proposals
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
 from cardiotwin.scar_evidence import ScarEvidence
 from cardiotwin.segmentation import Segmentation
@@ -119,6 +120,8 @@ class Study:
     arrhythmias : Arrhythmias or None
     plans : tuple of Plan
         Proposed and the user's own, controls included.
+    proposals : Proposals or None
+        With what was asked for and left out.
     comparison : Comparison or None
     provenance : Provenance
     """
@@ -138,6 +141,7 @@ class Study:
     screened: Arrhythmias | None = None
     arrhythmias: Arrhythmias | None = None
     plans: tuple[Plan, ...] = ()
+    proposals: Proposals | None = None
     comparison: Comparison | None = None
     provenance: Provenance = field(default_factory=Provenance)
 

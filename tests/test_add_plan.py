@@ -35,10 +35,10 @@ def twin(tmp_path):
     return Twin.create(tmp_path / "case", presets.settings_text(presets.preset("default"), ""), layout)
 
 
-def plan_file(folder, point, name="mine"):
+def plan_file(folder, point, name="mine", depth=20.0):
     file = folder / "plan.toml"
     text = f'name = "{name}"\n[[lesion]]\nkind = "point"\npoints_mm = [{[float(x) for x in point]}]\n'
-    file.write_text(text)
+    file.write_text(text + f"depth_mm = {depth}\n")
     return file
 
 
@@ -55,6 +55,13 @@ def test_a_plan_on_the_current_heart_is_taken_without_a_word(twin, tmp_path):
     twin.run()
     done = twin.add([plan_file(tmp_path, ON_SURFACE_MM)])
     assert (len(done.observations), done.notes) == (1, ())
+
+
+def test_a_gap_in_a_plan_is_told_when_it_is_added(twin, tmp_path):
+    twin.run()
+    notes = twin.add([plan_file(tmp_path, ON_SURFACE_MM, depth=8.0)]).notes
+    assert len(notes) == 1
+    assert "plan 'mine': lesion 1 (point): not transmural: below 1 of 1 points viable tissue is left" in notes[0]
 
 
 def test_without_a_heart_a_plan_is_taken_and_it_is_said_that_it_will_be_checked(twin, tmp_path):

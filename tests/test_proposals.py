@@ -1,14 +1,23 @@
 """The proposed plan holds what opens every circuit, and no more; the wrong plan leaves it alone."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from cube_heart import block_heart
 
-from cardiotwin.ablation import lesion_elements
-from cardiotwin.proposals import propose_plans
+from cardiotwin import proposals
+from cardiotwin.ablation import PROPOSED_NAMES, RESERVED_NAMES, lesion_elements
+from cardiotwin.errors import QualityGate
+from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
+from cardiotwin.plan_checks import check_plan
+from cardiotwin.proposals import proposals_for, propose_plans
 from cardiotwin.reentry import Circuit
+from cardiotwin.segmentation import Corridor
 from cardiotwin.settings import PlanSettings
 
+EVERYTHING = ("isthmus", "wrong", "exit", "isthmus_line", "dechannel", "homogenise")
 SETTINGS = PlanSettings(lesion_radius_mm=6, lesion_depth_mm=9)
 
 
@@ -54,3 +63,83 @@ def test_a_circuit_that_is_open_already_needs_no_lesion_of_its_own(wall):
 
 def test_without_a_circuit_there_is_nothing_to_cut(wall):
     assert proposed(wall) == {}
+
+
+def asked(*names, depth=9.0):
+    return PlanSettings(lesion_radius_mm=6, lesion_depth_mm=depth, propose=names)
+
+
+def corridor_wall(wall):
+    """Core but for a strip 10 mm wide along z."""
+    aside = np.abs(wall.mesh.centroids[:, 1] - 20) > 5
+    return replace(wall, tissue_class=np.where(aside, CORE, HEALTHY).astype(np.uint8))
+
+
+def through_corridor(wall):
+    """A circuit whose isthmus runs through the strip, upwards."""
+    return replace(around(wall, 20, 20), isthmus_mm=np.array([2.0, 20, 16]), exit_mm=np.array([2.0, 20, 26]))
+
+
+def test_an_exit_is_ablated_where_the_wave_leaves_and_two_exits_side_by_side_once(wall):
+    one = replace(around(wall, 20, 20), exit_mm=np.array([3.0, 20, 26]))
+    beside, elsewhere = replace(one, exit_mm=np.array([3.0, 21, 26])), replace(one, exit_mm=np.array([11.0, 8, 8]))
+    (plan,) = propose_plans(wall, (one, beside, elsewhere), asked("exit"))
+    assert plan.lesions[0].points_mm.tolist() == [[0, 20, 26], [12, 8, 8]]
+
+
+def test_the_isthmus_line_runs_from_scar_to_scar_across_the_narrowest_place_and_opens_the_circuit(wall):
+    heart, circuit = corridor_wall(wall), through_corridor(wall)
+    (plan,) = propose_plans(heart, (circuit,), asked("isthmus_line"))
+    assert "an end lies in viable tissue" not in plan.note
+    for line in plan.lesions:
+        assert line.kind == "line"
+        assert np.sort(line.points_mm[[0, -1], 1]) == pytest.approx([15, 25], abs=1.5)
+        assert line.points_mm[:, 2] == pytest.approx(20, abs=1.0)
+    assert lesion_elements(heart, plan)[holding(heart, circuit)].all()
+    assert check_plan(heart, plan).notes == ()
+
+
+def test_a_line_that_meets_no_scar_ends_beyond_the_cut_and_says_so(wall):
+    (plan,) = propose_plans(wall, (through_corridor(wall),), asked("isthmus_line"))
+    assert "of circuit 1 an end lies in viable tissue" in plan.note
+
+
+def corridor(*mouths):
+    return Corridor(np.array(mouths, float), 20.0, 5.0, np.array(mouths[0], float), 0.2, 0.1, 0.3, 1.0)
+
+
+def test_both_entrances_of_the_corridors_that_an_isthmus_runs_through_are_ablated(wall, monkeypatch):
+    here = corridor([2, 20, 8], [2, 20, 14], [2, 20, 20], [2, 20, 32])
+    far = corridor([2, 4, 8], [2, 4, 32])
+    monkeypatch.setattr(proposals, "find_corridors", lambda _: (here, far))
+    (touched,) = propose_plans(wall, (through_corridor(wall),), asked("dechannel"), SimpleNamespace())
+    assert touched.lesions[0].points_mm.tolist() == [[0, 20, 8], [0, 20, 32]]
+    (every,) = propose_plans(wall, (), asked("dechannel"), SimpleNamespace())
+    assert len(every.lesions[0].points_mm) == 4
+    monkeypatch.setattr(proposals, "find_corridors", lambda _: (far,))
+    found = proposals_for(wall, (through_corridor(wall),), asked("dechannel"), SimpleNamespace())
+    assert found.plans == ()
+    assert "runs through one of 1 corridors" in found.left_out[0]
+
+
+def test_what_lesions_cannot_reach_is_left_out_with_its_depth_and_the_rest_stands(wall):
+    scarred = replace(wall, tissue_class=np.where(wall.mesh.centroids[:, 1] < 4, BORDER_ZONE, HEALTHY).astype(np.uint8))
+    circuit = replace(around(wall, 20, 20), isthmus_mm=np.full(3, 20.0), exit_mm=np.array([6.0, 20, 26]))
+    found = proposals_for(scarred, (circuit,), asked(*EVERYTHING, depth=3.0))
+    assert [plan.name for plan in found.plans] == ["homogenise"]
+    told = dict(one.split(": left out, ", 1) for one in found.left_out)
+    assert set(told) == {"isthmus", "wrong place", "exit sites", "isthmus line", "dechanneling"}
+    assert "isthmus lies up to 5" in told["isthmus"]
+    assert "the exit of circuit 1 lies 6.0 mm deep" in told["exit sites"]
+    assert "circuit 1 still turns past lines of 3.0 mm depth" in told["isthmus line"]
+    assert "segmentation" in told["dechanneling"]
+
+
+def test_where_no_plan_stands_because_lesions_are_too_shallow_the_path_ends(wall):
+    with pytest.raises(QualityGate, match=r"plan: .*isthmus lies up to 5\.\d mm deep.*raise `plan\.lesion_depth_mm`"):
+        propose_plans(wall, (around(wall, 20, 20),), asked("isthmus", "wrong", "homogenise", depth=3.0))
+
+
+def test_every_proposal_has_a_reserved_name(wall):
+    assert {name for name, _ in proposals._MAKERS.values()} == set(PROPOSED_NAMES) < set(RESERVED_NAMES)
+    assert set(proposals._MAKERS) == set(EVERYTHING)

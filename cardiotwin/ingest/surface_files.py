@@ -104,8 +104,8 @@ def holds_only_points(path: Path) -> bool:
         counts = re.findall(rb'NumberOf(?:Polys|Strips)="\s*(\d{1,20})\s*"', content)
         points = re.findall(rb'NumberOfPoints="\s*(\d{1,20})\s*"', content)
         return any(int(one) for one in points) and not any(int(one) for one in counts)
-    points = re.search(rb"^POINTS\s+[1-9]", content, re.MULTILINE)
-    return points is not None and re.search(rb"^(?:POLYGONS|TRIANGLE_STRIPS)\b", content, re.MULTILINE) is None
+    some = re.search(rb"^POINTS\s+[1-9]", content, re.MULTILINE)
+    return some is not None and re.search(rb"^(?:POLYGONS|TRIANGLE_STRIPS)\b", content, re.MULTILINE) is None
 
 
 _Result = dict[Path, Surface | CardioTwinError]

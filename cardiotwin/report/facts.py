@@ -17,7 +17,8 @@ from cardiotwin.induction import Arrhythmias
 from cardiotwin.locations import wall
 from cardiotwin.meshes.quality import quality
 from cardiotwin.pictures.content import first_activation_ms
-from cardiotwin.plan_results import REFERENCE, against_reference, in_order, verdict
+from cardiotwin.plan_checks import check_plan
+from cardiotwin.plan_results import REFERENCE, against_reference, in_order, plans_in_order, verdict
 from cardiotwin.provenance import Provenance
 from cardiotwin.repolarisation import GRADIENTS
 from cardiotwin.report.agreement import Span, activation_span, fitted_correlation
@@ -52,6 +53,8 @@ def report_facts(study: Study) -> dict[str, Any]:
         "cardiotwin": study.provenance.cardiotwin,
         "answer": answer(study),
         "plans": _plans(study),
+        "burns": _burns(study),
+        "plans_left_out": list(study.proposals.left_out) if study.proposals else [],
         "circuits": _circuits(study.heart, study.arrhythmias) if study.arrhythmias else [],
         "induction": _induction(study.arrhythmias) if study.arrhythmias else None,
         "screen": _screen(study),
@@ -124,6 +127,16 @@ def _plans(study: Study) -> list[dict[str, Any]]:
             "against_reference": against_reference(one, _draws(study)),
         }
         for one in in_order(study.comparison.plans)
+    ]
+
+
+def _burns(study: Study) -> list[dict[str, Any]]:
+    """What each plan burns, in the order in which plans are shown, compared or not."""
+    checks = {one.name: one.check for one in study.comparison.plans} if study.comparison is not None else {}
+    return [
+        asdict(checks.get(plan.name) or check_plan(study.heart, plan)) | {"control": plan.control}
+        for plan in plans_in_order(study.plans, study.comparison)
+        if plan.lesions
     ]
 
 
