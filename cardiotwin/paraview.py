@@ -20,6 +20,7 @@ from cardiotwin.beat_of_ensemble import EnsembleBeat, spread
 from cardiotwin.durable import write_file
 from cardiotwin.electrodes import Electrodes, shown_skin
 from cardiotwin.heart import CORE, Heart
+from cardiotwin.plan_results import file_names
 from cardiotwin.progress import Progress, silent
 from cardiotwin.reentry import Circuit
 from cardiotwin.segmentation import Corridor, find_corridors
@@ -143,9 +144,7 @@ def _written_before(folder: Path) -> set[str]:
 
 def plan_file_names(study: Study) -> tuple[str, ...]:
     """Name of each plan's file; plans are named by users, so only letters and digits pass."""
-    slugs = [re.sub(r"[^a-z0-9]+", "-", plan.name.lower()).strip("-")[:40] or "plan" for plan in study.plans]
-    numbered = [slug if slugs.count(slug) == 1 else f"{slug}-{k}" for k, slug in enumerate(slugs, start=1)]
-    return tuple(f"lesions_{slug}.vtu" for slug in numbered)
+    return tuple(f"lesions_{slug}.vtu" for slug in file_names(study.plans))
 
 
 # ---------------------------------------------------------------------------------------------------------- fields

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,12 @@ def plans_in_order(plans: Iterable[Plan], comparison: Comparison | None) -> tupl
     results = in_order(comparison.plans) if comparison is not None else ()
     places = {one.name: place for place, one in enumerate(results)}
     return tuple(sorted(plans, key=lambda plan: places.get(plan.name, len(places))))
+
+
+def file_names(plans: Iterable[Plan]) -> tuple[str, ...]:
+    """A name for a file of each plan, without ending; plans are named by users, so only letters and digits pass."""
+    slugs = [re.sub(r"[^a-z0-9]+", "-", plan.name.lower()).strip("-")[:40] or "plan" for plan in plans]
+    return tuple(slug if slugs.count(slug) == 1 else f"{slug}-{k}" for k, slug in enumerate(slugs, start=1))
 
 
 def _share_inducible(one: PlanResult) -> float:

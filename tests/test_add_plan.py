@@ -10,13 +10,13 @@ from cube_heart import block_heart
 
 from cardiotwin import presets, proposals
 from cardiotwin.ablation import NO_ABLATION, RESERVED_NAMES, Lesion, Plan
-from cardiotwin.errors import InputRejected
+from cardiotwin.errors import InputRejected, QualityGate
 from cardiotwin.heart import Heart
 from cardiotwin.ingest.plan_files import read_plan
 from cardiotwin.ledger import Observation
 from cardiotwin.progress import silent
 from cardiotwin.provenance import Provenance
-from cardiotwin.stages import Step, Work, path
+from cardiotwin.stages import Step, Work, gather_plans, path
 from cardiotwin.twin import Twin
 
 ON_SURFACE_MM = np.array([0.0, 8.0, 8.0])
@@ -92,6 +92,16 @@ def test_a_plan_added_before_there_was_a_heart_is_checked_right_after_the_mesh()
     assert own.function(work, heart=heart, plans=(near,)) == (near,)
     with pytest.raises(InputRejected, match="from the heart's surface"):
         own.function(work, heart=heart, plans=(near, far))
+
+
+def test_a_proposal_out_of_reach_ends_the_path_only_where_there_is_no_other_plan():
+    work = Work(SimpleNamespace(), Path(), silent, Provenance())
+    mine = Plan("mine", (Lesion("point", ON_SURFACE_MM[None], 5.0, 8.0),))
+    deep = proposals.Proposals((), ("isthmus: left out",), "plan: the circuit's isthmus lies up to 12.0 mm deep")
+    assert gather_plans(work, deep, (mine,)) == (mine,)
+    with pytest.raises(QualityGate, match=r"^plan: the circuit's isthmus lies up to 12\.0 mm deep$"):
+        gather_plans(work, deep)
+    assert gather_plans(work, proposals.Proposals(())) == ()
 
 
 @pytest.mark.parametrize("name", [*RESERVED_NAMES, "Isthmus", " Wrong Place "])

@@ -234,11 +234,17 @@ def test_no_path_of_a_source_is_kept(capsys, case, tmp_path):
 def test_a_plan_of_a_comparison_is_a_row(capsys):
     from dataclasses import make_dataclass
 
-    names = "rank name probability_best inducible tested new_circuits ablated_ml ablated_ml_low ablated_ml_high"
-    row = make_dataclass("Row", names.split())(1, "isthmus", 0.9, 0, 6, 0, 1.25, 1.0, 1.5)
+    from cardiotwin.plan_checks import PlanCheck
+
+    names = "rank name probability_best inducible tested new_circuits ablated_ml ablated_ml_low ablated_ml_high check"
+    check = PlanCheck("isthmus", 0.2, 1.05, 3.04, 4, ("1 gap between neighbouring points",))
+    row = make_dataclass("Row", names.split())(1, "isthmus", 0.9, 0, 6, 0, 1.25, 1.0, 1.5, check)
     comparison = make_dataclass("Comparison", ["plans", "preference", "reason"])((row,), "isthmus", "because")
     cli._print_comparison(comparison)
-    assert re.search(r"1 +isthmus +0\.90 +0 of 6 +0 +1\.25 \(1\.00 to 1\.50\)", capsys.readouterr().out)
+    told = capsys.readouterr().out
+    assert re.search(r"1 +isthmus +0\.90 +0 of 6 +0 +1\.25 \(1\.00 to 1\.50\)", told)
+    assert re.search(r"isthmus +0\.20 +1\.05 +3\.0 +4\n", told)
+    assert "isthmus: 1 gap between neighbouring points\n" in told
 
 
 def test_the_answer_on_the_terminal_says_what_it_rests_on(capsys):

@@ -7,10 +7,13 @@ import re
 from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from small_study import small_comparison, small_study
 
+from cardiotwin.ingest.plan_files import read_plan
 from cardiotwin.pictures import SIZE_PX
+from cardiotwin.plan_checks import check_plan
 from cardiotwin.report import write_report
 from cardiotwin.study import ObservationRecord, Provenance, Study
 
@@ -152,6 +155,15 @@ def test_the_comparison_for_machines_is_the_comparison(folder, study):
     assert read == json.loads(json.dumps(asdict(study.comparison)))
     wanted = {"name", "rank", "probability_best", "inducible", "tested", "new_circuits", "ablated_ml", "ablated_ml_low"}
     assert all(wanted <= plan.keys() for plan in read["plans"])
+
+
+def test_every_plan_lies_beside_the_report_as_a_file_to_edit_and_says_on_the_page_what_it_burns(folder, study):
+    read = {path.stem: read_plan(path) for path in (folder / "plans").iterdir()}
+    assert sorted(read) == ["homogenise", "isthmus", "wrong"]
+    assert np.allclose(read["isthmus"].lesions[0].points_mm, study.plans[0].lesions[0].points_mm, atol=0.006)
+    text = " ".join(Page(folder / "report.html").text.split())
+    assert "What each plan burns" in text
+    assert all(note in text for plan in study.plans[:3] for note in check_plan(study.heart, plan).notes)
 
 
 def test_the_study_for_machines_is_strict_json(folder):

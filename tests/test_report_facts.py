@@ -10,9 +10,11 @@ import pytest
 from short_axis import image, scar_mask
 from small_study import small_study
 
+from cardiotwin.ablation import ablated_ml
 from cardiotwin.ecg import Ecg
 from cardiotwin.ecg_agreement import aligned
 from cardiotwin.meshes.mesh import Mesh
+from cardiotwin.proposals import Proposals
 from cardiotwin.report.facts import answer, report_facts, strict_json
 from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
 from cardiotwin.report.html import number, percent
@@ -27,6 +29,17 @@ from cardiotwin.torso_conductor import TorsoConductor
 @pytest.fixture(scope="module")
 def study():
     return small_study(4.0)
+
+
+def test_what_each_plan_burns_is_told_compared_or_not(study):
+    """In the order in which plans are shown; no ablation burns nothing and has no row."""
+    left_out = ("exit sites: left out, the exit of circuit 1 lies 12.0 mm deep",)
+    facts = report_facts(replace(study, proposals=Proposals((), left_out)))
+    assert [one["name"] for one in facts["burns"]] == ["isthmus", "homogenise", "wrong"]
+    assert facts["burns"] == report_facts(replace(study, comparison=None))["burns"]
+    for one, plan in zip(facts["burns"], study.plans, strict=False):
+        assert one["healthy_ml"] + one["border_zone_ml"] == pytest.approx(ablated_ml(study.heart, plan)[1])
+    assert facts["plans_left_out"] == list(left_out)
 
 
 def said(study, words):

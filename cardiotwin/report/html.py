@@ -15,6 +15,7 @@ from typing import Any
 from cardiotwin import plan_results
 from cardiotwin.durable import write_file
 from cardiotwin.ecg_agreement import aligned
+from cardiotwin.ingest.plan_files import plan_text
 from cardiotwin.pictures import SLICES, ecg_page, write_pictures
 from cardiotwin.pictures.content import angle
 from cardiotwin.pictures.in_torso import torso_picture
@@ -29,7 +30,7 @@ from cardiotwin.study import Study
 
 
 def write_report(folder: Path | str, study: Study, progress: Progress = silent) -> Path:
-    """Write `report.html`, `study.json`, the pictures, and `comparison.json` where plans were compared.
+    """Write `report.html`, `study.json`, the pictures, the plans, and `comparison.json` where plans were compared.
 
     Parameters
     ----------
@@ -55,6 +56,7 @@ def write_report(folder: Path | str, study: Study, progress: Progress = silent) 
     write_file(folder / "study.json", _json(facts))
     if study.comparison is not None:
         write_file(folder / "comparison.json", _json(strict_json(asdict(study.comparison))))
+    _write_plans(folder / "plans", study)
     pictures = [
         {"name": p.name, "title": p.title, "caption": p.caption, "image": _photograph(path.read_bytes())}
         for p, path in drawn
@@ -63,6 +65,21 @@ def write_report(folder: Path | str, study: Study, progress: Progress = silent) 
     write_file(folder / "report.html", page.encode())
     progress(1.0, "report")
     return folder / "report.html"
+
+
+def _write_plans(folder: Path, study: Study) -> None:
+    """Every plan as a file to read, edit and add under another name; files of plans that are no more go."""
+    texts = {
+        f"{slug}.toml": plan_text(plan)
+        for slug, plan in zip(plan_results.file_names(study.plans), study.plans, strict=True)
+        if plan.lesions
+    }
+    if texts:
+        folder.mkdir(exist_ok=True)
+    for stale in {path.name for path in folder.glob("*.toml")} - texts.keys():
+        (folder / stale).unlink()
+    for name, text in texts.items():
+        write_file(folder / name, text.encode())
 
 
 def _json(value: Any) -> bytes:
