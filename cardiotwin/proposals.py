@@ -303,7 +303,7 @@ def _cover(heart: Heart, cut: np.ndarray, settings: PlanSettings) -> np.ndarray:
         deepest = float(cKDTree(heart.mesh.points[nodes]).query(target[~holds.any(axis=0)])[0].max())
         raise QualityGate(
             f"plan: the circuit's isthmus lies up to {deepest:.1f} mm deep, lesions of {settings.lesion_depth_mm} mm "
-            "from either surface do not reach it; raise `plan.lesion_depth_mm`"
+            f"from either surface hold {depth:.1f} mm for sure; raise `plan.lesion_depth_mm`"
         )
     chosen = []
     while holds.any():
