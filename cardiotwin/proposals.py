@@ -107,7 +107,7 @@ def check_some_stand(found: Proposals, plans: Iterable[Plan]) -> None:
     QualityGate
     """
     if found.gate and not any(plans):
-        raise QualityGate(f"plan: {found.gate}")
+        raise QualityGate(found.gate)
 
 
 def proposals_for(

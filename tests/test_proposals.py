@@ -136,7 +136,9 @@ def test_what_lesions_cannot_reach_is_left_out_with_its_depth_and_the_rest_stand
 
 
 def test_where_no_plan_stands_because_lesions_are_too_shallow_the_path_ends(wall):
-    with pytest.raises(QualityGate, match=r"plan: .*isthmus lies up to 5\.\d mm deep.*raise `plan\.lesion_depth_mm`"):
+    with pytest.raises(
+        QualityGate, match=r"^plan: the circuit's isthmus lies up to 5\.\d mm deep.*raise `plan\.lesion_depth_mm`"
+    ):
         propose_plans(wall, (around(wall, 20, 20),), asked("isthmus", "wrong", "homogenise", depth=3.0))
 
 
