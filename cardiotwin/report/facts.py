@@ -12,8 +12,10 @@ from scipy.optimize import linear_sum_assignment
 from cardiotwin.beat_of_ensemble import EnsembleBeat
 from cardiotwin.calibration import Posterior
 from cardiotwin.ecg_agreement import aligned
+from cardiotwin.eikonal import conducting_tets
 from cardiotwin.heart import Heart
 from cardiotwin.induction import Arrhythmias
+from cardiotwin.isthmus import isthmus_of
 from cardiotwin.locations import wall
 from cardiotwin.meshes.quality import quality
 from cardiotwin.pictures.content import first_activation_ms
@@ -25,10 +27,12 @@ from cardiotwin.report.agreement import Span, activation_span, fitted_correlatio
 from cardiotwin.report.glossary import CALIBRATION, explained
 from cardiotwin.report.missing import what_is_missing
 from cardiotwin.report.substrate import substrate
+from cardiotwin.report.tachycardias import tachycardias
 from cardiotwin.report.uncertain import caveats, independent_members, told_of_inputs, what_is_uncertain
 from cardiotwin.scar_evidence import ScarEvidence
 from cardiotwin.screen_agreement import screen_agreement
 from cardiotwin.study import Confirmation, Study
+from cardiotwin.tachycardia_ecg import Tachycardia
 from cardiotwin.units import cubic_mm_to_ml
 
 NOTICE = "Research use only. Not a medical device. Not for diagnosis or to guide treatment."
@@ -55,7 +59,7 @@ def report_facts(study: Study) -> dict[str, Any]:
         "plans": _plans(study),
         "burns": _burns(study),
         "plans_left_out": list(study.proposals.left_out) if study.proposals else [],
-        "circuits": _circuits(study.heart, study.arrhythmias) if study.arrhythmias else [],
+        "circuits": _of_circuits(study) if study.arrhythmias else [],
         "induction": _induction(study.arrhythmias) if study.arrhythmias else None,
         "screen": _screen(study),
         "substrate": substrate(study),
@@ -138,6 +142,28 @@ def _burns(study: Study) -> list[dict[str, Any]]:
         for plan in plans_in_order(study.plans, study.comparison)
         if plan.lesions
     ]
+
+
+def _of_circuits(study: Study) -> list[dict[str, Any]]:
+    """Each with the size of its isthmus and, of those that are drawn, what it looks like from the skin."""
+    assert study.arrhythmias is not None
+    rows = _circuits(study.heart, study.arrhythmias)
+    seen = tachycardias(study)
+    for number, (row, circuit) in enumerate(zip(rows, study.arrhythmias.circuits, strict=True)):
+        isthmus = isthmus_of(circuit, study.heart.mesh, conducting_tets(study.heart))
+        row["isthmus"] = asdict(isthmus) if isthmus is not None else None
+        row["ecg"] = _of_tachycardia(seen[number]) if number < len(seen) else None
+    return rows
+
+
+def _of_tachycardia(seen: Tachycardia) -> dict[str, Any]:
+    return {
+        "qrs_ms": seen.qrs_ms,
+        "axis_deg": seen.axis_deg,
+        "pattern": seen.pattern,
+        "transition": seen.transition,
+        "sentence": str(seen),
+    }
 
 
 def _circuits(heart: Heart, arrhythmias: Arrhythmias) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ from cardiotwin.report.facts import report_facts, strict_json
 from cardiotwin.report.heart3d import heart_scene
 from cardiotwin.report.scar_map import scar_map
 from cardiotwin.report.substrate import scar_methods
+from cardiotwin.report.tachycardias import tachycardias
 from cardiotwin.segmentation import sweep
 from cardiotwin.study import Study
 
@@ -161,6 +162,8 @@ def _charts(study: Study, drawn: Path) -> dict[str, str]:
         rows = sweep(study.segmentation, study.settings.segment)
         if rows:
             made["scar_methods"] = _vector(scar_methods(rows))
+    for number, seen in enumerate(tachycardias(study), start=1):
+        made[f"tachycardia_{number}"] = _vector(figures.twelve_leads(seen.running(), figures.SIMULATED, 2.5, 3.6))
     if study.comparison is not None:
         made["plans"] = _vector(figures.plan_chart(study.comparison))
     if study.ecgs:
