@@ -39,7 +39,7 @@ class Isthmus:
 
 
 def isthmus_of(circuit: Circuit, mesh: Mesh, conducting: np.ndarray) -> Isthmus | None:
-    """Measure the isthmus of a circuit; None where it is too small to be measured.
+    """Measure the isthmus of a circuit; None where it is too small to be measured, or was not passed.
 
     Parameters
     ----------
@@ -53,13 +53,15 @@ def isthmus_of(circuit: Circuit, mesh: Mesh, conducting: np.ndarray) -> Isthmus 
     Velocity is 1 / |grad T| in the tetrahedra of the isthmus, T being the activation within the cycle; length is that
     velocity times the time the wave takes, so that a winding way counts in full.
     """
-    nodes = circuit.isthmus_nodes
+    nodes = circuit.isthmus_nodes[np.isfinite(circuit.phase_ms[circuit.isthmus_nodes])]
+    if nodes.size < LEAST_NODES:
+        return None
     inside = np.zeros(len(mesh.points), bool)
     inside[nodes] = True
     tets = mesh.tets[conducting & (inside[mesh.tets].sum(axis=1) >= 3)]
     since = _since_entrance(circuit)
     tets = tets[np.isfinite(since[tets]).all(axis=1)]
-    if nodes.size < LEAST_NODES or not len(tets):
+    if not len(tets):
         return None
     gradients, volumes = shape_gradients(mesh.points, tets)
     slope = np.linalg.norm(np.einsum("eij,ei->ej", gradients, since[tets]), axis=1)

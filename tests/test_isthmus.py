@@ -1,5 +1,6 @@
 """What an isthmus is like: on a channel whose wave is known, and on a slab that re-enters through one."""
 
+import dataclasses
 import importlib
 import sys
 from pathlib import Path
@@ -42,10 +43,19 @@ def test_a_plane_wave_through_a_bar_gives_its_length_width_and_velocity(zero_ms)
     assert np.linalg.norm(found.entrance_mm - [0.0, 3.0, 1.0]) < 2.5
 
 
+def test_nodes_that_the_last_cycle_did_not_reach_do_not_count():
+    mesh = block_mesh((24, 6, 2), 1.0)
+    whole = circuit(mesh)
+    phase = np.where(mesh.points[:, 0] > 20.0, np.nan, whole.phase_ms).astype(np.float32)
+    found = isthmus_of(dataclasses.replace(whole, phase_ms=phase), mesh, np.ones(len(mesh.tets), bool))
+    assert found.length_mm == pytest.approx(20.0, abs=1.0)
+    nowhere = dataclasses.replace(whole, phase_ms=np.full_like(phase, np.nan))
+    assert isthmus_of(nowhere, mesh, np.ones(len(mesh.tets), bool)) is None
+
+
 def test_an_isthmus_of_a_few_nodes_is_not_measured():
     mesh = block_mesh((1, 1, 1), 1.0)
-    few = circuit(mesh)
-    small = Circuit(*(few.cycle_length_ms, 3, few.isthmus_mm, few.exit_mm, few.phase_ms, np.arange(4), np.arange(1)))
+    small = dataclasses.replace(circuit(mesh), isthmus_nodes=np.arange(4))
     assert isthmus_of(small, mesh, np.ones(len(mesh.tets), bool)) is None
 
 
