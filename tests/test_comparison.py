@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import beta
 
 from cardiotwin.ablation import NO_ABLATION, Plan
-from cardiotwin.comparison import _Outcome, _ranked
+from cardiotwin.comparison import Outcome, ranked
 from cardiotwin.settings import CompareSettings
 
 NONE = np.array([3, 2, 4, 3])
@@ -16,7 +17,7 @@ def outcome(name, inducible_of_4, volume, new=None, control=False):
     share = np.array(inducible_of_4) / 4
     circuits = new or [set() for _ in share]
     plan = NO_ABLATION if name == NO_ABLATION.name else Plan(name, (), "", control)
-    return _Outcome(
+    return Outcome(
         plan,
         share,
         circuits,
@@ -26,8 +27,8 @@ def outcome(name, inducible_of_4, volume, new=None, control=False):
     )
 
 
-def ranked(*outcomes):
-    return _ranked([outcome("no ablation", NONE, 0.0), *outcomes], CompareSettings())
+def against_none(*outcomes):
+    return ranked([outcome("no ablation", NONE, 0.0), *outcomes], CompareSettings())
 
 
 def by_name(comparison):
@@ -35,7 +36,7 @@ def by_name(comparison):
 
 
 def test_the_plan_that_abolishes_everything_is_preferred():
-    comparison = ranked(outcome("isthmus", [0, 0, 0, 0], 1.0), outcome("wrong place", [3, 2, 4, 3], 1.0, control=True))
+    comparison = against_none(outcome("isthmus", [0, 0, 0, 0], 1.0), outcome("wrong place", [3, 2, 4, 3], 1.0, control=True))
     assert comparison.preference == "isthmus"
     plans = by_name(comparison)
     assert plans["isthmus"].rank == 1
@@ -44,23 +45,23 @@ def test_the_plan_that_abolishes_everything_is_preferred():
 
 
 def test_equal_effect_is_decided_by_volume_only_where_intervals_do_not_overlap():
-    apart = ranked(outcome("small", [0, 0, 0, 0], 1.0), outcome("large", [0, 0, 0, 0], 3.0))
+    apart = against_none(outcome("small", [0, 0, 0, 0], 1.0), outcome("large", [0, 0, 0, 0], 3.0))
     assert apart.preference == "small"
-    alike = ranked(outcome("small", [0, 0, 0, 0], 1.0), outcome("large", [0, 0, 0, 0], 1.1))
+    alike = against_none(outcome("small", [0, 0, 0, 0], 1.0), outcome("large", [0, 0, 0, 0], 1.1))
     assert alike.preference == "no preference"
     assert by_name(alike)["small"].rank == by_name(alike)["large"].rank == 1
     assert by_name(alike)["small"].probability_best == pytest.approx(0.5, abs=0.02)
 
 
 def test_a_plan_that_helps_in_half_of_the_draws_is_not_certain_to_be_best():
-    comparison = ranked(outcome("a", [0, 4, 0, 4], 1.0), outcome("b", [4, 0, 4, 0], 1.0))
+    comparison = against_none(outcome("a", [0, 4, 0, 4], 1.0), outcome("b", [4, 0, 4, 0], 1.0))
     plans = by_name(comparison)
     assert comparison.preference == "no preference"
     assert 0.2 < plans["a"].probability_best < 0.8
 
 
 def test_new_circuits_count_against_a_plan():
-    comparison = ranked(
+    comparison = against_none(
         outcome("clean", [0, 0, 0, 1], 2.0), outcome("harmful", [0, 0, 0, 1], 1.0, [{0}, {0}, {0, 1}, {1}])
     )
     assert comparison.preference == "clean"
@@ -69,26 +70,26 @@ def test_new_circuits_count_against_a_plan():
 
 def test_nothing_inducible_means_no_preference():
     none = outcome("no ablation", [0, 0, 0, 0], 0.0)
-    comparison = _ranked([none, outcome("isthmus", [0, 0, 0, 0], 1.0)], CompareSettings())
+    comparison = ranked([none, outcome("isthmus", [0, 0, 0, 0], 1.0)], CompareSettings())
     assert comparison.preference == "no preference"
     assert "nothing was inducible" in comparison.reason
 
 
 def test_none_of_sixteen_is_not_never():
-    plan = by_name(ranked(outcome("isthmus", [0, 0, 0, 0], 1.0)))["isthmus"]
+    plan = by_name(against_none(outcome("isthmus", [0, 0, 0, 0], 1.0)))["isthmus"]
     low, high = plan.inducibility_interval
     assert low == 0.0
     assert 0.05 < high < 0.25
 
 
 def test_probabilities_of_being_best_sum_to_one():
-    comparison = ranked(outcome("a", [1, 0, 2, 0], 1.0), outcome("b", [0, 2, 0, 1], 2.0))
+    comparison = against_none(outcome("a", [1, 0, 2, 0], 1.0), outcome("b", [0, 2, 0, 1], 2.0))
     assert sum(plan.probability_best for plan in comparison.plans) == pytest.approx(1.0)
 
 
 def test_equal_plans_share_the_probability_evenly_and_it_adds_up():
     """Three alike leave a third each of what four draws out of four give, 31/32; the rest is no ablation's."""
-    comparison = ranked(*(outcome(name, [0, 0, 0, 0], volume) for name, volume in (("a", 1.0), ("b", 1.1), ("c", 1.0))))
+    comparison = against_none(*(outcome(name, [0, 0, 0, 0], volume) for name, volume in (("a", 1.0), ("b", 1.1), ("c", 1.0))))
     plans = by_name(comparison)
     for name in "abc":
         assert plans[name].probability_best == pytest.approx(31 / 32 / 3, abs=1e-6)
@@ -100,7 +101,7 @@ def test_equal_plans_share_the_probability_evenly_and_it_adds_up():
 def test_one_draw_that_a_plan_wins_is_not_proof_that_it_beats_no_ablation():
     """One success of one under a uniform prior, P(theta > 1/2) = 3/4, however many sites of the draw agree."""
     none = outcome("no ablation", [4, 0, 0, 0], 0.0)
-    comparison = _ranked([none, outcome("isthmus", [0, 0, 0, 0], 1.0)], CompareSettings())
+    comparison = ranked([none, outcome("isthmus", [0, 0, 0, 0], 1.0)], CompareSettings())
     assert by_name(comparison)["isthmus"].probability_best == pytest.approx(0.75, abs=1e-6)
     assert comparison.preference == "no preference"
 
@@ -108,15 +109,15 @@ def test_one_draw_that_a_plan_wins_is_not_proof_that_it_beats_no_ablation():
 def test_draws_that_a_plan_wins_count_as_a_sign_test_with_a_uniform_prior():
     for wins, expected in ((2, 7 / 8), (3, 15 / 16), (4, 31 / 32)):
         none = outcome("no ablation", [2] * wins + [0] * (4 - wins), 0.0)
-        comparison = _ranked([none, outcome("isthmus", [0, 0, 0, 0], 1.0)], CompareSettings(retest="all"))
+        comparison = ranked([none, outcome("isthmus", [0, 0, 0, 0], 1.0)], CompareSettings(retest="all"))
         assert by_name(comparison)["isthmus"].probability_best == pytest.approx(expected, abs=1e-6)
         assert comparison.preference == ("isthmus" if expected >= 0.9 else "no preference")
 
 
 def test_no_plan_is_preferred_when_it_could_not_have_come_out_worse():
     none, plan = outcome("no ablation", [2, 2, 2, 2], 0.0), outcome("isthmus", [0, 0, 0, 0], 1.0)
-    assert _ranked([none, plan], CompareSettings(retest="all")).preference == "isthmus"
-    spared = _ranked([none, plan], CompareSettings(retest="inducible"))
+    assert ranked([none, plan], CompareSettings(retest="all")).preference == "isthmus"
+    spared = ranked([none, plan], CompareSettings(retest="inducible"))
     assert spared.preference == "no preference"
     assert 'compare.retest = "all"' in spared.reason
 
@@ -125,15 +126,41 @@ def test_plans_are_ranked_by_what_they_leave_first():
     none = outcome("no ablation", [2, 2, 0, 0], 0.0)
     wrong = outcome("wrong", [2, 2, 0, 0], 1.0)
     large, small = outcome("large", [0, 0, 0, 0], 4.0), outcome("small", [0, 0, 0, 0], 1.0)
-    comparison = _ranked([none, wrong, large, small], CompareSettings(retest="all"))
+    comparison = ranked([none, wrong, large, small], CompareSettings(retest="all"))
     assert [plan.name for plan in comparison.plans[:2]] == ["small", "large"]
     assert by_name(comparison)["no ablation"].rank > by_name(comparison)["large"].rank
 
 
 def test_a_draw_that_a_plan_loses_counts_against_it():
     none = outcome("no ablation", [2, 2, 2, 1], 0.0)
-    comparison = _ranked([none, outcome("isthmus", [0, 0, 0, 2], 1.0)], CompareSettings())
+    comparison = ranked([none, outcome("isthmus", [0, 0, 0, 2], 1.0)], CompareSettings())
     plan = by_name(comparison)["isthmus"]
     assert (plan.better_than_none, plan.worse_than_none) == ((3, 4), 1)
     assert plan.probability_best < 0.9
     assert comparison.preference == "no preference"
+
+
+@pytest.mark.parametrize(("one", "other", "successes", "failures"), [(1, 0, 1, 0), (3, 0, 3, 0), (3, 1, 3, 1)])
+def test_two_plans_are_told_apart_by_a_sign_test_with_a_uniform_prior(one, other, successes, failures):
+    """P(theta > 1/2) after k successes and l failures, however many draws in which both leave nothing are added."""
+    first = np.array([0] * one + [1] * other + [0] * 6)
+    second = np.array([1] * one + [0] * other + [0] * 6)
+    none = outcome("no ablation", np.full(first.size, 4), 0.0)
+    plans = by_name(ranked([none, outcome("a", first, 1.0), outcome("b", second, 1.0)], CompareSettings()))
+    expected = beta.sf(0.5, successes + 1, failures + 1)
+    assert plans["a"].probability_best / (plans["a"].probability_best + plans["b"].probability_best) == pytest.approx(
+        expected, abs=0.02
+    )
+
+
+def test_a_bystander_does_not_part_plans_that_are_alike_in_every_draw():
+    """The made-up draw puts plans in random places, those that are alike together: volume still decides."""
+    plans = by_name(
+        against_none(
+            outcome("small", [0, 0, 0, 0], 1.0),
+            outcome("large", [0, 0, 0, 0], 3.0),
+            outcome("wrong place", [3, 2, 4, 3], 1.0),
+        )
+    )
+    assert plans["small"].probability_best > 0.85
+    assert plans["large"].probability_best < 0.01
