@@ -1,9 +1,10 @@
 """From pacing to plans: is re-entry found, and is what is found right?
 
-    python benchmarks/ablation.py [--json] [--only detector,isthmus,screen] [--cases 200]
+    python benchmarks/ablation.py [--json] [--only detector,isthmus,screen,ranking,identical] [--cases 200]
 
 Groups: detector (circuits in generated waves whose re-entry is known from who excited whom), isthmus (slabs with one
-isthmus of known place, monodomain), screen (seconds for one heart, 19 sites, S1 to S4).
+isthmus of known place, monodomain), screen (seconds for one heart, 19 sites, S1 to S4), ranking (stated probabilities
+of being best on made-up populations of twins), identical (one comparison computed again and again).
 """
 
 from __future__ import annotations
@@ -12,17 +13,24 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import zip_longest
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from generated_waves import KINDS, Wave, wave
+from ranking import ranking_rows
 from slab_with_isthmus import CASES, along_channel, slab_with_isthmus, watched
 from table import Group, Row, at_most, listed, row, show_groups
 
 from cardiotwin.calibration import Posterior
-from cardiotwin.induction import screen
+from cardiotwin.comparison import compare
+from cardiotwin.induction import induce, screen
+from cardiotwin.ingest.plan_files import read_plan
 from cardiotwin.isthmus import isthmus_of
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
+from cardiotwin.phantom.scarred_wall import WALL_PACING, WALL_TISSUE, scarred_wall, wall_ensemble
 from cardiotwin.reentry import Circuit, find_circuits
 from cardiotwin.settings import CalibrateSettings, InduceSettings
 
@@ -100,16 +108,50 @@ def screen_rows(count: int | None) -> Iterable[Row]:
         yield row(f"screen: phantom {number}, {len(found.site_nodes)} sites", taken[1], "s", 60.0, taken[1] <= 60, note)
 
 
+PLANS = {
+    "to_the_edge.toml": """name = "to the edge"
+[[lesion]]
+kind = "line"
+points_mm = [[22.0, 11.0, 0.0], [22.0, 0.0, 0.0]]
+radius_mm = 3.0
+""",
+    "border_zone.toml": 'name = "border zone"\n[[lesion]]\nkind = "homogenise"\n',
+}
+
+
+def identical_rows() -> Iterable[Row]:
+    """A wall that re-enters, paced and compared by one process, by two, and by two again, each in a fresh folder."""
+    with TemporaryDirectory() as name:
+        for file, text in PLANS.items():
+            (Path(name) / file).write_text(text)
+        written = [compared(Path(name), number, workers) for number, workers in enumerate((1, 2, 2))]
+    pairs = {"1 and 2 workers": written[:2], "2 workers and 2 again": written[1:]}
+    for what, (one, other) in pairs.items():
+        differ = sum(a != b for a, b in zip_longest(one, other))
+        yield row(f"identical: {what}, bytes that differ", differ, "", 0.0, differ == 0, f"of {len(other)}")
+
+
+def compared(folder: Path, number: int, workers: int) -> bytes:
+    """`comparison.json` of one run, which keeps what it paced in a folder of its own."""
+    heart, ensemble, own = scarred_wall(), wall_ensemble(), folder / f"run{number}"
+    pacing = WALL_PACING.model_copy(update={"workers": workers, "sites": WALL_PACING.sites[:1]})
+    plans = [read_plan(folder / file) for file in PLANS]
+    found = induce(heart, ensemble, pacing, WALL_TISSUE, folder=own / "induce")
+    return compare(heart, ensemble, plans, found, pacing, WALL_TISSUE, folder=own / "compare").save(own).read_bytes()
+
+
 GROUPS: dict[str, Group] = {
     "detector": lambda n: detector_rows(n or 200),
     "isthmus": isthmus_rows,
     "screen": screen_rows,
+    "ranking": lambda n: ranking_rows(n or 300),
+    "identical": lambda _: identical_rows(),
 }
 
 
 def main() -> None:
     """Print the table, or with ``--json`` one object."""
-    show_groups(__doc__, GROUPS, "200")
+    show_groups(__doc__, GROUPS, "200 waves, 300 populations for each number of draws and sites")
 
 
 if __name__ == "__main__":

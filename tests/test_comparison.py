@@ -36,7 +36,9 @@ def by_name(comparison):
 
 
 def test_the_plan_that_abolishes_everything_is_preferred():
-    comparison = against_none(outcome("isthmus", [0, 0, 0, 0], 1.0), outcome("wrong place", [3, 2, 4, 3], 1.0, control=True))
+    comparison = against_none(
+        outcome("isthmus", [0, 0, 0, 0], 1.0), outcome("wrong place", [3, 2, 4, 3], 1.0, control=True)
+    )
     assert comparison.preference == "isthmus"
     plans = by_name(comparison)
     assert plans["isthmus"].rank == 1
@@ -89,7 +91,9 @@ def test_probabilities_of_being_best_sum_to_one():
 
 def test_equal_plans_share_the_probability_evenly_and_it_adds_up():
     """Three alike leave a third each of what four draws out of four give, 31/32; the rest is no ablation's."""
-    comparison = against_none(*(outcome(name, [0, 0, 0, 0], volume) for name, volume in (("a", 1.0), ("b", 1.1), ("c", 1.0))))
+    comparison = against_none(
+        *(outcome(name, [0, 0, 0, 0], volume) for name, volume in (("a", 1.0), ("b", 1.1), ("c", 1.0)))
+    )
     plans = by_name(comparison)
     for name in "abc":
         assert plans[name].probability_best == pytest.approx(31 / 32 / 3, abs=1e-6)

@@ -96,3 +96,26 @@ def test_s1_s2_restitution(tmp_path):
     assert np.ptp(last.electrode_mv, axis=1).min() > 0.05
     assert last.snapshots.shape == (len(last.snapshot_ms), len(medium.points))
     assert np.diff(last.snapshot_ms) == pytest.approx(2.0)
+
+
+@pytest.mark.slow
+def test_plan_by_hand(tmp_path):
+    """A line from scar to edge opens every way around the scar, and burns less than the border zone does."""
+    module = example("plan_by_hand")
+    heart, found, plans, comparison = module.study(tmp_path)
+    assert all(one.outcome == "re-entry" for one in found.inductions)
+    left = {one.name: one for one in comparison.plans}
+    assert left["no ablation"].inducible == left["no ablation"].tested == 8
+    assert (comparison.preference, left["by hand"].inducible) == ("by hand", 0)
+    assert left["by hand"].ablated_ml_high < left["homogenise"].ablated_ml_low
+    module.draw(tmp_path / "plans.png", heart, found, plans, comparison)
+    assert (tmp_path / "plans.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_study_on_cluster():
+    """Two workers of Dask find what one process finds."""
+    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    (here, _), (there, _) = example("study_on_cluster").both(None).values()
+    assert here == there
+    assert here.preference == "by hand"
