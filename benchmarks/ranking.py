@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -82,7 +83,7 @@ def twins(rng: np.random.Generator, of: Population, count: int) -> Twins:
     left = rng.random((n_plans, count, n_circuits)) >= of.interrupts[:, None, :]
     old = (there & left[..., None]).any(axis=2)
     made = (rng.random((n_plans, count)) < of.creates[:, None])[..., None] & (rng.random((count, n_sites)) < 0.5)
-    return Twins((old | made).mean(axis=2), (made & ~old).any(axis=2))
+    return Twins((old | made).mean(axis=2), np.any(made & ~old, axis=2))
 
 
 def stated(of: Population, draws: Twins) -> np.ndarray:
@@ -119,7 +120,7 @@ def statements(rng: np.random.Generator, n_draws: int, n_sites: int) -> np.ndarr
     """(n_plans, 4) of one case: stated probability, whether best of all, of the patient, alike with another plan."""
     of = population(rng, n_sites)
     everyone, patient, draws = twins(rng, of, N_POPULATION), twins(rng, of, 1), twins(rng, of, n_draws)
-    right = best(everyone.inducible.mean(axis=1), everyone.new.any(axis=1), of.volumes_ml)
+    right = best(everyone.inducible.mean(axis=1), np.any(everyone.new, axis=1), of.volumes_ml)
     his = best(patient.inducible[:, 0], patient.new[:, 0], of.volumes_ml)
     alike = (np.abs(draws.inducible[:, None] - draws.inducible).max(axis=2) < 1e-9).sum(axis=1) > 1
     return np.column_stack([stated(of, draws), right, his, alike])
@@ -162,7 +163,7 @@ def told(name: str, table: np.ndarray, cases: int, *, asked: bool) -> Row:
 def diagram(table: np.ndarray) -> Iterator[str]:
     """Mean of what is stated, the share that is right and how many, by fifths and finely at the upper end."""
     edges = [0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.97, 1.0 + 1e-9]
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = (table[:, 0] >= low) & (table[:, 0] < high)
         if inside.any():
             yield f"{table[inside, 0].mean():.2f}: {table[inside, 1].mean():.2f} ({inside.sum()})"

@@ -8,14 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from short_axis import image, scar_mask
-from small_study import small_study
+from small_study import AXIS, SEPTAL, small_study
 
 from cardiotwin.ablation import ablated_ml
 from cardiotwin.ecg import Ecg
 from cardiotwin.ecg_agreement import aligned
+from cardiotwin.heart import CORE, HEALTHY
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.proposals import Proposals
-from cardiotwin.report.facts import answer, report_facts, strict_json
+from cardiotwin.report.facts import _circuits, answer, report_facts, strict_json
 from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
 from cardiotwin.report.html import number, percent
 from cardiotwin.report.uncertain import what_is_uncertain
@@ -136,6 +137,28 @@ def test_inductions_are_counted_by_circuit(study):
     assert [circuit["induced"] for circuit in facts["circuits"]] == [4, 1]
     assert facts["circuits"][0]["sites"] == [1, 2]
     assert facts["induction"]["inducible"] == 5
+
+
+def test_a_circuit_is_said_to_turn_around_scar_or_in_the_tissue(study):
+    """The same rotation about a line across the ventricle: in healthy tissue, and with scar all along it."""
+    heart, circuit = study.heart, study.arrhythmias.circuits[0]
+    turning = replace(study.arrhythmias, circuits=(replace(circuit, phase_ms=_turning(study, circuit)),))
+    off_line = (heart.mesh.centroids - circuit.isthmus_mm) @ np.stack([SEPTAL, AXIS], axis=1)
+    scar = np.linalg.norm(off_line, axis=1) < 9.0
+    healthy = np.full(scar.size, HEALTHY, np.uint8)
+    (free,) = _circuits(replace(heart, tissue_class=healthy), turning)
+    assert free["kind"] == "functional"
+    for line in free["filaments"]:
+        off = (line["positions"] - circuit.isthmus_mm) @ np.stack([SEPTAL, AXIS], axis=1)
+        assert np.linalg.norm(off, axis=1).max() < 1.5 * 4.0, "in a mesh of 4 mm"
+    (held,) = _circuits(replace(heart, tissue_class=np.where(scar, CORE, healthy)), turning)
+    assert (held["kind"], held["filaments"]) == ("anatomical", [])
+
+
+def _turning(study, circuit):
+    """Phase about the line through the isthmus across the wall, everywhere, ms."""
+    out = study.heart.mesh.points - circuit.isthmus_mm
+    return (np.arctan2(out @ SEPTAL, out @ AXIS) / (2 * np.pi) % 1.0 * circuit.cycle_length_ms).astype(np.float32)
 
 
 @pytest.mark.parametrize(("change", "sentence"), [

@@ -43,7 +43,7 @@ WALL_PACING = InduceSettings(
 
 
 def scarred_wall() -> Heart:
-    """45 x 45 mm, 3 mm thick, at 1.5 mm; a core 24 mm wide. The face at z = 0 is endocardium, the apex lies at y = 0."""
+    """45 x 45 mm, 3 mm thick, at 1.5 mm; a core 24 mm wide. Endocardium at z = 0, apex at y = 0."""
     mesh = slab((SIDE_MM, SIDE_MM, THICKNESS_MM), EDGE_MM)
     x, y = (mesh.centroids[:, :2] - SIDE_MM / 2).T
     core = np.maximum(np.abs(x), np.abs(y)) < SCAR_MM

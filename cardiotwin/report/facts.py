@@ -13,11 +13,12 @@ from cardiotwin.beat_of_ensemble import EnsembleBeat
 from cardiotwin.calibration import Posterior
 from cardiotwin.ecg_agreement import aligned
 from cardiotwin.eikonal import conducting_tets
-from cardiotwin.heart import Heart
+from cardiotwin.heart import CORE, Heart
 from cardiotwin.induction import Arrhythmias
 from cardiotwin.isthmus import isthmus_of
 from cardiotwin.locations import wall
 from cardiotwin.meshes.quality import quality
+from cardiotwin.phase import circuit_kind
 from cardiotwin.pictures.content import first_activation_ms
 from cardiotwin.plan_checks import check_plan
 from cardiotwin.plan_results import REFERENCE, against_reference, in_order, plans_in_order, verdict
@@ -167,16 +168,19 @@ def _of_tachycardia(seen: Tachycardia) -> dict[str, Any]:
 
 
 def _circuits(heart: Heart, arrhythmias: Arrhythmias) -> list[dict[str, Any]]:
-    rows = []
+    rows, conducting = [], heart.mesh.tets[heart.tissue_class != CORE]
     for number, circuit in enumerate(arrhythmias.circuits):
         induced = [one for one in arrhythmias.inductions if one.circuit == number]
         isthmus_ml = _volume_around(heart, circuit.isthmus_nodes)
+        kind, lines = circuit_kind(circuit, heart.mesh.points, conducting)
         rows.append(
             {
                 "number": number + 1,
                 "cycle_length_ms": circuit.cycle_length_ms,
                 "rate_per_min": 60_000.0 / circuit.cycle_length_ms,
                 "cycles": circuit.cycles,
+                "kind": kind,
+                "filaments": [asdict(one) for one in lines],
                 "location": wall(heart, circuit.isthmus_mm),
                 "exit": wall(heart, circuit.exit_mm),
                 "isthmus_mm": circuit.isthmus_mm,
