@@ -9,15 +9,15 @@ one patient agrees with the others is `better_than_none`, and no number of draws
 The probability of being best has two factors. One is the share of the posterior weights of the draws under which a plan
 is best: the Bayesian bootstrap (Rubin 1981, doi 10.1214/aos/1176345338) with one made-up draw among the others, the
 prior of a Dirichlet process (Ferguson 1973, doi 10.1214/aos/1176342360). It is one of the draws in which plans differ,
-with the plans in random places, so it favours none. Without it a lead in one draw, never contradicted, was as sure as a
-lead in all: stated at 0.96 it was right in three of four made-up populations (`benchmarks/ranking.py`). With it, two
-plans that differ alike in k draws and the other way in l are told apart exactly by the sign test with a uniform prior,
-P(theta > 1/2) after k successes and l failures; k draws out of k give 1 - 2^-(k+1). Plans that leave the same in every
-draw stay equal in all of it, so that volume decides between them, which is a rule and no finding; those equal in volume
-too share evenly, so that the probabilities add up to one. The other factor is the probability that a plan beats no
-ablation at all, by that sign test: one draw in which it leaves less is not much, however many of its sites agree. When
-only what was inducible is tested again a plan cannot come out worse than no ablation, so chance alone would favour it:
-then there is no preference.
+with the plans that are meant to be done in random places, so it favours none of them. Without it a lead in one draw,
+never contradicted, was as sure as a lead in all: stated at 0.96 it was right in three of four made-up populations
+(`benchmarks/ranking.py`). With it, two plans that differ alike in k draws and the other way in l are told apart exactly
+by the sign test with a uniform prior, P(theta > 1/2) after k successes and l failures; k draws out of k give 1 -
+2^-(k+1). Plans that leave the same in every draw stay equal in all of it, so that volume decides between them, which is
+a rule and no finding; those equal in volume too share evenly, so that the probabilities add up to one. The other factor
+is the probability that a plan beats no ablation at all, by that sign test: one draw in which it leaves less is not
+much, however many of its sites agree. When only what was inducible is tested again a plan cannot come out worse than no
+ablation, so chance alone would favour it: then there is no preference.
 The interval of the residual inducibility is Jeffreys' for a share, so that 0 of 12 is not taken for never.
 """
 
@@ -236,7 +236,8 @@ def ranked(outcomes: list[Outcome], settings: CompareSettings) -> Comparison:
     """
     random = np.random.default_rng(0)
     weights = random.dirichlet(np.ones(outcomes[0].inducible.size), BOOTSTRAPS)
-    share = _residual(np.stack([one.inducible for one in outcomes]), weights, random)
+    meant = np.array([not one.plan.control for one in outcomes])
+    share = _residual(np.stack([one.inducible for one in outcomes]), meant, weights, random)
     fresh = np.stack([_new_circuits(one, weights) for one in outcomes], axis=1)
     wins = _wins(share, fresh, outcomes)
     probability = _against_none(wins.mean(axis=0), outcomes)
@@ -250,20 +251,25 @@ def ranked(outcomes: list[Outcome], settings: CompareSettings) -> Comparison:
     return _verdict(tuple(results), outcomes, settings)
 
 
-def _residual(inducible: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _residual(inducible: np.ndarray, meant: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """(n_bootstraps, n_plans) residual inducibility under each weighing of the draws and one made-up draw.
 
-    The made-up draw is one in which plans differ, with the plans in random places; no ablation, the first row of
-    `inducible`, keeps its own, and plans that are alike in every draw keep together.
+    The made-up draw is one in which plans differ, with the plans that are `meant` to be done in random places; what is
+    compared against keeps its own, and plans that are alike in every draw keep together.
     """
     n_bootstraps, n_draws = weights.shape
-    alike, which = np.unique(np.round(inducible[1:], 9), axis=0, return_inverse=True)
-    differ = np.flatnonzero(np.ptp(alike, axis=0) > 0) if len(alike) > 1 else np.arange(n_draws)
-    drawn = random.choice(differ, n_bootstraps)
-    places = np.argsort(random.random((n_bootstraps, len(alike))), axis=1)[:, which.ravel()]
-    made_up = np.column_stack([inducible[0, drawn], alike[places, drawn[:, None]]])
+    made_up_of = np.arange(n_draws)
+    made_up = np.empty((n_bootstraps, len(inducible)))
+    if meant.any():
+        alike, which = np.unique(np.round(inducible[meant], 9), axis=0, return_inverse=True)
+        made_up_of = np.flatnonzero(np.ptp(alike, axis=0) > 0) if len(alike) > 1 else made_up_of
+    drawn = random.choice(made_up_of, n_bootstraps)
+    made_up[:, ~meant] = inducible[~meant][:, drawn].T
+    if meant.any():
+        places = np.argsort(random.random((n_bootstraps, len(alike))), axis=1)[:, which.ravel()]
+        made_up[:, meant] = alike[places, drawn[:, None]]
     weight = random.beta(1.0, n_draws, (n_bootstraps, 1))
-    return (1.0 - weight) * (weights @ inducible.T) + weight * made_up
+    return np.asarray((1.0 - weight) * (weights @ inducible.T) + weight * made_up)
 
 
 def _wins(share: np.ndarray, fresh: np.ndarray, outcomes: list[Outcome]) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Plans rank by residual inducibility, then new circuits, then volume; what cannot be told apart shares a rank."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import beta
@@ -168,3 +170,13 @@ def test_a_bystander_does_not_part_plans_that_are_alike_in_every_draw():
     )
     assert plans["small"].probability_best > 0.85
     assert plans["large"].probability_best < 0.01
+
+
+def test_a_control_beside_it_costs_a_plan_nothing():
+    """What is compared against, and not meant to be done, is no plan that chance could have put first."""
+    none, plan = outcome("no ablation", [2, 0, 2, 2], 0.0), outcome("isthmus", [0, 0, 0, 0], 1.0)
+    wrong = outcome("wrong place", [2, 0, 2, 2], 1.0)
+    control = replace(wrong, plan=replace(wrong.plan, control=True))
+    alone, beside = (by_name(ranked(ones, CompareSettings())) for ones in ([none, plan], [none, plan, control]))
+    assert beside["isthmus"].probability_best == pytest.approx(alone["isthmus"].probability_best, abs=0.005)
+    assert beside["isthmus"].probability_best == pytest.approx(1 - 2.0**-4, abs=0.005)
