@@ -59,7 +59,7 @@ def isthmus_of(circuit: Circuit, mesh: Mesh, conducting: np.ndarray) -> Isthmus 
     inside = np.zeros(len(mesh.points), bool)
     inside[nodes] = True
     tets = mesh.tets[conducting & (inside[mesh.tets].sum(axis=1) >= 3)]
-    since = _since_entrance(circuit)
+    since = since_entrance(circuit)
     tets = tets[np.isfinite(since[tets]).all(axis=1)]
     if not len(tets):
         return None
@@ -73,7 +73,7 @@ def isthmus_of(circuit: Circuit, mesh: Mesh, conducting: np.ndarray) -> Isthmus 
     return Isthmus(entrance, velocity * took_ms, _width(mesh.points[nodes], times), velocity)
 
 
-def _since_entrance(circuit: Circuit) -> np.ndarray:
+def since_entrance(circuit: Circuit) -> np.ndarray:
     """(n_nodes,) time since the wave entered the isthmus, ms; its tissue lies in one run, whatever the phase's zero."""
     cycle = circuit.cycle_length_ms
     angle = 2.0 * np.pi * circuit.phase_ms / cycle

@@ -28,6 +28,7 @@ from cardiotwin.isthmus_lines import lines_across
 from cardiotwin.reentry import Circuit, neighbours, still_turns
 from cardiotwin.segmentation import Corridor, Segmentation, find_corridors
 from cardiotwin.settings import PlanSettings
+from cardiotwin.structural_cut import structural_cut
 
 _log = logging.getLogger(__name__)
 
@@ -272,10 +273,11 @@ def _isthmus_points(case: _Case) -> np.ndarray:
     """(k, 3) lesion points that open every circuit."""
     _check_circuits(case)
     points = np.empty((0, 3))
+    viable = neighbours(case.heart.mesh.points, case.heart.mesh.tets[case.heart.tissue_class != CORE])
     for circuit in case.circuits:
         so_far = [case.points(points)] if len(points) else []
         if circuit.cut_nodes.size and _turns(case, circuit, so_far):
-            points = np.concatenate([points, _cover(case.heart, circuit.cut_nodes, case.settings)])
+            points = np.concatenate([points, _cover(case.heart, structural_cut(circuit, viable), case.settings)])
     if not len(points):
         raise _NothingToDo("no circuit has a cut")
     return points

@@ -225,7 +225,7 @@ def _circuit(nodes: np.ndarray, late: np.ndarray, end_ms: float, turns: int, tis
     cut = _cut_at(nodes, middle, half, late, tissue) if isthmus.size else np.empty(0, np.int32)
     if not cut.size:
         isthmus = cut
-        cut = _minimum_cut(nodes, np.ones(nodes.size, bool), *_wave_graph(late, end_ms, tissue), tissue.volumes)
+        cut = minimum_cut(nodes, np.ones(nodes.size, bool), *_wave_graph(late, end_ms, tissue), tissue.volumes)
     leaving = isthmus[entered[isthmus] > middle + behind - 0.3 * half]
     latest = _last_two(late, end_ms)[0]
     phase = np.full(latest.size, np.nan)
@@ -257,7 +257,7 @@ def _cut_at(nodes: np.ndarray, moment_ms: float, half_ms: float, late: np.ndarra
     piece = pieces[int(np.argmax(shared))]
     times = np.stack([_first_after(late, moment_ms), _last_two(late, moment_ms)[0]])
     can_be_cut = np.abs(times[:, piece] - moment_ms).min(axis=0) <= half_ms
-    return _minimum_cut(piece, can_be_cut, within, across, tissue.volumes)
+    return minimum_cut(piece, can_be_cut, within, across, tissue.volumes)
 
 
 def _activated(times: np.ndarray, volumes: np.ndarray, start_ms: float, cycle_ms: float) -> np.ndarray:
@@ -313,7 +313,7 @@ def _centre(nodes: np.ndarray, tissue: Neighbours) -> np.ndarray:
     return np.average(tissue.points[nodes], axis=0, weights=tissue.volumes[nodes])
 
 
-def _minimum_cut(
+def minimum_cut(
     nodes: np.ndarray, can_be_cut: np.ndarray, within: csr_matrix, across: csr_matrix, volumes: np.ndarray
 ) -> np.ndarray:
     """Nodes of least volume through which every path from one side of the seam around to the other passes.
