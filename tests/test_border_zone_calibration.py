@@ -65,6 +65,7 @@ def test_each_member_is_simulated_with_its_own_border_zone():
     assert replace(posterior, border_zone_fraction=None).tissue(3, TISSUE) is TISSUE
 
 
+@pytest.mark.slow
 def test_a_twin_tabulates_every_fraction_with_the_settings_that_its_step_declares():
     ecg = Observation("0" * 64, "ecg", "", "", "", "", "", "")
     step = next(one for one in stages.path((ecg,)) if one.name == "site library")

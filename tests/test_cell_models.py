@@ -95,6 +95,7 @@ def test_cell_types_differ_as_in_the_paper():
 
 @pytest.mark.parametrize("precision", ["single", pytest.param("double", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("model", MODELS)
+@pytest.mark.slow
 def test_no_potential_that_a_stimulus_can_reach_is_too_much_for_a_model(model, precision):
     """From -200 to 200 mV, and a stimulus on top of that: pacing may hit tissue that has just been activated."""
     cells = block((40.0, 1.0, 1.0), 1.0, model, (1e-12, 1e-12, 1e-12))

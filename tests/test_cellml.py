@@ -274,6 +274,7 @@ def stiff(path):
     return written(path, **model)
 
 
+@pytest.mark.slow
 def test_a_stiff_variable_takes_linearly_implicit_steps(tmp_path):
     made = import_cell_model(stiff(tmp_path / "stiff.cellml"), folder=tmp_path)
     assert made.stiff == ("B",)
@@ -390,6 +391,7 @@ def test_without_myokit_the_command_says_what_to_install(tmp_path, monkeypatch, 
     assert "pip install cardiotwin[cellml]" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_tells_machines_and_people_the_same(imported, tmp_path, capsys):
     given = ["cell", "import", str(imported.path.parent / "Beeler-Reuter.cellml"), "--output", str(tmp_path), "--name"]
     assert cli.execute([*given, "br", "--json"]) == 0
@@ -429,6 +431,7 @@ def test_a_name_that_cannot_be_had_is_refused_in_one_line(tmp_path, capsys, name
     assert [left.name for left in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_a_model_that_works_in_double_precision_only_says_so_and_is_refused_in_single(tmp_path, capsys):
     """A large pool that takes up what is let go, of which single precision loses the change."""
     model = beeler_reuter(i_K1="0.35 * 0.2 * (V + 23) / (1 - exp(-0.04 * (V + 23))) + 0.05 * (pool - 1e9 + 84.6)")

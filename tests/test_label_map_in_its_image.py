@@ -88,6 +88,7 @@ def foreign():
     return real_data("lge_cmr_nifti", "labels_with_scar4.nii.gz")
 
 
+@pytest.mark.slow
 def test_the_heart_of_another_patient_is_refused_whichever_comes_first(twin, tmp_path):
     series = real_data("cine_cmr_dicom")
     other = Twin.create(tmp_path / "other", SETTINGS)

@@ -34,6 +34,7 @@ def test_an_honest_image_is_segmented():
     assert (segment_image(work(), image()).labels == 3).any()
 
 
+@pytest.mark.slow
 def test_base_and_apex_exchanged_is_not_enough_to_answer_unless_the_user_says_so():
     with pytest.raises(
         QualityGate, match=r"^image: found the apex towards back.*under \[segment\], set allow_mirrored = true"

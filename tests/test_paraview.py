@@ -219,6 +219,7 @@ def test_where_the_disk_is_full_the_earlier_files_stay_whole(study, tmp_path, ro
     assert {path.name for path in tmp_path.iterdir()} == {"heart.vtu", "README.txt"}
 
 
+@pytest.mark.slow
 def test_a_torso_that_conducts_is_the_one_that_is_shown(tmp_path, study, monkeypatch):
     import pyvista as pv
 

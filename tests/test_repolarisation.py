@@ -196,6 +196,7 @@ def test_leads_that_are_missing_leave_more_open(coarse, fine, electrodes):
     assert few.gradients_ms.std(axis=0).max() < PRIOR_SD_MS[1:].max()
 
 
+@pytest.mark.slow
 def test_draws_differ_as_much_as_they_are_said_to(coarse, fine, electrodes):
     fit = found(coarse, fine, electrodes, mean_ms=285.0, n_members=60)
     stated = (1.0 - fit.informed) * PRIOR_SD_MS

@@ -64,6 +64,7 @@ def test_a_label_map_says_so_when_it_is_added():
 @pytest.mark.parametrize(
     ("offset_mm", "radius_mm", "doubted"), [pytest.param(None, None, False, marks=pytest.mark.slow), (12.0, 18.0, True)]
 )
+@pytest.mark.slow
 def test_one_drawn_in_the_fat_beside_a_squeezed_one_is_told(offset_mm, radius_mm, doubted):
     anatomy = make_anatomy(1)
     if offset_mm:

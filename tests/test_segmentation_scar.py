@@ -40,6 +40,7 @@ def test_a_corridor_of_border_zone_through_dense_core_survives():
 
 
 @pytest.mark.parametrize(("seed", "slice_mm"), [(1, 8.0), pytest.param(5, 10.0, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_a_healthy_ventricle_has_no_scar_by_any_method(seed, slice_mm):
     """Blood that thick slices average into the apical wall was core: 1.4 mL, and 2 mL of border zone."""
     none = {"core_width_mm": 0.01, "core_apical": 0.5, "core_basal": 0.50001, "core_corner_mm": 0.001}

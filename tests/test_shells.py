@@ -130,6 +130,7 @@ def test_metres_are_refused(tmp_path):
     [(("geo1", "heart.vtp"), 144.76), pytest.param(("geo2",), None, marks=pytest.mark.slow)],
     ids=["closed mean of many", "open patient"],
 )
+@pytest.mark.slow
 def test_real_surfaces_give_mesh_fibres_and_coordinates_without_help(parts, volume_ml):
     """Volume of the closed surface by the divergence theorem; the four open ones enclose none by themselves."""
     path = real_data("biventricular_surfaces", *parts)

@@ -86,6 +86,7 @@ def test_hostile_files_are_refused_by_name(tmp_path, name):
     assert str(caught.value).startswith(f"bad{ending}")
 
 
+@pytest.mark.slow
 def test_files_damaged_at_random_give_surfaces_or_refusals(tmp_path):
     """Bytes overwritten, cut out and repeated at random places of each format."""
     rng = np.random.default_rng(7)
