@@ -26,6 +26,8 @@ from cardiotwin.settings import CalibrateSettings, Settings, TissueSettings, wit
 from cardiotwin.site_library import site_library
 from cardiotwin.tissue import Velocities
 
+pytestmark = pytest.mark.slow
+
 TISSUE = TissueSettings()
 SMALL = CalibrateSettings(edge_mm=3.0, n_particles=64, n_candidates=40, n_sites=3, latest_site_ms=12.0)
 
@@ -65,7 +67,6 @@ def test_each_member_is_simulated_with_its_own_border_zone():
     assert replace(posterior, border_zone_fraction=None).tissue(3, TISSUE) is TISSUE
 
 
-@pytest.mark.slow
 def test_a_twin_tabulates_every_fraction_with_the_settings_that_its_step_declares():
     ecg = Observation("0" * 64, "ecg", "", "", "", "", "", "")
     step = next(one for one in stages.path((ecg,)) if one.name == "site library")
@@ -157,7 +158,6 @@ def test_each_member_is_fitted_on_its_own_border_zone(heart):
             np.testing.assert_allclose(found, alone, atol=1e-6 * np.abs(alone).max())
 
 
-@pytest.mark.slow
 def test_a_wide_border_zone_shows_in_the_ecg(heart):
     """Slow or as fast as healthy tissue: the posterior tells one from the other, of four that were equally likely."""
     electrodes = replace(default_electrodes(heart), measured=True)

@@ -75,6 +75,7 @@ def test_a_mesh_encloses_what_its_ellipsoid_does():
     assert report_facts(Study(turned))["substrate"]["cavities"]["left_ml"] == pytest.approx(told["left_ml"])
 
 
+@pytest.mark.slow
 def test_the_report_shows_both_with_phase_and_base(tmp_path):
     study = small_study(4.0)
     page = write_report(tmp_path, study).read_text()

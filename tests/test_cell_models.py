@@ -32,6 +32,7 @@ def potential(cell_model, dt_ms, precision, end_ms=400.0, tolerance_mv=0.0):
         ("ten_tusscher_2006", ten_tusscher, list(ten_tusscher_2006.STATE.values())),
     ],
 )
+@pytest.mark.slow
 def test_a_single_cell_follows_its_equations(cell_model, equations, start):
     """Single precision and double, to within the first-order error of the time step."""
     times, single = potential(cell_model, 0.005, "single")

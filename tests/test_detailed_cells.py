@@ -66,6 +66,7 @@ def ninety_percent(v):
 
 
 @pytest.mark.parametrize(("model", "kind"), CELLS)
+@pytest.mark.slow
 def test_a_single_cell_follows_its_authors_equations(model, kind):
     """At the production step, a beat in double and single precision; measured: 0.03 mV and 0.02 mV."""
     times, exact = truth(model, kind)

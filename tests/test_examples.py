@@ -25,6 +25,7 @@ def test_examples_are_short():
     assert max(lengths.values()) < 100, lengths
 
 
+@pytest.mark.slow
 def test_cine_to_heart():
     """Real cine: on the slices it finds the cavity agrees with biv-me's fit to the same images; no scar is claimed."""
     from cardiotwin.ingest import read_label_map

@@ -59,6 +59,7 @@ def test_a_twin_that_kept_no_notes_still_opens(case):
     assert twin.provenance().observations[0].notes == ()
 
 
+@pytest.mark.slow
 def test_the_page_lists_notes_with_their_input(study, tmp_path):
     record = ObservationRecord("ab" * 32, "mesh", "mesh, 4 nodes", "", "", "", notes=("3 tetrahedra <turned>",))
     page = write_report(tmp_path, replace(study, provenance=Provenance(observations=(record,)))).read_text()

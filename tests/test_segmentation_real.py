@@ -1,6 +1,7 @@
 """Real stacks against what people drew on them. One of each kind: a check, not a claim."""
 
 import numpy as np
+import pytest
 from data_folder import real_data
 from short_axis import dice
 
@@ -21,6 +22,7 @@ def volume(*parts: str) -> tuple[np.ndarray, np.ndarray]:
     return values, affine
 
 
+@pytest.mark.slow
 def test_blood_and_wall_of_a_real_lge_stack():
     values, affine = volume("lge_cmr_nifti", "lge_sax.nii.gz")
     drawn, _ = volume("lge_cmr_nifti", "labels_lvbp1_lvmyo2_rvbp3.nii.gz")
