@@ -79,6 +79,26 @@ class Posterior:
     border_zone_fraction: np.ndarray | None = None
     velocity_fibre_prior: tuple[float, float] | None = None
 
+    @classmethod
+    def of_velocities(cls, pairs: Sequence[tuple[float, float]]) -> Posterior:
+        """Equally likely members, each a fibre and a cross-fibre velocity, mm/ms; what an ECG adds is left empty."""
+        fibre, cross = np.array(pairs, dtype=np.float64).T
+        n = len(pairs)
+        return cls(
+            weights=np.full(n, 1.0 / n),
+            velocity_fibre=fibre,
+            velocity_cross=cross,
+            velocity_endocardium=np.full(n, np.nan),
+            site_positions=np.zeros((n, 1, 3)),
+            site_times_ms=np.zeros((n, 1)),
+            correlation=np.ones(n),
+            leads=("I",),
+            qrs_ms=np.zeros(1),
+            measured=np.zeros((1, 1)),
+            fitted=np.zeros((n, 1, 1)),
+            notes={},
+        )
+
     def __repr__(self) -> str:
         known = {"fibre": self.velocity_fibre, "cross": self.velocity_cross, "endocardium": self.velocity_endocardium}
         shown = []

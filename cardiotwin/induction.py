@@ -140,7 +140,7 @@ def induce(
         `settings.n_draws` members are drawn from it by weight.
     settings, tissue_settings
     screened : Arrhythmias or None
-        What `screen` found for the same; with ``settings.screen = "first"`` only that is paced.
+        What `screen` found for the same: where it is given, only the combinations in which that is a circuit are paced.
     folder : Path or None
         Where finished combinations are kept, so that a killed run resumes.
 
@@ -153,8 +153,7 @@ def induce(
     """
     settings, tissue_settings = settings or InduceSettings(), tissue_settings or TissueSettings()
     context = _Context(heart, posterior, settings, tissue_settings, {})
-    only = screened if settings.screen == "first" else None
-    return _everywhere(context, sites_of_protocol(heart, settings), only, folder, progress)
+    return _everywhere(context, sites_of_protocol(heart, settings), screened, folder, progress)
 
 
 def screen(
@@ -197,12 +196,6 @@ def screen(
     return _everywhere(context, nodes, None, folder, part(progress, 0.5, 1.0))
 
 
-def nothing_paced(heart: Heart, posterior: Posterior, settings: InduceSettings) -> Arrhythmias:
-    """The sites and draws of a protocol, and not one combination tested."""
-    nodes = sites_of_protocol(heart, settings)
-    return Arrhythmias(heart.mesh.points[nodes], nodes, posterior.draws(settings.n_draws, seed=0), (), ())
-
-
 def _everywhere(
     context: _Context, nodes: np.ndarray, only: Arrhythmias | None, folder: Path | None, progress: Progress
 ) -> Arrhythmias:
@@ -216,7 +209,9 @@ def _everywhere(
         for profile in settings.border_zone_profiles
         for site in range(nodes.size)
     ]
-    wanted = {one.place for one in (only.inductions if only else everything) if not only or one.circuit is not None}
+    wanted = {one.place for one in everything}
+    if only is not None:
+        wanted = {one.place for one in only.inductions if one.circuit is not None}
     paced = _tested(context, blank, {"": [one for one in everything if one.place in wanted]}, folder, progress)[""]
     spared = tuple(replace(one, outcome=SCREENED_OUT) for one in everything if one.place not in wanted)
     return replace(paced, inductions=(*paced.inductions, *spared))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,8 +12,8 @@ from cardiotwin.sources import code_version
 from cardiotwin.stages import Step
 from cardiotwin.store import Recipe
 
-HOW = frozenset({"induce.workers", "simulate.checkpoint_every_s"})
-"""Settings that decide how a result is computed, not what it is: in no key."""
+HOW = frozenset({"induce.workers", "induce.only_screened", "simulate.checkpoint_every_s"})
+"""Settings that decide how a result is computed, not what it is, or else which inputs it has: in no key."""
 PLUG_IN = "plug-in"
 """Among a recipe's inputs: what of another package computes it."""
 
@@ -44,7 +44,7 @@ def planned(steps: Iterable[Step], settings: Settings, version: int) -> tuple[Pl
     keys: dict[str, str] = {}
     missing: dict[str, str] = {}
     done = []
-    for step in steps:
+    for step in (_as_asked(step, settings) for step in steps):
         needed = (name for argument, name in step.inputs.items() if argument not in step.optional)
         wanting = step.waits_for or next((missing[name] for name in needed if name in missing), "")
         if wanting:
@@ -55,6 +55,16 @@ def planned(steps: Iterable[Step], settings: Settings, version: int) -> tuple[Pl
             keys[step.name] = recipe.key
             done.append(Planned(step, recipe))
     return tuple(done)
+
+
+def _as_asked(step: Step, settings: Settings) -> Step:
+    """Without the inputs that it takes only under other settings."""
+    inputs = {name: source for name, source in step.inputs.items() if step.only_if.get(name, _always)(settings)}
+    return replace(step, inputs=inputs)
+
+
+def _always(_: Settings) -> bool:
+    return True
 
 
 def _recipe(step: Step, keys: dict[str, str], settings: Settings, version: int) -> Recipe:

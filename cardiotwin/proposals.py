@@ -123,7 +123,7 @@ def proposals_for(
     - isthmus_line: a line across the isthmus of each circuit through its narrowest place, from scar to scar
       (`isthmus_lines`); on the opposite surface too where the circuit still turns.
     - dechannel: a lesion at both entrances of every corridor that an isthmus runs through, of every corridor where
-      there is no circuit (Berruezo et al. 2015, doi 10.1161/CIRCEP.114.002386).
+      there is no circuit (Berruezo et al. 2015).
     - homogenise: the whole border zone.
 
     A plan that leaves one circuit out of reach is no such plan: it is left out as a whole.

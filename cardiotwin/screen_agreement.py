@@ -42,16 +42,14 @@ class ScreenAgreement:
         return told + (f"; {self.not_paced} were not paced" if self.not_paced else "")
 
 
-def screen_agreement(screened: Arrhythmias, paced: Arrhythmias) -> ScreenAgreement | None:
-    """Compare them; None where nothing was screened."""
+def screen_agreement(screened: Arrhythmias, paced: Arrhythmias) -> ScreenAgreement:
+    """Compare them."""
     fronts = {one.place: one.circuit for one in screened.inductions}
     pairs = [
         (fronts[one.place], one.circuit)
         for one in paced.inductions
         if one.outcome != SCREENED_OUT and one.place in fronts
     ]
-    if not fronts:
-        return None
     found = [(screened.circuits[a], paced.circuits[b]) for a, b in pairs if a is not None and b is not None]
     apart = [float(np.linalg.norm(a.isthmus_mm - b.isthmus_mm)) for a, b in found]
     ratio = [a.cycle_length_ms / b.cycle_length_ms for a, b in found]

@@ -4,8 +4,8 @@ S2 splits where it meets scar, runs around it and through it, and its parts meet
 parts of scar on the way is a candidate isthmus. Fronts do not know all that can block a wave there (how much tissue a
 narrow front has to excite), so where pacing alone induces nothing a block is assumed: at the narrowest place of each
 way the S2 front is refused once, and it is seen whether the part that comes around is let through, finds recovered
-tissue and keeps turning. That is the question of round-trip time against repolarisation of Campos et al. 2022 (doi
-10.1016/j.media.2022.102483), asked of every site. A screen of this kind finds what could be; whether it is induced is
+tissue and keeps turning. That is the question of round-trip time against repolarisation of Campos et al. 2022
+(arXiv 2108.13194), asked of every site. A screen of this kind finds what could be; whether it is induced is
 for the monodomain model to say.
 """
 

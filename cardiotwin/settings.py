@@ -348,10 +348,7 @@ class InduceSettings(Section):
     fixed_couplings_ms: tuple[float, ...] = Field((350.0, 300.0, 280.0), max_length=3, description="S2, S3, S4")
     extra_stimuli: int = Field(2, ge=1, le=3, description="1: S2 only; 2: S3 after a captured S2; 3: S4")
     watch_ms: float = Field(1200.0, ge=300, le=10_000, description="how long after the last stimulus")
-    screen: Literal["beside", "first", "none"] = Field(
-        "beside",
-        description="fronts look for circuits too, in a minute, and are compared; first: only what they find is paced",
-    )
+    only_screened: bool = Field(False, description="pace only the combinations in which the screen finds a circuit")
     workers: int = Field(0, ge=0, le=256, description="processes; 0: one per core")
 
     @model_validator(mode="before")

@@ -116,6 +116,8 @@ class Step:
         Arguments that take a tuple of observations.
     optional : tuple of str
         Arguments left out when their step cannot be computed yet.
+    only_if : dict of str to callable
+        ``only_if[argument](settings)``: whether an input is taken at all; those that are not named always are.
     waits_for : str
         What is missing for this step and how to add it; "" when nothing is.
     share : float
@@ -136,6 +138,7 @@ class Step:
     settings: tuple[str, ...] = ()
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
+    only_if: dict[str, Callable[[Settings], bool]] = field(default_factory=dict)
     waits_for: str = ""
     share: float = 0.4
     into: str = ""
@@ -224,11 +227,22 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
 
 
 def _induction(simulated: dict[str, str]) -> tuple[Step, ...]:
-    """The screen, on the calibration mesh with the velocities of the fitted front, and pacing itself."""
+    """The screen, on the calibration mesh with the velocities of the fitted front, and pacing itself.
+
+    Pacing does not hang on the screen unless it is to leave out what that did not find: a night of it stays in use.
+    """
     screened = {"heart": "mesh", "coarse": "calibration mesh", "posterior": simulated["posterior"]}
     return (
         Step("screen", "screen", screen_for_circuits, screened, ("induce", "tissue"), share=4),
-        Step("induce", "induce", induce, simulated | {"screened": "screen"}, ("induce", "tissue"), share=26),
+        Step(
+            "induce",
+            "induce",
+            induce,
+            simulated | {"screened": "screen"},
+            ("induce", "tissue"),
+            only_if={"screened": lambda settings: settings.induce.only_screened},
+            share=26,
+        ),
     )
 
 
@@ -509,17 +523,17 @@ def confirm(
 
 
 def screen_for_circuits(work: Work, heart: Heart, coarse: Heart, posterior: Posterior) -> Arrhythmias:
-    """What fronts find, in a minute; nothing where no screen is wanted."""
-    from cardiotwin.induction import nothing_paced, screen
+    """What fronts find, in minutes."""
+    from cardiotwin.induction import screen
 
-    settings = work.settings.induce
-    if settings.screen == "none":
-        return nothing_paced(heart, posterior, settings)
-    return screen(heart, coarse, posterior, settings, work.settings.tissue, folder=work.folder, progress=work.progress)
+    return screen(
+        heart, coarse, posterior, work.settings.induce, work.settings.tissue, folder=work.folder,
+        progress=work.progress,
+    )  # fmt: skip
 
 
 def induce(
-    work: Work, heart: Heart, posterior: Posterior, velocities: FrontToTissue, screened: Arrhythmias
+    work: Work, heart: Heart, posterior: Posterior, velocities: FrontToTissue, screened: Arrhythmias | None = None
 ) -> Arrhythmias:
     from cardiotwin.induction import induce
 

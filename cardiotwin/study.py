@@ -116,7 +116,7 @@ class Study:
     confirmation : Confirmation or None
         Monodomain run of the member that fits the ECG best.
     screened : Arrhythmias or None
-        What fronts found in place of the monodomain model; no inductions where no screen was wanted.
+        What fronts found in place of the monodomain model.
     arrhythmias : Arrhythmias or None
     plans : tuple of Plan
         Proposed and the user's own, controls included.

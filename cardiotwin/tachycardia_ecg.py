@@ -94,15 +94,16 @@ def tachycardia_ecgs(
 def _seen(circuit: Circuit, names: Sequence[str], weights: np.ndarray, volumes: np.ndarray) -> Tachycardia:
     cycle_ms = circuit.cycle_length_ms
     phase = np.where(np.isfinite(circuit.phase_ms), circuit.phase_ms, np.inf).astype(float)
+    samples = round(cycle_ms)
+    onset = phase + samples  # an upstroke begins before its activation time: the first belongs to the cycle before
     once = eikonal_ecg(
         names,
         weights,
-        phase,
-        duration_ms=4.0 * cycle_ms,
-        repolarisation_ms=phase + ACTION_POTENTIAL * cycle_ms,
+        onset,
+        duration_ms=5.0 * cycle_ms,
+        repolarisation_ms=onset + ACTION_POTENTIAL * cycle_ms,
     )
-    samples = round(cycle_ms)
-    wrapped = np.sum([once.mv[:, k * samples : (k + 1) * samples] for k in range(3)], axis=0)
+    wrapped = np.sum([once.mv[:, k * samples : (k + 1) * samples] for k in range(4)], axis=0)
     cycle = Ecg(once.leads, wrapped - wrapped.mean(axis=1, keepdims=True), once.hz)
     until_ms = _weighted_quantile(phase, volumes, QRS_SHARE)
     risen = eikonal_ecg(names, weights, phase, duration_ms=until_ms).mv

@@ -5,9 +5,9 @@ its node, which sends the front on through its tetrahedra and over its fast tria
 does not take part, unless a front that is held back to some share of its velocity would come late enough: then it is
 excited as soon as it has recovered. So a front follows tissue that recovers ever later up to a gradient of recovery
 times, in ms/mm, whatever the size of the elements; it depends by up to 1.7 on how they lie, since a front may zigzag.
-At a steeper one it stops. How long an action potential lasts and
-how fast the front is depend on the diastolic interval before. Cyclic fronts on meshes: Pernod et al. 2011, doi
-10.1016/j.cag.2011.01.007; Barrios Espinosa et al. 2024, arXiv 2411.14848.
+At a steeper one it stops. How long an action potential lasts and how fast the front is depend on the diastolic
+interval before. Fronts that come again on meshes: Pernod et al. 2011 (Computers & Graphics 35:431), Gander et al. 2024
+(arXiv 2410.22583).
 
 Each node is taken once in a wave, in the order of arrival, so that a wave with much anisotropy may come late by a
 little where the order of arrival is not the order of dependence.

@@ -38,27 +38,7 @@ def wall():
     return dataclasses.replace(heart, apicobasal=heart.mesh.points[:, 2] / heart.mesh.points[:, 2].max())
 
 
-def posterior(velocities):
-    """Equally likely members, each a fibre and a cross-fibre velocity."""
-    n = len(velocities)
-    fibre, cross = np.array(velocities).T
-    return Posterior(
-        weights=np.full(n, 1 / n),
-        velocity_fibre=fibre,
-        velocity_cross=cross,
-        velocity_endocardium=np.full(n, np.nan),
-        site_positions=np.zeros((n, 1, 3)),
-        site_times_ms=np.zeros((n, 1)),
-        correlation=np.ones(n),
-        leads=("I",),
-        qrs_ms=np.zeros(1),
-        measured=np.zeros((1, 1)),
-        fitted=np.zeros((n, 1, 1)),
-        notes={},
-    )
-
-
-ENSEMBLE = posterior([(0.6, 0.4), (0.5, 0.3)])
+ENSEMBLE = Posterior.of_velocities([(0.6, 0.4), (0.5, 0.3)])
 
 
 def test_a_healthy_wall_is_not_inducible_and_is_paced_down_to_loss_of_capture(wall):
@@ -100,7 +80,7 @@ def test_s3_comes_behind_the_earliest_s2_that_captured(wall, monkeypatch):
 def test_a_member_drawn_twice_is_paced_once(wall, monkeypatch):
     paced = []
     monkeypatch.setattr(induction, "_pace", lambda _, task: paced.append(task) or induction.Paced((), None, "stub"))
-    found = induce(wall, posterior([(0.6, 0.4)]), PROTOCOL, TISSUE)
+    found = induce(wall, Posterior.of_velocities([(0.6, 0.4)]), PROTOCOL, TISSUE)
     assert len(found.inductions) == 4
     assert len(paced) == 2
 

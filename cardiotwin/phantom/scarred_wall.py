@@ -69,19 +69,4 @@ def scarred_wall() -> Heart:
 
 def wall_ensemble(velocities: tuple[float, ...] = (0.27, 0.29, 0.31, 0.33)) -> Posterior:
     """Equally likely members, each of one velocity in all directions, m/s; what an ECG would add is left empty."""
-    speeds = np.array(velocities)
-    n = len(speeds)
-    return Posterior(
-        weights=np.full(n, 1.0 / n),
-        velocity_fibre=speeds,
-        velocity_cross=speeds,
-        velocity_endocardium=np.full(n, np.nan),
-        site_positions=np.zeros((n, 1, 3)),
-        site_times_ms=np.zeros((n, 1)),
-        correlation=np.ones(n),
-        leads=("I",),
-        qrs_ms=np.zeros(1),
-        measured=np.zeros((1, 1)),
-        fitted=np.zeros((n, 1, 1)),
-        notes={},
-    )
+    return Posterior.of_velocities([(velocity, velocity) for velocity in velocities])

@@ -149,11 +149,12 @@ def _of_circuits(study: Study) -> list[dict[str, Any]]:
     """Each with the size of its isthmus and, of those that are drawn, what it looks like from the skin."""
     assert study.arrhythmias is not None
     rows = _circuits(study.heart, study.arrhythmias)
-    seen = tachycardias(study)
+    found = tachycardias(study)
     for number, (row, circuit) in enumerate(zip(rows, study.arrhythmias.circuits, strict=True)):
         isthmus = isthmus_of(circuit, study.heart.mesh, conducting_tets(study.heart))
         row["isthmus"] = asdict(isthmus) if isthmus is not None else None
-        row["ecg"] = _of_tachycardia(seen[number]) if number < len(seen) else None
+        row["ecg"] = _of_tachycardia(found.seen[number]) if number < len(found.seen) else None
+        row["no_ecg"] = found.refused
     return rows
 
 
@@ -216,9 +217,9 @@ def _induction(arrhythmias: Arrhythmias) -> dict[str, Any]:
 
 
 def _screen(study: Study) -> dict[str, Any] | None:
-    """What fronts found, and how far pacing agrees; None where none was asked for."""
+    """What fronts found, and how far pacing agrees; None where they were not asked."""
     screened = study.screened
-    if screened is None or not screened.inductions:
+    if screened is None:
         return None
     found = _circuits(study.calibration_heart, screened) if study.calibration_heart is not None else []
     agreed = screen_agreement(screened, study.arrhythmias) if study.arrhythmias is not None else None

@@ -162,7 +162,7 @@ def _charts(study: Study, drawn: Path) -> dict[str, str]:
         rows = sweep(study.segmentation, study.settings.segment)
         if rows:
             made["scar_methods"] = _vector(scar_methods(rows))
-    for number, seen in enumerate(tachycardias(study), start=1):
+    for number, seen in enumerate(tachycardias(study).seen, start=1):
         made[f"tachycardia_{number}"] = _vector(figures.twelve_leads(seen.running(), figures.SIMULATED, 2.5, 3.6))
     if study.comparison is not None:
         made["plans"] = _vector(figures.plan_chart(study.comparison))
