@@ -25,7 +25,6 @@ from slab_with_isthmus import CASES, along_channel, slab_with_isthmus, watched
 from table import Group, Row, at_most, listed, row, show_groups
 
 from cardiotwin.calibration import Posterior
-from cardiotwin.comparison import compare
 from cardiotwin.induction import induce, screen
 from cardiotwin.ingest.plan_files import read_plan
 from cardiotwin.isthmus import isthmus_of
@@ -34,6 +33,7 @@ from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.phantom.scarred_wall import WALL_PACING, WALL_TISSUE, scarred_wall, wall_ensemble
 from cardiotwin.presets import preset
 from cardiotwin.reentry import Circuit, find_circuits
+from cardiotwin.retesting import compare
 from cardiotwin.screen_agreement import screen_agreement
 from cardiotwin.settings import CalibrateSettings, InduceSettings
 

@@ -22,12 +22,16 @@ from scipy.stats import beta
 from table import Row, row
 
 from cardiotwin.ablation import NO_ABLATION, Plan
-from cardiotwin.comparison import Outcome, ranked
+from cardiotwin.comparison import Outcome
+from cardiotwin.ranking import ranked
 from cardiotwin.settings import CompareSettings
 
 DRAWS, SITES = (5, 10, 20), (2, 4, 8)
 N_POPULATION = 4000
 LOW, HIGH = 0.8, 0.9
+PREFERRED = CompareSettings().preference_probability
+ADDED = 5, 20
+"""Draws at first and at most, where they are added until a plan is preferred."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +91,13 @@ def twins(rng: np.random.Generator, of: Population, count: int) -> Twins:
 
 
 def stated(of: Population, draws: Twins) -> np.ndarray:
-    """(n_plans,) the probability of being best that `cardiotwin.comparison` states."""
+    """(n_plans,) the probability of being best that `cardiotwin.ranking` states."""
     names = [f"plan {k}" for k in range(len(of.volumes_ml))]
     n_sites = of.induced.shape[1]
     outcomes = [
         Outcome(
             NO_ABLATION if k == 0 else Plan(name, (), "", control=False),
-            draws.inducible[k],
+            draws.inducible[k][:, None],
             [{k} if one else set() for one in draws.new[k]],
             round(float(draws.inducible[k].sum()) * n_sites),
             draws.inducible.shape[1] * n_sites,
@@ -116,10 +120,16 @@ def best(share: np.ndarray, new: np.ndarray, volumes_ml: np.ndarray) -> np.ndarr
     return np.isin(np.arange(len(share)), left) / len(left)
 
 
-def statements(rng: np.random.Generator, n_draws: int, n_sites: int) -> np.ndarray:
-    """(n_plans, 4) of one case: stated probability, whether best of all, of the patient, alike with another plan."""
+def statements(rng: np.random.Generator, n_draws: int, n_sites: int, most_draws: int = 0) -> np.ndarray:
+    """(n_plans, 4) of one case: stated probability, whether best of all, of the patient, alike with another plan.
+
+    With `most_draws`, draws are added `n_draws` at a time until a plan is preferred or there are so many.
+    """
     of = population(rng, n_sites)
     everyone, patient, draws = twins(rng, of, N_POPULATION), twins(rng, of, 1), twins(rng, of, n_draws)
+    while draws.new.shape[1] < most_draws and stated(of, draws)[1:].max() < PREFERRED:
+        more = twins(rng, of, n_draws)
+        draws = Twins(*(np.concatenate(pair, axis=1) for pair in zip(draws, more, strict=True)))
     right = best(everyone.inducible.mean(axis=1), np.any(everyone.new, axis=1), of.volumes_ml)
     his = best(patient.inducible[:, 0], patient.new[:, 0], of.volumes_ml)
     alike = (np.abs(draws.inducible[:, None] - draws.inducible).max(axis=2) < 1e-9).sum(axis=1) > 1
@@ -136,6 +146,13 @@ def ranking_rows(count: int) -> Iterable[Row]:
         for n_sites in SITES
     }
     every = np.concatenate(list(found.values()))
+    added = np.concatenate(
+        [
+            statements(np.random.default_rng([99, n, case]), ADDED[0], n, ADDED[1])
+            for n in SITES
+            for case in range(count)
+        ]
+    )
     yield told("all draws and sites", every, count * len(found), asked=True)
     for n_draws in DRAWS:
         some = np.concatenate([table for (draws, _), table in found.items() if draws == n_draws])
@@ -143,6 +160,7 @@ def ranking_rows(count: int) -> Iterable[Row]:
     for n_sites in SITES:
         some = np.concatenate([table for (_, sites), table in found.items() if sites == n_sites])
         yield told(f"{n_sites} sites", some, count * len(DRAWS), asked=True)
+    yield told(f"draws added from {ADDED[0]} until preferred or {ADDED[1]}", added, count * len(SITES), asked=True)
     rule = every[:, 3] > 0
     yield told("of plans like no other in the draws", every[~rule], count * len(found), asked=False)
     yield told("of those decided by volume", every[rule], count * len(found), asked=False)

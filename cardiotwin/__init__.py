@@ -38,7 +38,7 @@ _HOME = {
     "propose_plans": "cardiotwin.proposals",
     "default_electrodes": "cardiotwin.electrodes",
     "read_protocol": "cardiotwin.settings",
-    "compare": "cardiotwin.comparison",
+    "compare": "cardiotwin.retesting",
     "on_cluster": "cardiotwin.cluster",
     "Twin": "cardiotwin.twin",
 }

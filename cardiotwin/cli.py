@@ -548,7 +548,7 @@ def _use(kind: str, steps: tuple[str, ...], mesh_given: bool) -> str:
 
 
 def _print_comparison(comparison: Any) -> None:
-    from cardiotwin.plan_results import REFERENCE, ablated, in_order
+    from cardiotwin.plan_results import REFERENCE, ablated, in_order, of_the_first, sentence
 
     rows = []
     for plan in in_order(comparison.plans):
@@ -557,6 +557,10 @@ def _print_comparison(comparison: Any) -> None:
         rows.append((plan.rank, name, f"{plan.probability_best:.2f}", inducible, plan.new_circuits, ablated(plan)))
     terminal.table(("rank", "plan", "P(best)", "inducible", "new circuits", "ablated, mL"), rows)
     _print_burns(tuple(plan.check for plan in in_order(comparison.plans) if plan.check is not None), ())
+    for pair in of_the_first(comparison):
+        terminal.say(f"{pair}.")
+    if comparison.decides:
+        terminal.say(sentence(comparison.decides))
     terminal.say("P(best) adds up to 1; what is inducible, new circuits, then volume decide; equal plans share it.")
 
 

@@ -128,6 +128,7 @@ def induce(
     tissue_settings: TissueSettings | None = None,
     *,
     screened: Arrhythmias | None = None,
+    seed: int = 0,
     folder: Path | None = None,
     progress: Progress = silent,
 ) -> Arrhythmias:
@@ -141,6 +142,8 @@ def induce(
     settings, tissue_settings
     screened : Arrhythmias or None
         What `screen` found for the same: where it is given, only the combinations in which that is a circuit are paced.
+    seed : int
+        Other draws for another one.
     folder : Path or None
         Where finished combinations are kept, so that a killed run resumes.
 
@@ -153,7 +156,7 @@ def induce(
     """
     settings, tissue_settings = settings or InduceSettings(), tissue_settings or TissueSettings()
     context = _Context(heart, posterior, settings, tissue_settings, {})
-    return _everywhere(context, sites_of_protocol(heart, settings), screened, folder, progress)
+    return _everywhere(context, sites_of_protocol(heart, settings), screened, folder, progress, seed)
 
 
 def screen(
@@ -197,11 +200,16 @@ def screen(
 
 
 def _everywhere(
-    context: _Context, nodes: np.ndarray, only: Arrhythmias | None, folder: Path | None, progress: Progress
+    context: _Context,
+    nodes: np.ndarray,
+    only: Arrhythmias | None,
+    folder: Path | None,
+    progress: Progress,
+    seed: int = 0,
 ) -> Arrhythmias:
     """Every combination of draw, profile and site; of some, only those in which a screen found a circuit."""
     settings = context.settings
-    members = context.posterior.draws(settings.n_draws, seed=0)
+    members = context.posterior.draws(settings.n_draws, seed=seed)
     blank = Arrhythmias(context.heart.mesh.points[nodes], nodes, members, (), ())
     everything = [
         Induction(site, draw, profile, (), None, "")
@@ -244,6 +252,18 @@ def retest(
     ]
     after = _tested(context, before, dict.fromkeys(lesions, again), folder, progress)
     return {name: replace(one, inductions=(*one.inductions, *spared)) for name, one in after.items()}
+
+
+def joined(first: Arrhythmias, second: Arrhythmias) -> Arrhythmias:
+    """Further draws behind those before, from the same sites; a circuit of both is one."""
+    circuits = list(first.circuits)
+    numbers = [_number(circuit, circuits) for circuit in second.circuits]
+    further = tuple(
+        replace(one, draw=one.draw + first.members.size, circuit=None if one.circuit is None else numbers[one.circuit])
+        for one in second.inductions
+    )
+    members = np.concatenate([first.members, second.members])
+    return replace(first, members=members, circuits=tuple(circuits), inductions=(*first.inductions, *further))
 
 
 def _tested(

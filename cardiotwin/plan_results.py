@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from cardiotwin.ablation import NO_ABLATION, Plan
-
-if TYPE_CHECKING:
-    from cardiotwin.comparison import Comparison, PlanResult
-    from cardiotwin.plan_checks import PlanCheck
+from cardiotwin.comparison import NO_PREFERENCE, Comparison, PairOfPlans, PlanResult
+from cardiotwin.plan_checks import PlanCheck
 
 REFERENCE = NO_ABLATION.name
 """What every plan is held against: shown apart from the plans, below them."""
@@ -69,19 +66,25 @@ def against_reference(one: PlanResult, draws: int) -> str:
     return f"{better} of {max(draws, asked)} draws{silent}{worse}"
 
 
-def verdict(comparison: Comparison, draws: int) -> tuple[str, str]:
-    """The answer in a headline and a sentence; `draws` is how many members of the ensemble were paced."""
+def verdict(comparison: Comparison) -> tuple[str, str]:
+    """The answer in a headline and a sentence."""
     best = next((one for one in comparison.plans if one.name == comparison.preference), None)
     if best is None:
-        undecided = comparison.preference == "no preference"
+        undecided = comparison.preference == NO_PREFERENCE
         headline = "No preference among the plans" if undecided else f"Preferred plan: {comparison.preference}"
-        return headline, _sentence(comparison.reason)
+        return headline, sentence(comparison.reason)
     return f"Preferred plan: {best.name}", (
-        f"Leaves less inducible than no ablation in {against_reference(best, draws)}; "
+        f"Leaves less inducible than no ablation in {against_reference(best, comparison.draws)}; "
         f"residual {best.inducible} of {best.tested}, {volume(best.ablated_ml)} mL ablated."
     )
 
 
-def _sentence(text: str) -> str:
+def of_the_first(comparison: Comparison) -> tuple[PairOfPlans, ...]:
+    """The first plan held against every other, twin by twin."""
+    return tuple(one for one in comparison.pairs if one.plan == comparison.plans[0].name)
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
     text = text.strip()
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) or not text else ".")

@@ -395,6 +395,13 @@ class CompareSettings(Section):
 
     retest: Literal["inducible", "all"] = "all"
     preference_probability: float = Field(0.9, gt=0.5, lt=1)
+    most_draws: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="while no plan is preferred, induce.n_draws further draws are paced and re-tested, up to so many; "
+        "0: those of induce alone",
+    )
 
 
 class Settings(Section):

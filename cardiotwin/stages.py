@@ -578,7 +578,7 @@ def compare(
     plans: tuple[Plan, ...],
     arrhythmias: Arrhythmias,
 ) -> Comparison:
-    from cardiotwin.comparison import compare
+    from cardiotwin.retesting import compare
 
     settings = work.settings
     return compare(

@@ -7,7 +7,7 @@ import numpy as np
 from cardiotwin.ablation import NO_ABLATION, Lesion, Plan
 from cardiotwin.beat_of_ensemble import EnsembleBeat
 from cardiotwin.calibration import Posterior
-from cardiotwin.comparison import Comparison, PlanResult
+from cardiotwin.comparison import Comparison, PairOfPlans, PlanResult
 from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg
 from cardiotwin.electrodes import ELECTRODES, Electrodes
 from cardiotwin.front_velocity import FrontToTissue, Ratio
@@ -304,6 +304,16 @@ def small_comparison(preference: str = "isthmus") -> Comparison:
         ),
         preference,
         "it leaves no circuit in 9 of 9 combinations, with the least tissue ablated.",
+        draws=3,
+        pairs=(
+            PairOfPlans("isthmus", "homogenise", 1, 2, 0),
+            PairOfPlans("isthmus", "wrong", 3, 0, 0),
+            PairOfPlans("isthmus", "no ablation", 3, 0, 0),
+            PairOfPlans("homogenise", "wrong", 2, 1, 0),
+            PairOfPlans("homogenise", "no ablation", 2, 1, 0),
+            PairOfPlans("wrong", "no ablation", 0, 3, 0),
+        ),
+        decides="what decides between isthmus and homogenise cannot be told from 3 draws; 5 or more are needed",
     )
 
 

@@ -232,19 +232,24 @@ def test_no_path_of_a_source_is_kept(capsys, case, tmp_path):
 
 
 def test_a_plan_of_a_comparison_is_a_row(capsys):
-    from dataclasses import make_dataclass
+    from dataclasses import replace
+
+    from small_study import small_comparison
 
     from cardiotwin.plan_checks import PlanCheck
 
-    names = "rank name probability_best inducible tested new_circuits ablated_ml ablated_ml_low ablated_ml_high check"
     check = PlanCheck("isthmus", 0.2, 1.05, 3.04, 4, ("1 gap between neighbouring points",))
-    row = make_dataclass("Row", names.split())(1, "isthmus", 0.9, 0, 6, 0, 1.25, 1.0, 1.5, check)
-    comparison = make_dataclass("Comparison", ["plans", "preference", "reason"])((row,), "isthmus", "because")
+    comparison = small_comparison()
+    first = replace(comparison.plans[0], ablated_ml=1.25, ablated_ml_low=1.0, ablated_ml_high=1.5, check=check)
+    comparison = replace(comparison, plans=(first, *comparison.plans[1:]))
     cli._print_comparison(comparison)
     told = capsys.readouterr().out
-    assert re.search(r"1 +isthmus +0\.90 +0 of 6 +0 +1\.25 \(1\.00 to 1\.50\)", told)
+    assert re.search(r"1 +isthmus +0\.91 +0 of 9 +0 +1\.25 \(1\.00 to 1\.50\)", told)
     assert re.search(r"isthmus +0\.20 +1\.05 +3\.0 +4\n", told)
     assert "isthmus: 1 gap between neighbouring points\n" in told
+    assert "isthmus beats homogenise in 1 of 3 admissible twins, loses in 0.\n" in told
+    assert "homogenise beats" not in told
+    assert "What decides between isthmus and homogenise cannot be told from 3 draws" in told
 
 
 def test_the_answer_on_the_terminal_says_what_it_rests_on(capsys):

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import beta
 
 from cardiotwin.ablation import NO_ABLATION, Plan
-from cardiotwin.comparison import Outcome, ranked
+from cardiotwin.comparison import Outcome
+from cardiotwin.ranking import ranked
 from cardiotwin.settings import CompareSettings
 
 NONE = np.array([3, 2, 4, 3])
@@ -21,7 +22,7 @@ def outcome(name, inducible_of_4, volume, new=None, control=False):
     plan = NO_ABLATION if name == NO_ABLATION.name else Plan(name, (), "", control)
     return Outcome(
         plan,
-        share,
+        share[:, None],
         circuits,
         count=int(np.sum(inducible_of_4)),
         tested=4 * share.size,

@@ -63,7 +63,7 @@ def test_the_verdict_rounds_the_volume_as_the_table_does():
     comparison = small_comparison()
     isthmus = replace(comparison.plans[0], ablated_ml=0.4463, better_than_none=(2, 2))
     comparison = replace(comparison, plans=(isthmus, *comparison.plans[1:]))
-    headline, sentence = verdict(comparison, 3)
+    headline, sentence = verdict(comparison)
     assert headline == "Preferred plan: isthmus"
     assert "2 of 3 draws (1 not inducible)" in sentence
     assert f"{volume(isthmus.ablated_ml)} mL" in sentence
@@ -72,7 +72,7 @@ def test_the_verdict_rounds_the_volume_as_the_table_does():
 
 def test_without_a_preference_the_reason_is_the_comparisons():
     undecided = replace(small_comparison("no preference"), reason="the best plan has a probability of 0.82")
-    assert verdict(undecided, 3) == (
+    assert verdict(undecided) == (
         "No preference among the plans",
         "The best plan has a probability of 0.82.",
     )

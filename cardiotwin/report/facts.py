@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from cardiotwin.beat_of_ensemble import EnsembleBeat
 from cardiotwin.calibration import Posterior
+from cardiotwin.comparison import Comparison
 from cardiotwin.ecg_agreement import aligned
 from cardiotwin.eikonal import conducting_tets
 from cardiotwin.heart import CORE, Heart
@@ -21,7 +22,15 @@ from cardiotwin.meshes.quality import quality
 from cardiotwin.phase import circuit_kind
 from cardiotwin.pictures.content import first_activation_ms
 from cardiotwin.plan_checks import check_plan
-from cardiotwin.plan_results import REFERENCE, against_reference, in_order, plans_in_order, verdict
+from cardiotwin.plan_results import (
+    REFERENCE,
+    against_reference,
+    in_order,
+    of_the_first,
+    plans_in_order,
+    sentence,
+    verdict,
+)
 from cardiotwin.provenance import Provenance
 from cardiotwin.repolarisation import GRADIENTS
 from cardiotwin.report.agreement import Span, activation_span, fitted_correlation
@@ -58,6 +67,7 @@ def report_facts(study: Study) -> dict[str, Any]:
         "cardiotwin": study.provenance.cardiotwin,
         "answer": answer(study),
         "plans": _plans(study),
+        "twin_by_twin": _twin_by_twin(study.comparison) if study.comparison else None,
         "burns": _burns(study),
         "plans_left_out": list(study.proposals.left_out) if study.proposals else [],
         "circuits": _of_circuits(study) if study.arrhythmias else [],
@@ -104,7 +114,7 @@ def answer(study: Study) -> dict[str, Any]:
 
 def _headline(study: Study) -> tuple[str, str]:
     if study.comparison is not None:
-        return verdict(study.comparison, _draws(study))
+        return verdict(study.comparison)
     if study.arrhythmias is not None:
         count, tested = len(study.arrhythmias.circuits), len(study.arrhythmias.inductions)
         found = f"{count} circuit{'s' * (count != 1)}" if count else "no circuit"
@@ -113,10 +123,6 @@ def _headline(study: Study) -> tuple[str, str]:
         "No arrhythmia has been looked for",
         "This report describes the heart only; what has to be added is listed under Uncertain and missing.",
     )
-
-
-def _draws(study: Study) -> int:
-    return len(study.arrhythmias.members) if study.arrhythmias is not None else 0
 
 
 def _plans(study: Study) -> list[dict[str, Any]]:
@@ -129,10 +135,19 @@ def _plans(study: Study) -> list[dict[str, Any]]:
         | {
             "note": notes.get(one.name, ""),
             "is_reference": one.name == REFERENCE,
-            "against_reference": against_reference(one, _draws(study)),
+            "against_reference": against_reference(one, study.comparison.draws),
         }
         for one in in_order(study.comparison.plans)
     ]
+
+
+def _twin_by_twin(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "pairs": [asdict(one) for one in comparison.pairs],
+        "of_the_first": [f"{one}." for one in of_the_first(comparison)],
+        "decides": sentence(comparison.decides),
+        "draws": comparison.draws,
+    }
 
 
 def _burns(study: Study) -> list[dict[str, Any]]:

@@ -1,0 +1,163 @@
+"""Which plan, how sure, and why.
+
+Every plan is re-tested on the same draws of the posterior, from the same sites, under the same protocol, so plans are
+compared pair by pair; `cardiotwin.ranking` says how sure the order is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from cardiotwin.ablation import NO_ABLATION, Plan, ablated_ml, lesion_elements
+from cardiotwin.calibration import Posterior
+from cardiotwin.comparison import NO_PREFERENCE, Comparison, Outcome
+from cardiotwin.errors import SettingsError
+from cardiotwin.heart import Heart
+from cardiotwin.induction import Arrhythmias, induce, joined, retest
+from cardiotwin.plan_checks import check_plan
+from cardiotwin.progress import Progress, part, silent
+from cardiotwin.ranking import ranked
+from cardiotwin.reentry import same_circuit
+from cardiotwin.settings import CompareSettings, InduceSettings, TissueSettings
+from cardiotwin.twin_by_twin import pairs, what_decides
+
+
+def compare(
+    heart: Heart,
+    posterior: Posterior,
+    plans: Sequence[Plan],
+    arrhythmias: Arrhythmias,
+    induce_settings: InduceSettings | None = None,
+    tissue_settings: TissueSettings | None = None,
+    settings: CompareSettings | None = None,
+    *,
+    folder: Path | None = None,
+    progress: Progress = silent,
+) -> Comparison:
+    """Re-test every plan under the protocol that induced `arrhythmias`, and rank them; "no ablation" is among them.
+
+    Parameters
+    ----------
+    heart, posterior, arrhythmias
+        What `induce` was given and what it returned.
+    plans : sequence of Plan
+        With different names.
+    folder : Path or None
+        Where finished re-tests are kept, so that a killed run resumes.
+
+    Raises
+    ------
+    SettingsError
+        Two plans of one name.
+    InputRejected
+        A lesion outside the heart or without viable tissue.
+    """
+    induce_settings, tissue_settings = induce_settings or InduceSettings(), tissue_settings or TissueSettings()
+    settings = settings or CompareSettings()
+    plans = _with_none(plans)
+    trial = _Trial(heart, posterior, plans, induce_settings, tissue_settings, settings.retest == "inducible", folder)
+    most = max(settings.most_draws, arrhythmias.members.size)
+    before = arrhythmias
+    after = trial.retested(before, 0, part(progress, 0.0, before.members.size / most))
+    while True:
+        comparison = _ranked(trial, before, after, settings)
+        tested = before.members.size
+        more = min(induce_settings.n_draws, most - tested)
+        if comparison.preference != NO_PREFERENCE or more < 1 or settings.retest == "inducible":
+            return comparison
+        batch = part(progress, tested / most, (tested + more) / most)
+        fresh = trial.paced(more, tested, part(batch, 0.0, 1.0 / (len(plans) + 1)))
+        again = trial.retested(fresh, tested, part(batch, 1.0 / (len(plans) + 1), 1.0))
+        before = joined(before, fresh)
+        after = {name: joined(after[name], again[name]) for name in after}
+
+
+def _with_none(plans: Sequence[Plan]) -> tuple[Plan, ...]:
+    plans = (NO_ABLATION, *(plan for plan in plans if plan.name != NO_ABLATION.name))
+    names = [plan.name for plan in plans]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SettingsError(f"two plans are called '{twice}'; give each plan its own name")
+    return plans
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """Plans on one heart, to be tested in draw after draw."""
+
+    heart: Heart
+    posterior: Posterior
+    plans: tuple[Plan, ...]
+    protocol: InduceSettings
+    tissue: TissueSettings
+    only_inducible: bool
+    folder: Path | None
+
+    def paced(self, count: int, after_draws: int, progress: Progress) -> Arrhythmias:
+        """Further draws without ablation, others for each number of draws before."""
+        settings = self.protocol.model_copy(update={"n_draws": count})
+        return induce(
+            self.heart, self.posterior, settings, self.tissue, seed=after_draws,
+            folder=self._folder(after_draws, "no_ablation"), progress=progress,
+        )  # fmt: skip
+
+    def retested(self, before: Arrhythmias, after_draws: int, progress: Progress) -> dict[str, Arrhythmias]:
+        """The same draws under each plan. One that ablates nothing leaves the heart as it was: what was paced holds."""
+        lesions = {plan.name: lesion_elements(self.heart, plan) for plan in self.plans}
+        found = retest(
+            self.heart, self.posterior, before, {name: lesion for name, lesion in lesions.items() if lesion.any()},
+            self.protocol, self.tissue, only_inducible=self.only_inducible,
+            folder=self._folder(after_draws, "plans"), progress=progress,
+        )  # fmt: skip
+        return dict.fromkeys(lesions, before) | found
+
+    def _folder(self, after_draws: int, name: str) -> Path | None:
+        if self.folder is None or not after_draws:
+            return self.folder
+        return self.folder / f"from_draw_{after_draws + 1}" / name
+
+
+def _ranked(trial: _Trial, before: Arrhythmias, after: dict[str, Arrhythmias], settings: CompareSettings) -> Comparison:
+    """The order of plans, and plan against plan in each twin."""
+    profiles = trial.protocol.border_zone_profiles
+    outcomes = {plan.name: _outcome(trial.heart, plan, before, after[plan.name], profiles) for plan in trial.plans}
+    comparison = ranked(list(outcomes.values()), settings)
+    in_order = [outcomes[one.name] for one in comparison.plans]
+    first, second = [one for one in in_order if not one.plan.control or one.plan == NO_ABLATION][:2]
+    return replace(
+        comparison,
+        pairs=pairs(in_order),
+        decides=what_decides(first, second, _parameters(trial.posterior, before.members), profiles),
+    )
+
+
+def _parameters(posterior: Posterior, members: np.ndarray) -> dict[str, np.ndarray]:
+    """What draws differ in, each (n_draws,)."""
+    values = {
+        "fibre velocity": posterior.velocity_fibre,
+        "cross-fibre velocity": posterior.velocity_cross,
+        "endocardial velocity": posterior.velocity_endocardium,
+        "velocity of the border zone": posterior.border_zone_fraction,
+    }
+    return {name: value[members] for name, value in values.items() if value is not None}
+
+
+def _outcome(heart: Heart, plan: Plan, before: Arrhythmias, after: Arrhythmias, profiles: Sequence[str]) -> Outcome:
+    is_new = [not any(same_circuit(circuit, old) for old in before.circuits) for circuit in after.circuits]
+    n_draws = before.members.size
+    inducible, tested = np.zeros((n_draws, len(profiles))), np.zeros((n_draws, len(profiles)))
+    new: list[set[int]] = [set() for _ in range(n_draws)]
+    for one in after.inductions:
+        twin = one.draw, profiles.index(one.profile)
+        tested[twin] += 1
+        if one.circuit is not None:
+            inducible[twin] += 1
+            new[one.draw] |= {one.circuit} if is_new[one.circuit] else set()
+    check = check_plan(heart, plan) if plan.lesions else None
+    return Outcome(
+        plan, inducible / tested, new, int(inducible.sum()), int(tested.sum()), ablated_ml(heart, plan), check
+    )

@@ -1,0 +1,99 @@
+"""Plan against plan in each admissible twin, and what about the twins decides between them.
+
+A twin is a draw of the posterior under one border-zone profile. Counting them says what one probability hides: whether
+a plan leads a little everywhere or a lot somewhere. Where the lead changes, it is asked whether it changes with
+something about the twins, since a measurement of that would decide more than another night of pacing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import rankdata
+
+from cardiotwin.comparison import Outcome, PairOfPlans
+
+PERMUTATIONS = 4000
+CHANCE = 0.05
+"""Probability below which an association is told."""
+FEWEST = 5
+"""Draws; of fewer no association stands out from chance."""
+
+
+def pairs(outcomes: Sequence[Outcome]) -> tuple[PairOfPlans, ...]:
+    """Every two plans, each first where it stands before the other in `outcomes`."""
+    return tuple(_pair(one, other) for one, other in combinations(outcomes, 2))
+
+
+def _pair(one: Outcome, other: Outcome) -> PairOfPlans:
+    lead = other.by_twin - one.by_twin
+    better, worse = int(np.sum(lead > 1e-9)), int(np.sum(lead < -1e-9))
+    return PairOfPlans(one.plan.name, other.plan.name, better, lead.size - better - worse, worse)
+
+
+def what_decides(one: Outcome, other: Outcome, parameters: Mapping[str, np.ndarray], profiles: Sequence[str]) -> str:
+    """A sentence on what the lead of one plan over another goes with, from twin to twin.
+
+    The statistic is the greatest rank correlation, over the parameters, of the lead with them; its chance is how often
+    draws that are dealt anew reach it, so asking about many parameters makes none of them sure. Border-zone profiles
+    are held against each other within each draw.
+
+    Parameters
+    ----------
+    one, other : Outcome
+    parameters : dict of str to (n_draws,) float
+        What draws differ in.
+    profiles : sequence of str
+        In the order of the columns of `Outcome.by_twin`.
+    """
+    names = f"{one.plan.name} and {other.plan.name}"
+    lead = other.by_twin - one.by_twin
+    if np.abs(lead).max() < 1e-9:
+        return f"{names} leave the same in every twin: further draws will hardly tell them apart"
+    if np.ptp(lead) < 1e-9:
+        return f"{names} differ alike in every twin: nothing about the twins decides between them"
+    if len(lead) < FEWEST:
+        return f"what decides between {names} cannot be told from {len(lead)} draws; {FEWEST} or more are needed"
+    random = np.random.default_rng(0)
+    found = [*_of_parameters(lead.mean(axis=1), parameters, random), *_of_profiles(lead, profiles, random)]
+    chance, told = min(found, default=(1.0, ""))
+    if chance > CHANCE:
+        return f"nothing that the twins differ in decides between {names} (least chance {chance:.2f}): add draws first"
+    return f"between {names} {told} decides (chance {max(chance, 1 / PERMUTATIONS):.2g}): narrow that down first"
+
+
+def _of_parameters(
+    lead: np.ndarray, parameters: Mapping[str, np.ndarray], random: np.random.Generator
+) -> list[tuple[float, str]]:
+    """The parameter that the lead goes with most: the chance of so strong a one among all, and words for it."""
+    known = {name: values for name, values in parameters.items() if np.isfinite(values).all() and np.ptp(values) > 1e-9}
+    if not known or np.ptp(lead) < 1e-9:
+        return []
+    ranks = np.stack([_standard_ranks(values) for values in known.values()])
+    of_lead = _standard_ranks(lead)
+    strength = ranks @ of_lead
+    dealt = random.permuted(np.tile(of_lead, (PERMUTATIONS, 1)), axis=1)
+    chance = float(np.mean(np.abs(dealt @ ranks.T).max(axis=1) >= np.abs(strength).max() - 1e-9))
+    most = int(np.argmax(np.abs(strength)))
+    return [(chance, f"the {list(known)[most]} (rank correlation {strength[most]:.2f} in {len(lead)} draws)")]
+
+
+def _of_profiles(lead: np.ndarray, profiles: Sequence[str], random: np.random.Generator) -> list[tuple[float, str]]:
+    """Whether the lead is another under other border-zone profiles; their places dealt anew within each draw."""
+    if lead.shape[1] < 2:
+        return []
+    apart = np.ptp(lead.mean(axis=0))
+    if apart < 1e-9:
+        return []
+    dealt = random.permuted(np.tile(lead, (PERMUTATIONS, 1, 1)), axis=2)
+    chance = float(np.mean(np.ptp(dealt.mean(axis=1), axis=1) >= apart - 1e-9))
+    means = ", ".join(f"{100 * mean:+.0f} % {name}" for name, mean in zip(profiles, lead.mean(axis=0), strict=True))
+    return [(chance, f"the border-zone profile (lead of the first: {means})")]
+
+
+def _standard_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks about their mean, of unit length: their product is Spearman's correlation."""
+    ranks = rankdata(values) - (len(values) + 1) / 2
+    return np.asarray(ranks / np.linalg.norm(ranks))

@@ -1,0 +1,95 @@
+"""While no plan is preferred further draws are paced and re-tested: the loop, with pacing that answers at once."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_induction import PROTOCOL, TISSUE, wall  # noqa: F401
+
+from cardiotwin import induction
+from cardiotwin.ablation import Lesion, Plan
+from cardiotwin.calibration import Posterior
+from cardiotwin.comparison import NO_PREFERENCE
+from cardiotwin.induction import Arrhythmias, Induction, induce, joined
+from cardiotwin.reentry import Circuit
+from cardiotwin.retesting import compare
+from cardiotwin.settings import CompareSettings
+from cardiotwin.stimulation import Paced
+
+POSTERIOR = Posterior.of_velocities([(0.4 + 0.01 * member, 0.3) for member in range(40)])
+PLANS = [Plan("half", (Lesion("point", np.array([[0.0, 15.0, 15.0]]), 3.0, 3.0),))]
+
+
+def circuit(z_mm):
+    middle, nodes = np.array([0.0, 10.0, z_mm]), np.array([0])
+    return Circuit(300.0, 3, middle, middle + np.array([0.0, 12.0, 0.0]), np.zeros(3, np.float32), nodes, nodes)
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Every pacing asked for, in order; without ablation all re-enter, after the plan none."""
+    asked: list = []
+
+    def pace(_, task):
+        asked.append(task)
+        return Paced((300.0,), None if task.plan else circuit(0.0), "not inducible" if task.plan else "re-entry")
+
+    monkeypatch.setattr(induction, "_pace", pace)
+    return asked
+
+
+def compared(wall, settings, folder=None):  # noqa: F811
+    found = induce(wall, POSTERIOR, PROTOCOL, TISSUE)
+    return compare(wall, POSTERIOR, PLANS, found, PROTOCOL, TISSUE, settings, folder=folder)
+
+
+def test_two_draws_are_not_enough_and_four_are(wall, answers):  # noqa: F811
+    """2 of 2 give 1 - 2^-3, under the 0.9 that a preference needs; 4 of 4 give 1 - 2^-5."""
+    few = compared(wall, CompareSettings())
+    assert (few.preference, few.draws) == (NO_PREFERENCE, 2)
+    more = compared(wall, CompareSettings(most_draws=40))
+    assert (more.preference, more.draws) == ("half", 4)
+    assert {plan.tested for plan in more.plans} == {8}
+    assert more.plans[0].probability_best == pytest.approx(1 - 2.0**-5, abs=0.01)
+    assert more.pairs[0].better == 4
+
+
+def test_draws_end_where_the_budget_does(wall, answers):  # noqa: F811
+    found = compared(wall, CompareSettings(most_draws=9, preference_probability=0.9995))
+    assert (found.preference, found.draws) == (NO_PREFERENCE, 9)
+    members = {task.member for task in answers if task.plan}
+    assert len(members) >= 8, "each batch draws anew"
+
+
+def test_draws_that_could_never_decide_are_not_added(wall, answers):  # noqa: F811
+    assert compared(wall, CompareSettings(most_draws=40, retest="inducible")).draws == 2
+
+
+def test_a_killed_comparison_does_not_pace_its_further_draws_again(wall, answers, tmp_path: Path):  # noqa: F811
+    first = compared(wall, CompareSettings(most_draws=40), tmp_path)
+    answers.clear()
+    again = compared(wall, CompareSettings(most_draws=40), tmp_path)
+    assert again == first
+    assert {task.plan for task in answers} == {""}, "induction, which kept nothing; no re-test"
+    assert len({task.member for task in answers}) == 2
+
+
+def test_circuits_of_further_draws_are_counted_once():
+    one, other = circuit(0.0), circuit(40.0)
+    members = np.array([3, 5])
+    blank = Arrhythmias(np.zeros((1, 3)), np.zeros(1, np.int32), members, (one,), ())
+    first = dataclasses.replace(blank, inductions=(Induction(0, 0, "structural", (), 0, "re-entry"),))
+    nearly = dataclasses.replace(one, cycle_length_ms=305.0)
+    found = joined(
+        first,
+        dataclasses.replace(
+            blank,
+            members=np.array([7]),
+            circuits=(other, nearly),
+            inductions=tuple(Induction(0, 0, "structural", (), number, "re-entry") for number in (0, 1, None)),
+        ),
+    )
+    assert found.circuits == (one, other)
+    assert found.members.tolist() == [3, 5, 7]
+    assert [(each.draw, each.circuit) for each in found.inductions] == [(0, 0), (2, 1), (2, 0), (2, None)]
