@@ -89,7 +89,7 @@ RESERVED_NAMES = (NO_ABLATION.name, *PROPOSED_NAMES, "no preference")
 """What a user's plan may not be called: it would be taken for the tool's own, or for its verdict."""
 
 
-def lesion_elements(heart: Heart, plan: Plan, grow_mm: float = 0.0) -> np.ndarray:
+def lesion_elements(heart: Heart, plan: Plan, grow_mm: float = 0.0, *, whatever: bool = False) -> np.ndarray:
     """Tetrahedra that the plan ablates.
 
     Parameters
@@ -99,10 +99,13 @@ def lesion_elements(heart: Heart, plan: Plan, grow_mm: float = 0.0) -> np.ndarra
     grow_mm : float
         Added to every radius and depth: half an element edge either way says how well the mesh resolves the lesion.
 
+    whatever : bool
+        Scar core too: where scar told otherwise may be alive.
+
     Returns
     -------
     (n_tets,) bool
-        True where the centroid lies in a lesion; scar core is never counted, it does not conduct anyway.
+        True where the centroid lies in a lesion; scar core is not counted, it does not conduct anyway.
 
     Raises
     ------
@@ -113,16 +116,16 @@ def lesion_elements(heart: Heart, plan: Plan, grow_mm: float = 0.0) -> np.ndarra
     hit = np.zeros(len(heart.mesh.tets), bool)
     viable = heart.tissue_class != CORE
     for number, lesion in enumerate(plan.lesions, 1):
-        one = _one_lesion(heart, lesion, f"plan '{plan.name}', lesion {number}", grow_mm) & viable
-        if not one.any() and grow_mm >= 0:
+        one = _one_lesion(heart, lesion, f"plan '{plan.name}', lesion {number}", grow_mm)
+        if not (one & viable).any() and grow_mm >= 0:
             raise InputRejected(
                 f"plan '{plan.name}', lesion {number} ({lesion.kind}): no viable tissue within it; "
                 "move it, or make radius_mm and depth_mm larger than the mesh edge"
             )
         hit |= one
     if grow_mm == 0.0 and hit.any():
-        _check_leaves_a_heart(heart, plan, hit, viable)
-    return hit
+        _check_leaves_a_heart(heart, plan, hit & viable, viable)
+    return hit if whatever else hit & viable
 
 
 def _check_leaves_a_heart(heart: Heart, plan: Plan, hit: np.ndarray, viable: np.ndarray) -> None:

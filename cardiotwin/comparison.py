@@ -64,7 +64,7 @@ class PlanResult:
 
 @dataclass(frozen=True)
 class PairOfPlans:
-    """Of all admissible twins (draws, each under every border-zone profile), those in which one plan leads another.
+    """Of all admissible twins (draws, each under every border-zone profile and scar), those in which a plan leads.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class Outcome:
     Attributes
     ----------
     plan : Plan
-    by_twin : (n_draws, n_profiles) float64
+    by_twin : (n_draws, n_profiles of the border zone * n_scars) float64
         Share of the sites from which it is inducible.
     new : list of set of int
         Numbers of the new circuits in each draw.
@@ -160,5 +160,5 @@ class Outcome:
 
     @property
     def inducible(self) -> np.ndarray:
-        """(n_draws,) share of the combinations of site and profile."""
+        """(n_draws,) share of the combinations of site, profile and scar."""
         return np.asarray(self.by_twin.mean(axis=1))

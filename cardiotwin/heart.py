@@ -185,6 +185,28 @@ def build_heart(
     )
 
 
+def with_scar_of(heart: Heart, segmentation: Segmentation, *, align_slices: bool) -> Heart:
+    """The same tetrahedra with core and border zone of another reading of the image that they were built from.
+
+    Parameters
+    ----------
+    heart : Heart
+        As `build_heart` makes it.
+    segmentation : Segmentation
+        The contours that `heart` was built from, with other scar; see `cardiotwin.segmentation.relabel`.
+    align_slices : bool
+        As `MeshSettings.align_slices` was when `heart` was built.
+    """
+    if align_slices:
+        segmentation, _ = aligned_slices(segmentation)
+    drawn = base_first(segmentation)
+    voxels = apply_affine(np.linalg.inv(drawn.affine), heart.mesh.points)
+    mirrored = np.linalg.det(drawn.affine[:3, :3]) > 0  # as in build_heart
+    tets = heart.mesh.tets[:, [1, 0, 2, 3]] if mirrored else heart.mesh.tets
+    mesh = Mesh(voxels[:, ::-1] * drawn.spacing_mm, tets)
+    return replace(heart, tissue_class=_tissue_class(mesh, drawn))
+
+
 def _check_wall(wall_mm: float, edge_mm: float) -> None:
     if not 0 < wall_mm <= 40:
         raise QualityGate(

@@ -7,9 +7,11 @@ after the last stimulus. `screen` does the same in a minute with fronts (`cardio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -27,6 +29,9 @@ from cardiotwin.screening import Screener
 from cardiotwin.settings import InduceSettings, TissueSettings
 from cardiotwin.stimulation import Electrode, Paced, Stimulator
 from cardiotwin.tissue import make_tissue
+
+AS_SEGMENTED = "as segmented"
+SCREENED_OUT = "screened out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +55,11 @@ class Induction:
         ``"re-entry"``, ``"not inducible"``, ``"no closed path"`` (activated again and again, but on no path of
         conduction; not counted as inducible), ``"no capture"`` (not even at the cycle length of the train),
         ``"site ablated"``, ``"not re-tested"``: not inducible without ablation, or ``"screened out"``: not paced, since
-        the screen found nothing there.
+        the screen found nothing there; ``"site in scar"``.
     echo : bool
         The train alone was followed by a beat that nothing stimulated.
+    scar : str
+        Thresholds that scar was told by.
     """
 
     site: int
@@ -62,14 +69,12 @@ class Induction:
     circuit: int | None
     outcome: str
     echo: bool = False
+    scar: str = AS_SEGMENTED
 
     @property
-    def place(self) -> tuple[int, int, str]:
+    def place(self) -> tuple[int, int, str, str]:
         """Which combination it is of."""
-        return self.site, self.draw, self.profile
-
-
-SCREENED_OUT = "screened out"
+        return self.site, self.draw, self.profile, self.scar
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,13 +108,17 @@ class Arrhythmias:
         )
 
 
+Lesions: TypeAlias = dict[str, dict[str, np.ndarray]]
+"""(n_tets,) bool by plan and by what scar was told by; no plan for the heart as it is."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Context:
-    heart: Heart
+    hearts: dict[str, Heart]  # by what their scar was told by; the same mesh
     posterior: Posterior
     settings: InduceSettings
     tissue_settings: TissueSettings
-    lesions: dict[str, np.ndarray]  # by name of the plan; none for the heart as it is
+    lesions: Lesions
     fronts_of_mm: float = 0.0  # edge of the mesh whose recovering tissue fronts are to have; 0: monodomain
 
 
@@ -119,6 +128,7 @@ class _Task:
     member: int
     profile: str
     site_node: int
+    scar: str
 
 
 def induce(
@@ -127,6 +137,7 @@ def induce(
     settings: InduceSettings | None = None,
     tissue_settings: TissueSettings | None = None,
     *,
+    others: Mapping[str, Heart] | None = None,
     screened: Arrhythmias | None = None,
     seed: int = 0,
     folder: Path | None = None,
@@ -140,6 +151,8 @@ def induce(
     posterior : Posterior
         `settings.n_draws` members are drawn from it by weight.
     settings, tissue_settings
+    others : dict of str to Heart
+        The same mesh with scar by other thresholds, by their names: all is paced on each of them too.
     screened : Arrhythmias or None
         What `screen` found for the same: where it is given, only the combinations in which that is a circuit are paced.
     seed : int
@@ -155,7 +168,8 @@ def induce(
         A site of the protocol that this heart does not have.
     """
     settings, tissue_settings = settings or InduceSettings(), tissue_settings or TissueSettings()
-    context = _Context(heart, posterior, settings, tissue_settings, {})
+    hearts = {AS_SEGMENTED: heart} | dict(others or {})
+    context = _Context(hearts, posterior, settings, tissue_settings, {})
     return _everywhere(context, sites_of_protocol(heart, settings), screened, folder, progress, seed)
 
 
@@ -191,11 +205,11 @@ def screen(
     positions = heart.mesh.points[sites_of_protocol(heart, settings)]
     near = healthy_endocardium(coarse)
     nodes = near[cKDTree(coarse.mesh.points[near]).query(positions)[1]].astype(np.int32)
-    context = _Context(coarse, posterior, settings, tissue_settings, {}, heart.edge_mm)
+    context = _Context({AS_SEGMENTED: coarse}, posterior, settings, tissue_settings, {}, heart.edge_mm)
     member = int(posterior.draws(1, seed=0)[0])
     for number, profile in enumerate(settings.border_zone_profiles):  # bars of tissue: here once, not in every worker
         progress(0.5 * number / len(settings.border_zone_profiles), "how tissue recovers")
-        _fronts(context, "", member, profile)
+        _fronts(context, "", member, profile, AS_SEGMENTED)
     return _everywhere(context, nodes, None, folder, part(progress, 0.5, 1.0))
 
 
@@ -210,10 +224,11 @@ def _everywhere(
     """Every combination of draw, profile and site; of some, only those in which a screen found a circuit."""
     settings = context.settings
     members = context.posterior.draws(settings.n_draws, seed=seed)
-    blank = Arrhythmias(context.heart.mesh.points[nodes], nodes, members, (), ())
+    blank = Arrhythmias(context.hearts[AS_SEGMENTED].mesh.points[nodes], nodes, members, (), ())
     everything = [
-        Induction(site, draw, profile, (), None, "")
+        Induction(site, draw, profile, (), None, "", scar=scar)
         for draw in range(settings.n_draws)
+        for scar in context.hearts
         for profile in settings.border_zone_profiles
         for site in range(nodes.size)
     ]
@@ -229,20 +244,21 @@ def retest(
     heart: Heart,
     posterior: Posterior,
     before: Arrhythmias,
-    lesions: dict[str, np.ndarray],
+    lesions: Lesions,
     settings: InduceSettings,
     tissue_settings: TissueSettings,
     *,
     only_inducible: bool,
+    others: Mapping[str, Heart] | None = None,
     folder: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Arrhythmias]:
-    """The same sites, draws and protocol on the heart under each plan: `lesions` are (n_tets,) bool by plan.
+    """The same sites, draws, scars and protocol on the heart under each plan.
 
     With `only_inducible`, what was not inducible before is taken as not inducible after: it saves most of the work and
     misses circuits that a lesion creates there.
     """
-    context = _Context(heart, posterior, settings, tissue_settings, lesions)
+    context = _Context({AS_SEGMENTED: heart} | dict(others or {}), posterior, settings, tissue_settings, lesions)
     paced = [one for one in before.inductions if one.outcome != SCREENED_OUT]
     again = [one for one in paced if one.circuit is not None or not only_inducible]
     spared = [
@@ -275,13 +291,16 @@ def _tested(
 ) -> dict[str, Arrhythmias]:
     """Pace each plan's combinations, all in one pool, and give circuits their numbers; no pacing is done twice."""
     named = {
-        (plan, one): _Task(plan, int(arrhythmias.members[one.draw]), one.profile, int(arrhythmias.site_nodes[one.site]))
+        (plan, one): _Task(
+            plan, int(arrhythmias.members[one.draw]), one.profile, int(arrhythmias.site_nodes[one.site]), one.scar
+        )
         for plan, ones in combinations.items()
         for one in ones
     }
-    plans = list(combinations)
+    plans, scars = list(combinations), list(context.hearts)
     names = {
-        key: f"{plans.index(task.plan)}-{task.member}-{task.profile}-{task.site_node}" for key, task in named.items()
+        key: f"{plans.index(task.plan)}-{task.member}-{scars.index(task.scar)}-{task.profile}-{task.site_node}"
+        for key, task in named.items()
     }
     paced = run_tasks(
         _pace,
@@ -320,31 +339,33 @@ def _number(circuit: Circuit, known: list[Circuit]) -> int:
 
 
 @lru_cache(maxsize=1)
-def _prepared(context: _Context, plan: str, member: int, profile: str) -> tuple[Solver | FrontSolver, Neighbours]:
+def _prepared(
+    context: _Context, plan: str, member: int, profile: str, scar: str
+) -> tuple[Solver | FrontSolver, Neighbours]:
     """The solver of one draw under one plan; its sites follow each other, so one is kept."""
     if context.fronts_of_mm:
-        return _fronts(context, plan, member, profile)
-    settings = context.settings
+        return _fronts(context, plan, member, profile, scar)
+    settings, heart = context.settings, context.hearts[scar]
     tissue = make_tissue(
-        context.heart,
+        heart,
         context.posterior.velocities(member),
         context.posterior.tissue(member, context.tissue_settings),
         dt_ms=settings.dt_ms,
-        lesions=context.lesions.get(plan),
+        lesions=context.lesions[plan][scar] if plan else None,
         profile=profile,
         cell_model=settings.cell_model,
         progress=doing,
     )
-    mesh = context.heart.mesh
+    mesh = heart.mesh
     return Solver(tissue, dt_ms=settings.dt_ms, threads=1), neighbours(mesh.points, mesh.tets[tissue.conducting])
 
 
-def _fronts(context: _Context, plan: str, member: int, profile: str) -> tuple[FrontSolver, Neighbours]:
-    settings, velocities = context.settings, context.posterior.velocities(member)
+def _fronts(context: _Context, plan: str, member: int, profile: str, scar: str) -> tuple[FrontSolver, Neighbours]:
+    settings, velocities, heart = context.settings, context.posterior.velocities(member), context.hearts[scar]
     tissue = context.posterior.tissue(member, context.tissue_settings)
-    blocked = context.lesions.get(plan)
+    blocked = context.lesions[plan][scar] if plan else None
     recovery = recovery_of(
-        context.heart,
+        heart,
         velocities,
         tissue,
         settings.cell_model,
@@ -353,16 +374,16 @@ def _fronts(context: _Context, plan: str, member: int, profile: str) -> tuple[Fr
         dt_ms=settings.dt_ms,
         s1_cycle_length_ms=settings.s1_cycle_length_ms,
     )
-    mesh = context.heart.mesh
-    kept = mesh.tets[conducting_tets(context.heart, blocked)]
-    return FrontSolver(context.heart, velocities, tissue, recovery, blocked=blocked), neighbours(mesh.points, kept)
+    mesh = heart.mesh
+    kept = mesh.tets[conducting_tets(heart, blocked)]
+    return FrontSolver(heart, velocities, tissue, recovery, blocked=blocked), neighbours(mesh.points, kept)
 
 
 def _pace(context: _Context, task: _Task) -> Paced:
-    solver, tissue = _prepared(context, task.plan, task.member, task.profile)
+    solver, tissue = _prepared(context, task.plan, task.member, task.profile, task.scar)
     electrode = Electrode.at(task.site_node, tissue, context.settings.electrode_radius_mm)
     if electrode is None:
-        return Paced((), None, "site ablated")
+        return Paced((), None, "site ablated" if task.plan else "site in scar")
     doing(0.0, f"pacing member {task.member}{f', {task.plan}' if task.plan else ''}")
     if isinstance(solver, FrontSolver):
         return Screener(context.settings, solver, tissue, electrode).paced()

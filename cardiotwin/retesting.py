@@ -6,7 +6,7 @@ compared pair by pair; `cardiotwin.ranking` says how sure the order is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from cardiotwin.ablation import NO_ABLATION, Plan, ablated_ml, lesion_elements
 from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import NO_PREFERENCE, Comparison, Outcome
 from cardiotwin.errors import SettingsError
-from cardiotwin.heart import Heart
-from cardiotwin.induction import Arrhythmias, induce, joined, retest
+from cardiotwin.heart import CORE, Heart
+from cardiotwin.induction import AS_SEGMENTED, Arrhythmias, induce, joined, retest
 from cardiotwin.plan_checks import check_plan
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.ranking import ranked
@@ -35,6 +35,7 @@ def compare(
     tissue_settings: TissueSettings | None = None,
     settings: CompareSettings | None = None,
     *,
+    others: Mapping[str, Heart] | None = None,
     folder: Path | None = None,
     progress: Progress = silent,
 ) -> Comparison:
@@ -46,6 +47,9 @@ def compare(
         What `induce` was given and what it returned.
     plans : sequence of Plan
         With different names.
+    others : dict of str to Heart
+        The same mesh with scar by other thresholds, as `induce` was given it. A plan burns the same places in all; the
+        border zone that one homogenises is that of `heart`.
     folder : Path or None
         Where finished re-tests are kept, so that a killed run resumes.
 
@@ -59,7 +63,10 @@ def compare(
     induce_settings, tissue_settings = induce_settings or InduceSettings(), tissue_settings or TissueSettings()
     settings = settings or CompareSettings()
     plans = _with_none(plans)
-    trial = _Trial(heart, posterior, plans, induce_settings, tissue_settings, settings.retest == "inducible", folder)
+    trial = _Trial(
+        heart, dict(others or {}), posterior, plans, induce_settings, tissue_settings, settings.retest == "inducible",
+        folder,
+    )  # fmt: skip
     most = max(settings.most_draws, arrhythmias.members.size)
     before = arrhythmias
     after = trial.retested(before, 0, part(progress, 0.0, before.members.size / most))
@@ -90,6 +97,7 @@ class _Trial:
     """Plans on one heart, to be tested in draw after draw."""
 
     heart: Heart
+    others: dict[str, Heart]
     posterior: Posterior
     plans: tuple[Plan, ...]
     protocol: InduceSettings
@@ -101,19 +109,33 @@ class _Trial:
         """Further draws without ablation, others for each number of draws before."""
         settings = self.protocol.model_copy(update={"n_draws": count})
         return induce(
-            self.heart, self.posterior, settings, self.tissue, seed=after_draws,
+            self.heart, self.posterior, settings, self.tissue, others=self.others, seed=after_draws,
             folder=self._folder(after_draws, "no_ablation"), progress=progress,
         )  # fmt: skip
 
     def retested(self, before: Arrhythmias, after_draws: int, progress: Progress) -> dict[str, Arrhythmias]:
         """The same draws under each plan. One that ablates nothing leaves the heart as it was: what was paced holds."""
-        lesions = {plan.name: lesion_elements(self.heart, plan) for plan in self.plans}
+        lesions = {plan.name: self._lesions(plan) for plan in self.plans if lesion_elements(self.heart, plan).any()}
         found = retest(
-            self.heart, self.posterior, before, {name: lesion for name, lesion in lesions.items() if lesion.any()},
-            self.protocol, self.tissue, only_inducible=self.only_inducible,
+            self.heart, self.posterior, before, lesions, self.protocol, self.tissue,
+            only_inducible=self.only_inducible, others=self.others,
             folder=self._folder(after_draws, "plans"), progress=progress,
         )  # fmt: skip
-        return dict.fromkeys(lesions, before) | found
+        return {plan.name: found.get(plan.name, before) for plan in self.plans}
+
+    def _lesions(self, plan: Plan) -> dict[str, np.ndarray]:
+        """What the plan burns, by what scar was told by: the same places, whatever tissue is there."""
+        burnt = lesion_elements(self.heart, plan, whatever=True)
+        hearts = {AS_SEGMENTED: self.heart} | self.others
+        return {scar: burnt & (heart.tissue_class != CORE) for scar, heart in hearts.items()}
+
+    def twins(self) -> dict[str, tuple[str, ...]]:
+        """What the twins of one draw differ in: its level in each, in the order of `Outcome.by_twin`."""
+        profiles, scars = self.protocol.border_zone_profiles, (AS_SEGMENTED, *self.others)
+        return {
+            "border-zone profile": tuple(profile for _ in scars for profile in profiles),
+            "scar threshold": tuple(scar for scar in scars for _ in profiles),
+        }
 
     def _folder(self, after_draws: int, name: str) -> Path | None:
         if self.folder is None or not after_draws:
@@ -123,15 +145,15 @@ class _Trial:
 
 def _ranked(trial: _Trial, before: Arrhythmias, after: dict[str, Arrhythmias], settings: CompareSettings) -> Comparison:
     """The order of plans, and plan against plan in each twin."""
-    profiles = trial.protocol.border_zone_profiles
-    outcomes = {plan.name: _outcome(trial.heart, plan, before, after[plan.name], profiles) for plan in trial.plans}
+    levels = trial.twins()
+    outcomes = {plan.name: _outcome(trial.heart, plan, before, after[plan.name], levels) for plan in trial.plans}
     comparison = ranked(list(outcomes.values()), settings)
     in_order = [outcomes[one.name] for one in comparison.plans]
     first, second = [one for one in in_order if not one.plan.control or one.plan == NO_ABLATION][:2]
     return replace(
         comparison,
         pairs=pairs(in_order),
-        decides=what_decides(first, second, _parameters(trial.posterior, before.members), profiles),
+        decides=what_decides(first, second, _parameters(trial.posterior, before.members), levels),
     )
 
 
@@ -146,13 +168,16 @@ def _parameters(posterior: Posterior, members: np.ndarray) -> dict[str, np.ndarr
     return {name: value[members] for name, value in values.items() if value is not None}
 
 
-def _outcome(heart: Heart, plan: Plan, before: Arrhythmias, after: Arrhythmias, profiles: Sequence[str]) -> Outcome:
+def _outcome(
+    heart: Heart, plan: Plan, before: Arrhythmias, after: Arrhythmias, levels: Mapping[str, Sequence[str]]
+) -> Outcome:
     is_new = [not any(same_circuit(circuit, old) for old in before.circuits) for circuit in after.circuits]
+    columns = list(zip(levels["border-zone profile"], levels["scar threshold"], strict=True))
     n_draws = before.members.size
-    inducible, tested = np.zeros((n_draws, len(profiles))), np.zeros((n_draws, len(profiles)))
+    inducible, tested = np.zeros((n_draws, len(columns))), np.zeros((n_draws, len(columns)))
     new: list[set[int]] = [set() for _ in range(n_draws)]
     for one in after.inductions:
-        twin = one.draw, profiles.index(one.profile)
+        twin = one.draw, columns.index((one.profile, one.scar))
         tested[twin] += 1
         if one.circuit is not None:
             inducible[twin] += 1

@@ -25,6 +25,14 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _check_threshold_pairs(pairs: tuple[tuple[float, float], ...]) -> None:
+    for low, high in pairs:
+        if not 0 < low < high < 1:
+            raise ValueError(f"scar_thresholds: pair {low:g}, {high:g}; expected 0 < border zone < core < 1")
+    if len(set(pairs)) < len(pairs):
+        raise ValueError("scar_thresholds: found a pair twice, expected each once")
+
+
 class SegmentSettings(Section):
     """Thresholds are fractions of the brightest myocardial signal; the consensus is 40 % and 60 %."""
 
@@ -220,11 +228,7 @@ class CalibrateSettings(Section):
 
     @model_validator(mode="after")
     def _pairs(self) -> CalibrateSettings:
-        for low, high in self.scar_thresholds:
-            if not 0 < low < high < 1:
-                raise ValueError(f"scar_thresholds: pair {low:g}, {high:g}; expected 0 < border zone < core < 1")
-        if len(set(self.scar_thresholds)) < len(self.scar_thresholds):
-            raise ValueError("scar_thresholds: found a pair twice, expected each once")
+        _check_threshold_pairs(self.scar_thresholds)
         return self
 
     @model_validator(mode="after")
@@ -348,6 +352,12 @@ class InduceSettings(Section):
     fixed_couplings_ms: tuple[float, ...] = Field((350.0, 300.0, 280.0), max_length=3, description="S2, S3, S4")
     extra_stimuli: int = Field(2, ge=1, le=3, description="1: S2 only; 2: S3 after a captured S2; 3: S4")
     watch_ms: float = Field(1200.0, ge=300, le=10_000, description="how long after the last stimulus")
+    scar_thresholds: tuple[tuple[float, float], ...] = Field(
+        (),
+        max_length=6,
+        description="pairs of border zone and core, shares of the brightest myocardial signal: all is paced again with "
+        "each; none: as segmented alone",
+    )
     only_screened: bool = Field(False, description="pace only the combinations in which the screen finds a circuit")
     workers: int = Field(0, ge=0, le=256, description="processes; 0: one per core")
 
@@ -360,6 +370,9 @@ class InduceSettings(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> InduceSettings:
+        _check_threshold_pairs(self.scar_thresholds)
+        if self.scar_thresholds and self.only_screened:
+            raise ValueError("only_screened: the screen knows one scar; expected no scar_thresholds beside it")
         for name in self.sites:
             pacing_site(name)
         if len({pacing_site(name) for name in self.sites}) < len(self.sites):

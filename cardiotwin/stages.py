@@ -170,6 +170,8 @@ def kind_of(annotation: Any) -> Any:
     return typing.get_type_hints(holder, None, _Types())["kind"]
 
 
+PACING = ("induce", "tissue", "mesh.align_slices")
+"""Settings that pacing reads."""
 Layout = Callable[[Iterable[Observation]], tuple[Step, ...]]
 
 NO_IMAGING = "imaging: add an LGE-CMR series (`cardiotwin add CASE FOLDER`), a label map (NIfTI or NRRD) or a mesh"
@@ -215,18 +217,27 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
         Step(
             "simulate", "simulate", confirm, simulated | {"electrodes": "electrodes"}, ("simulate", "tissue"), share=16,
         ),
-        *_induction(simulated),
+        *_induction(observed, simulated),
         *_plans(observed),
         Step(
             "compare", "compare", compare,
-            simulated | {"plans": "plan", "arrhythmias": "induce"},
-            ("compare", "induce", "tissue"), share=55,
+            simulated | {"plans": "plan", "arrhythmias": "induce"} | _scar(observed),
+            ("compare", *PACING), only_if={"segmentation": _asks_for_scars}, share=55,
         ),
         _report(observed, posterior),
     )  # fmt: skip
 
 
-def _induction(simulated: dict[str, str]) -> tuple[Step, ...]:
+def _scar(observed: dict[str, list[str]]) -> dict[str, str]:
+    """What scar can be told from anew; nothing where the heart is a mesh of the user's own."""
+    return {} if observed["mesh"] else {"segmentation": "segment"}
+
+
+def _asks_for_scars(settings: Settings) -> bool:
+    return bool(settings.induce.scar_thresholds)
+
+
+def _induction(observed: dict[str, list[str]], simulated: dict[str, str]) -> tuple[Step, ...]:
     """The screen, on the calibration mesh with the velocities of the fitted front, and pacing itself.
 
     Pacing does not hang on the screen unless it is to leave out what that did not find: a night of it stays in use.
@@ -238,9 +249,12 @@ def _induction(simulated: dict[str, str]) -> tuple[Step, ...]:
             "induce",
             "induce",
             induce,
-            simulated | {"screened": "screen"},
-            ("induce", "tissue"),
-            only_if={"screened": lambda settings: settings.induce.only_screened},
+            simulated | {"screened": "screen"} | _scar(observed),
+            PACING,
+            only_if={
+                "screened": lambda settings: settings.induce.only_screened,
+                "segmentation": _asks_for_scars,
+            },
             share=26,
         ),
     )
@@ -533,15 +547,42 @@ def screen_for_circuits(work: Work, heart: Heart, coarse: Heart, posterior: Post
 
 
 def induce(
-    work: Work, heart: Heart, posterior: Posterior, velocities: FrontToTissue, screened: Arrhythmias | None = None
+    work: Work,
+    heart: Heart,
+    posterior: Posterior,
+    velocities: FrontToTissue,
+    screened: Arrhythmias | None = None,
+    segmentation: Segmentation | None = None,
 ) -> Arrhythmias:
     from cardiotwin.induction import induce
 
     settings = work.settings.induce
     return induce(
         heart, velocities.tissue(posterior, settings.cell_model), settings, work.settings.tissue,
-        screened=screened, folder=work.folder, progress=work.progress,
+        others=_other_scars(work, heart, segmentation), screened=screened, folder=work.folder,
+        progress=work.progress,
     )  # fmt: skip
+
+
+def _other_scars(work: Work, heart: Heart, segmentation: Segmentation | None) -> dict[str, Heart]:
+    """The heart with scar by each pair of thresholds that pacing is to be repeated with."""
+    from cardiotwin.errors import SettingsError
+    from cardiotwin.heart import with_scar_of
+    from cardiotwin.segmentation import relabel
+
+    pairs = work.settings.induce.scar_thresholds
+    if pairs and segmentation is None:
+        raise SettingsError(
+            "induce.scar_thresholds: this heart is a mesh that was added, whose scar is not told by thresholds; "
+            "leave the list empty"
+        )
+    return {
+        f"{100 * low:g} % and {100 * high:g} %": with_scar_of(
+            heart, relabel(segmentation, low, high), align_slices=work.settings.mesh.align_slices
+        )
+        for low, high in pairs
+        if segmentation is not None
+    }
 
 
 def check_plans(work: Work, heart: Heart, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
@@ -577,13 +618,15 @@ def compare(
     velocities: FrontToTissue,
     plans: tuple[Plan, ...],
     arrhythmias: Arrhythmias,
+    segmentation: Segmentation | None = None,
 ) -> Comparison:
     from cardiotwin.retesting import compare
 
     settings = work.settings
     return compare(
         heart, velocities.tissue(posterior, settings.induce.cell_model), plans, arrhythmias,
-        settings.induce, settings.tissue, settings.compare, folder=work.folder, progress=work.progress,
+        settings.induce, settings.tissue, settings.compare, others=_other_scars(work, heart, segmentation),
+        folder=work.folder, progress=work.progress,
     )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 """Plan against plan in each admissible twin, and what about the twins decides between them.
 
-A twin is a draw of the posterior under one border-zone profile. Counting them says what one probability hides: whether
-a plan leads a little everywhere or a lot somewhere. Where the lead changes, it is asked whether it changes with
-something about the twins, since a measurement of that would decide more than another night of pacing.
+A twin is a draw of the posterior under one border-zone profile, with scar by one pair of thresholds. Counting them says
+what one probability hides: whether a plan leads a little everywhere or a lot somewhere. Where the lead changes, it is
+asked whether it changes with something about the twins, since a measurement of that would decide more than another
+night of pacing.
 """
 
 from __future__ import annotations
@@ -33,20 +34,22 @@ def _pair(one: Outcome, other: Outcome) -> PairOfPlans:
     return PairOfPlans(one.plan.name, other.plan.name, better, lead.size - better - worse, worse)
 
 
-def what_decides(one: Outcome, other: Outcome, parameters: Mapping[str, np.ndarray], profiles: Sequence[str]) -> str:
+def what_decides(
+    one: Outcome, other: Outcome, parameters: Mapping[str, np.ndarray], levels: Mapping[str, Sequence[str]]
+) -> str:
     """A sentence on what the lead of one plan over another goes with, from twin to twin.
 
     The statistic is the greatest rank correlation, over the parameters, of the lead with them; its chance is how often
-    draws that are dealt anew reach it, so asking about many parameters makes none of them sure. Border-zone profiles
-    are held against each other within each draw.
+    draws that are dealt anew reach it, so asking about many parameters makes none of them sure. The twins of one draw,
+    which differ in border-zone profile and scar, are held against each other within it.
 
     Parameters
     ----------
     one, other : Outcome
     parameters : dict of str to (n_draws,) float
         What draws differ in.
-    profiles : sequence of str
-        In the order of the columns of `Outcome.by_twin`.
+    levels : dict of str to sequence of str
+        What the columns of `Outcome.by_twin` differ in, and the level of each column.
     """
     names = f"{one.plan.name} and {other.plan.name}"
     lead = other.by_twin - one.by_twin
@@ -57,7 +60,9 @@ def what_decides(one: Outcome, other: Outcome, parameters: Mapping[str, np.ndarr
     if len(lead) < FEWEST:
         return f"what decides between {names} cannot be told from {len(lead)} draws; {FEWEST} or more are needed"
     random = np.random.default_rng(0)
-    found = [*_of_parameters(lead.mean(axis=1), parameters, random), *_of_profiles(lead, profiles, random)]
+    found = _of_parameters(lead.mean(axis=1), parameters, random)
+    for name, columns in levels.items():
+        found += _of_levels(lead, name, columns, random)
     chance, told = min(found, default=(1.0, ""))
     if chance > CHANCE:
         return f"nothing that the twins differ in decides between {names} (least chance {chance:.2f}): add draws first"
@@ -80,17 +85,20 @@ def _of_parameters(
     return [(chance, f"the {list(known)[most]} (rank correlation {strength[most]:.2f} in {len(lead)} draws)")]
 
 
-def _of_profiles(lead: np.ndarray, profiles: Sequence[str], random: np.random.Generator) -> list[tuple[float, str]]:
-    """Whether the lead is another under other border-zone profiles; their places dealt anew within each draw."""
-    if lead.shape[1] < 2:
+def _of_levels(
+    lead: np.ndarray, name: str, columns: Sequence[str], random: np.random.Generator
+) -> list[tuple[float, str]]:
+    """Whether the lead is another at other levels of what twins of one draw differ in; dealt anew in each draw."""
+    different = list(dict.fromkeys(columns))
+    at = np.array([[one == level for one in columns] for level in different], float)
+    at /= at.sum(axis=1, keepdims=True)
+    means = at @ lead.mean(axis=0)
+    if np.ptp(means) < 1e-9:
         return []
-    apart = np.ptp(lead.mean(axis=0))
-    if apart < 1e-9:
-        return []
-    dealt = random.permuted(np.tile(lead, (PERMUTATIONS, 1, 1)), axis=2)
-    chance = float(np.mean(np.ptp(dealt.mean(axis=1), axis=1) >= apart - 1e-9))
-    means = ", ".join(f"{100 * mean:+.0f} % {name}" for name, mean in zip(profiles, lead.mean(axis=0), strict=True))
-    return [(chance, f"the border-zone profile (lead of the first: {means})")]
+    dealt = random.permuted(np.tile(lead, (PERMUTATIONS, 1, 1)), axis=2).mean(axis=1)
+    chance = float(np.mean(np.ptp(dealt @ at.T, axis=1) >= np.ptp(means) - 1e-9))
+    told = ", ".join(f"{100 * mean:+.0f} % {level}" for level, mean in zip(different, means, strict=True))
+    return [(chance, f"the {name} (lead of the first: {told})")]
 
 
 def _standard_ranks(values: np.ndarray) -> np.ndarray:

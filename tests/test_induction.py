@@ -10,7 +10,7 @@ from cardiotwin import induction
 from cardiotwin.calibration import Posterior
 from cardiotwin.errors import QualityGate
 from cardiotwin.heart import BORDER_ZONE, HEALTHY
-from cardiotwin.induction import induce, retest
+from cardiotwin.induction import AS_SEGMENTED, induce, retest
 from cardiotwin.pacing_sites import pacing_sites
 from cardiotwin.settings import InduceSettings, TissueSettings
 from cardiotwin.stimulation import Electrode, Stimulator
@@ -100,7 +100,13 @@ def test_a_site_that_was_ablated_is_said_to_be(wall):
     before = induce(wall, ENSEMBLE, protocol(n_draws=1, n_sites=1), TISSUE)
     away = np.linalg.norm(wall.mesh.centroids - before.site_positions[0], axis=1)
     after = retest(
-        wall, ENSEMBLE, before, {"burnt": away < 12.0}, protocol(n_draws=1, n_sites=1), TISSUE, only_inducible=False
+        wall,
+        ENSEMBLE,
+        before,
+        {"burnt": {AS_SEGMENTED: away < 12.0}},
+        protocol(n_draws=1, n_sites=1),
+        TISSUE,
+        only_inducible=False,
     )
     assert [one.outcome for one in after["burnt"].inductions] == ["site ablated"]
 

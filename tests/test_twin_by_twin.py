@@ -7,7 +7,8 @@ from cardiotwin.ablation import Plan
 from cardiotwin.comparison import Outcome, PairOfPlans
 from cardiotwin.twin_by_twin import pairs, what_decides
 
-PROFILES = ("structural", "structural_and_ionic")
+PROFILES = {"border-zone profile": ("structural", "structural_and_ionic")}
+ONE = {"border-zone profile": ("structural",)}
 
 
 def outcome(name, by_twin):
@@ -36,9 +37,9 @@ def drawn(n, seed):
 def test_the_parameter_that_the_lead_follows_is_named():
     parameters, rng = drawn(12, 1)
     lead = 2.0 * (parameters["cross-fibre velocity"] - 0.6) + 0.02 * rng.normal(size=12)
-    told = what_decides(outcome("a", np.zeros((12, 1))), outcome("b", lead[:, None]), parameters, PROFILES[:1])
+    told = what_decides(outcome("a", np.zeros((12, 1))), outcome("b", lead[:, None]), parameters, ONE)
     assert "the cross-fibre velocity (rank correlation 0.9" in told
-    turned = what_decides(outcome("b", lead[:, None]), outcome("a", np.zeros((12, 1))), parameters, PROFILES[:1])
+    turned = what_decides(outcome("b", lead[:, None]), outcome("a", np.zeros((12, 1))), parameters, ONE)
     assert "the cross-fibre velocity (rank correlation -0.9" in turned
 
 
@@ -50,13 +51,25 @@ def test_a_lead_that_turns_with_the_border_zone_profile_is_said_to():
     assert "structural, -" in told.replace(" % ", " ")
 
 
+def test_of_scar_and_profile_the_one_that_the_lead_follows_is_named():
+    levels = {
+        "border-zone profile": ("structural", "structural_and_ionic") * 2,
+        "scar threshold": ("as segmented",) * 2 + ("35 % and 50 %",) * 2,
+    }
+    rng = np.random.default_rng(4)
+    lead = np.tile([0.5, 0.5, -0.5, -0.5], (6, 1)) + 0.05 * rng.normal(size=(6, 4))
+    told = what_decides(outcome("a", np.zeros((6, 4))), outcome("b", lead), {}, levels)
+    assert "between a and b the scar threshold (lead of the first: +" in told
+    assert "% as segmented, -" in told
+
+
 def test_chance_is_named_as_often_as_it_says():
     """Leads that follow nothing, 200 times: an association is told in about 1 of 20, though three are asked about."""
     named = 0
     for seed in range(200):
         parameters, rng = drawn(8, [3, seed])
         lead = rng.normal(size=(8, 1))
-        told = what_decides(outcome("a", np.zeros((8, 1))), outcome("b", lead), parameters, PROFILES[:1])
+        told = what_decides(outcome("a", np.zeros((8, 1))), outcome("b", lead), parameters, ONE)
         named += "narrow that down" in told
     assert 3 <= named <= 19, "5 % of 200, within three standard deviations"
 

@@ -228,6 +228,7 @@ def _induction(arrhythmias: Arrhythmias) -> dict[str, Any]:
         "draws": len(arrhythmias.members),
         "distinct_members": len(np.unique(arrhythmias.members)),
         "profiles": sorted({one.profile for one in arrhythmias.inductions}),
+        "scars": list(dict.fromkeys(one.scar for one in arrhythmias.inductions)),
     }
 
 

@@ -1,0 +1,129 @@
+"""Pacing and plans under scar of other thresholds: the heart is the one that would be built, and plans burn it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from small_study import small_study
+from test_draws_are_added import POSTERIOR, circuit
+from test_induction import PROTOCOL, TISSUE, wall  # noqa: F401
+
+from cardiotwin import induction, planning, stages
+from cardiotwin.ablation import Lesion, Plan
+from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, build_heart, with_scar_of
+from cardiotwin.induction import AS_SEGMENTED, induce
+from cardiotwin.ledger import Observation
+from cardiotwin.pacing_sites import sites_of_protocol
+from cardiotwin.progress import silent
+from cardiotwin.retesting import compare
+from cardiotwin.segmentation import relabel
+from cardiotwin.settings import CompareSettings, InduceSettings, MeshSettings, Settings
+from cardiotwin.stimulation import Paced
+
+MESH = MeshSettings(edge_mm=3.0)
+OTHER = "35 % and 50 %"
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return small_study().segmentation
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_other_thresholds_give_the_scar_of_a_heart_built_with_them(drawn, turned):
+    if turned:  # the same heart, slices and rows stored the other way round
+        n_slices, n_rows, _ = drawn.labels.shape
+        flip = np.diag([1.0, -1.0, -1.0, 1.0])
+        flip[1, 3], flip[2, 3] = n_rows - 1, n_slices - 1
+        drawn = replace(
+            drawn, labels=drawn.labels[::-1, ::-1], signal=drawn.signal[::-1, ::-1], affine=drawn.affine @ flip
+        )
+    heart = build_heart(drawn, MESH, progress=silent)
+    for pair in ((0.3, 0.5), (0.7, 0.8)):
+        anew = build_heart(relabel(drawn, *pair), MESH, progress=silent)
+        told = with_scar_of(heart, relabel(drawn, *pair), align_slices=MESH.align_slices)
+        np.testing.assert_array_equal(told.mesh.points, anew.mesh.points)
+        # But for pairs of tetrahedra that lie equally deep, of which rounding chooses one.
+        assert np.mean(told.tissue_class != anew.tissue_class) < 1e-4
+        assert (told.tissue_class != heart.tissue_class).any()
+
+
+def with_core(heart, inside):
+    classes = np.where(inside, CORE, HEALTHY).astype(np.uint8)
+    return replace(heart, tissue_class=classes)
+
+
+@pytest.fixture
+def burnt(monkeypatch):
+    """What each task's heart conducts, by plan and scar; without a plan all re-enter."""
+    seen: dict = {}
+
+    def pace(context, task):
+        heart = context.hearts[task.scar]
+        lesion = context.lesions[task.plan][task.scar] if task.plan else np.zeros(len(heart.mesh.tets), bool)
+        seen.setdefault((task.plan, task.scar), (heart.tissue_class, lesion))
+        left = not task.plan or (task.scar == OTHER and task.plan == "homogenise")
+        return Paced((300.0,), circuit(0.0) if left else None, "re-entry" if left else "not inducible")
+
+    monkeypatch.setattr(induction, "_pace", pace)
+    return seen
+
+
+def test_plans_burn_the_same_places_whatever_tissue_is_there(wall, burnt):  # noqa: F811
+    y = wall.mesh.centroids[:, 1]
+    drawn = with_core(wall, (y > 12) & (y < 18))
+    border = (y > 6) & (y <= 12)
+    drawn = replace(drawn, tissue_class=np.where(border, BORDER_ZONE, drawn.tissue_class).astype(np.uint8))
+    other = with_core(wall, (y > 14) & (y < 16))
+    plans = [
+        Plan("point", (Lesion("point", np.array([[0.0, 15.0, 15.0]]), 6.0, 6.0),)),
+        Plan("homogenise", (Lesion("homogenise", np.zeros((0, 3)), 5.0, 5.0),)),
+    ]
+    found = induce(drawn, POSTERIOR, PROTOCOL, TISSUE, others={OTHER: other})
+    assert len(found.inductions) == 2 * 2 * 2
+    comparison = compare(drawn, POSTERIOR, plans, found, PROTOCOL, TISSUE, CompareSettings(), others={OTHER: other})
+    in_drawn, in_other = burnt["point", AS_SEGMENTED][1], burnt["point", OTHER][1]
+    assert not in_drawn[drawn.tissue_class == CORE].any()
+    assert not in_other[other.tissue_class == CORE].any()
+    alive_again = (drawn.tissue_class == CORE) & (other.tissue_class == HEALTHY)
+    assert in_other[alive_again].any()
+    np.testing.assert_array_equal(in_drawn[~alive_again & (other.tissue_class != CORE)],
+                                  in_other[~alive_again & (other.tissue_class != CORE)])  # fmt: skip
+    np.testing.assert_array_equal(burnt["homogenise", OTHER][1], border)
+    point, homogenise = (next(one for one in comparison.plans if one.name == name) for name in ("point", "homogenise"))
+    assert (point.inducible, homogenise.inducible, homogenise.tested) == (0, 4, 8)
+    pair = next(one for one in comparison.pairs if (one.plan, one.other) == ("point", "homogenise"))
+    assert (pair.better, pair.same, pair.worse) == (2, 2, 0)
+
+
+def test_a_site_that_lies_in_the_other_scar_is_said_to(wall):  # noqa: F811
+    protocol = PROTOCOL.model_copy(update={"n_draws": 1, "n_sites": 1})
+    site = sites_of_protocol(wall, protocol)[0]
+    there = with_core(wall, np.linalg.norm(wall.mesh.centroids - wall.mesh.points[site], axis=1) < 8.0)
+    found = induce(wall, POSTERIOR, protocol, TISSUE, others={OTHER: there})
+    assert {one.scar: one.outcome for one in found.inductions} == {
+        AS_SEGMENTED: "not inducible",
+        OTHER: "site in scar",
+    }
+
+
+def test_the_image_reaches_pacing_only_where_other_thresholds_are_asked_for():
+    asked = Settings(induce=InduceSettings(scar_thresholds=((0.35, 0.5),)))
+    seen = [Observation(f"{n:064x}", kind, "", "", "", "", "", "") for n, kind in enumerate(("image", "ecg"))]
+    for settings, wanted in ((Settings(), False), (asked, True)):
+        steps = {one.step.name: one.step for one in planning.planned(stages.path(seen), settings, 0)}
+        assert ("segmentation" in steps["induce"].inputs) == wanted == ("segmentation" in steps["compare"].inputs)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"scar_thresholds": [[0.6, 0.4]]}, "expected 0 < border zone < core < 1"),
+        ({"scar_thresholds": [[0.3, 0.5], [0.3, 0.5]]}, "found a pair twice"),
+        ({"scar_thresholds": [[0.3, 0.5]], "only_screened": True}, "the screen knows one scar"),
+    ],
+)
+def test_thresholds_that_make_no_sense_are_refused(given, told):
+    with pytest.raises(ValidationError, match=told):
+        InduceSettings(**given)
