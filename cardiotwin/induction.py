@@ -7,6 +7,7 @@ after the last stimulus. `screen` does the same in a minute with fronts (`cardio
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -297,9 +298,9 @@ def _tested(
         for plan, ones in combinations.items()
         for one in ones
     }
-    plans, scars = list(combinations), list(context.hearts)
+    burnt = {plan: _digests(context, plan) for plan in combinations}
     names = {
-        key: f"{plans.index(task.plan)}-{task.member}-{scars.index(task.scar)}-{task.profile}-{task.site_node}"
+        key: f"{burnt[task.plan][task.scar]}-{task.member}-{task.profile}-{task.site_node}"
         for key, task in named.items()
     }
     paced = run_tasks(
@@ -315,6 +316,19 @@ def _tested(
         plan: _numbered(arrhythmias, {one: paced[names[plan, one]] for one in ones})
         for plan, ones in combinations.items()
     }
+
+
+def _digests(context: _Context, plan: str) -> dict[str, str]:
+    """What is burnt, by what scar was told by, as a name: a plan is what it burns, whatever it is called."""
+    lesions = context.lesions.get(plan, {})
+    return {
+        scar: f"{number}-" + (_digest(lesions[scar]) if lesions else "unburnt")
+        for number, scar in enumerate(context.hearts)
+    }
+
+
+def _digest(elements: np.ndarray) -> str:
+    return hashlib.sha256(np.packbits(elements).tobytes()).hexdigest()[:16]
 
 
 def _numbered(arrhythmias: Arrhythmias, paced: dict[Induction, Paced]) -> Arrhythmias:

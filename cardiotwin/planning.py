@@ -38,6 +38,16 @@ class Planned:
     def key(self) -> str:
         return self.recipe.key if self.recipe else ""
 
+    @property
+    def folder_key(self) -> str:
+        """The same without what single results of the step do not hang on: names the folder that they are kept in."""
+        if self.recipe is None or not self.step.apart_from:
+            return self.key
+        apart = self.step.apart_from
+        inputs = {name: value for name, value in self.recipe.inputs.items() if name not in apart}
+        settings = {name: value for name, value in self.recipe.settings.items() if name.split(".")[0] not in apart}
+        return replace(self.recipe, inputs=inputs, settings=settings).key
+
 
 def planned(steps: Iterable[Step], settings: Settings, version: int) -> tuple[Planned, ...]:
     """Every step with the key its result has, or would have; `version` is the one a report would speak of."""

@@ -118,6 +118,9 @@ class Step:
         Arguments left out when their step cannot be computed yet.
     only_if : dict of str to callable
         ``only_if[argument](settings)``: whether an input is taken at all; those that are not named always are.
+    apart_from : tuple of str
+        Arguments and sections of the settings that single results in `Work.folder` do not hang on: where only these
+        change, the folder is the same, and what is there stays of use. Names of results must tell the rest.
     waits_for : str
         What is missing for this step and how to add it; "" when nothing is.
     share : float
@@ -139,6 +142,7 @@ class Step:
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
     only_if: dict[str, Callable[[Settings], bool]] = field(default_factory=dict)
+    apart_from: tuple[str, ...] = ()
     waits_for: str = ""
     share: float = 0.4
     into: str = ""
@@ -222,7 +226,8 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
         Step(
             "compare", "compare", compare,
             simulated | {"plans": "plan", "arrhythmias": "induce"} | _scar(observed),
-            ("compare", *PACING), only_if={"segmentation": _asks_for_scars}, share=55,
+            ("compare", *PACING), only_if={"segmentation": _asks_for_scars}, apart_from=("plans", "compare"),
+            share=55,
         ),
         _report(observed, posterior),
     )  # fmt: skip

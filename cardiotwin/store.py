@@ -222,7 +222,7 @@ class Store:
         Parameters
         ----------
         wanted : container of str, optional
-            Keys whose partial results may still be of use; left out: all that are not finished.
+            Keys of folders whose results may still be of use; left out: all that are not finished.
         """
         durable.sweep(self.folder)
         for partial in self.folder.glob(".partial-*"):

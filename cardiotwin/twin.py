@@ -248,7 +248,7 @@ class Twin:
             folders = [one for one in plan if one.step.name in wanted and one.step.into]
             computed += self._workshop(plan).compute(folders, part(progress, 0.96, 1.0))
             if until is None:
-                self.store.sweep(wanted={one.key for one in plan})
+                self.store.sweep(wanted={one.folder_key for one in plan})
         progress(1.0, "done")
         wanting = dict.fromkeys(one.missing for one in plan if one.missing and one.step.stage == until)
         if wanting:

@@ -76,7 +76,7 @@ class Workshop:
 
     def _stopped(self, one: Planned, error: BaseException) -> Interrupted:
         """What is kept and lost of a step that was stopped."""
-        name, partial = one.step.name, self.store.partial(one.key)
+        name, partial = one.step.name, self.store.partial(one.folder_key)
         partly = error.kept if isinstance(error, Interrupted) else ""
         if not partly and partial.is_dir() and any(partial.iterdir()):
             partly = "its last checkpoint"
@@ -99,7 +99,7 @@ class Workshop:
             with store.filled(self.folder / one.step.into, key=one.key, stage=one.step.stage, **about) as folder:
                 call(folder)
         else:
-            partial = self.store.partial(one.key)
+            partial = self.store.partial(one.folder_key)
             durable.make_private(partial)
             self.store.put(one.recipe, call(partial), time.monotonic() - start)
         self._record(one, time.monotonic() - start)

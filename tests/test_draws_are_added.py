@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from test_induction import PROTOCOL, TISSUE, wall  # noqa: F401
 
-from cardiotwin import induction
+from cardiotwin import induction, planning, stages
 from cardiotwin.ablation import Lesion, Plan
 from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import NO_PREFERENCE
 from cardiotwin.induction import Arrhythmias, Induction, induce, joined
+from cardiotwin.ledger import Observation
 from cardiotwin.reentry import Circuit
 from cardiotwin.retesting import compare
-from cardiotwin.settings import CompareSettings
+from cardiotwin.settings import CompareSettings, InduceSettings, Settings, TissueSettings
 from cardiotwin.stimulation import Paced
 
 POSTERIOR = Posterior.of_velocities([(0.4 + 0.01 * member, 0.3) for member in range(40)])
@@ -73,6 +74,42 @@ def test_a_killed_comparison_does_not_pace_its_further_draws_again(wall, answers
     assert again == first
     assert {task.plan for task in answers} == {""}, "induction, which kept nothing; no re-test"
     assert len({task.member for task in answers}) == 2
+
+
+def test_of_edited_plans_only_what_burns_otherwise_is_paced_again(wall, answers, tmp_path: Path):  # noqa: F811
+    found = induce(wall, POSTERIOR, PROTOCOL, TISSUE)
+
+    def again(*plans, **settings):
+        answers.clear()
+        compare(wall, POSTERIOR, plans, found, PROTOCOL, TISSUE, CompareSettings(**settings), folder=tmp_path)
+        return {task.plan for task in answers}
+
+    one, other = PLANS[0], Plan("other", (Lesion("point", np.array([[0.0, 5.0, 5.0]]), 3.0, 3.0),))
+    larger = Plan("other", (Lesion("point", np.array([[0.0, 5.0, 5.0]]), 6.0, 3.0),))
+    assert again(one, other) == {"half", "other"}
+    assert again(larger, one) == {"other"}
+    assert again(dataclasses.replace(other, name="another name", note="said otherwise")) == set()
+    assert again(one, preference_probability=0.6) == set()
+
+
+def test_results_of_plans_are_kept_where_only_plans_change():
+    seen = [Observation(f"{n:064x}", kind, "", "", "", "", "", "") for n, kind in enumerate(("mesh", "ecg", "plan"))]
+    edited = [*seen[:2], dataclasses.replace(seen[2], sha256="f" * 64)]
+
+    def compared_as(observations, **sections):
+        plan = planning.planned(stages.path(observations), Settings(**sections), 0)
+        return next(one for one in plan if one.step.name == "compare")
+
+    before = compared_as(seen)
+    for same in (compared_as(edited), compared_as(seen, compare=CompareSettings(most_draws=9))):
+        assert same.key != before.key
+        assert same.folder_key == before.folder_key
+    for other in (
+        compared_as(seen, tissue=TissueSettings(border_zone_velocity_fraction=0.3)),
+        compared_as(seen, induce=InduceSettings(n_draws=3)),
+        compared_as([dataclasses.replace(seen[0], sha256="e" * 64), *seen[1:]]),
+    ):
+        assert other.folder_key != before.folder_key
 
 
 def test_circuits_of_further_draws_are_counted_once():
