@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from cardiotwin.ledger import Observation
-from cardiotwin.progress import Progress
+from cardiotwin.progress import PLAN, Progress
 from cardiotwin.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -625,9 +625,12 @@ def compare(
     arrhythmias: Arrhythmias,
     segmentation: Segmentation | None = None,
 ) -> Comparison:
+    from cardiotwin.pacing_cost import cost_of_comparing, pacing_seconds
     from cardiotwin.retesting import compare
 
     settings = work.settings
+    spares, seconds = settings.compare.retest == "inducible", pacing_seconds(work.provenance)
+    PLAN.info(cost_of_comparing(arrhythmias, plans, seconds, only_inducible=spares))
     return compare(
         heart, velocities.tissue(posterior, settings.induce.cell_model), plans, arrhythmias,
         settings.induce, settings.tissue, settings.compare, others=_other_scars(work, heart, segmentation),

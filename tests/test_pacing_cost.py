@@ -1,0 +1,26 @@
+"""What a comparison will cost: counted from what was paced, and in the time that took."""
+
+from dataclasses import replace
+
+import pytest
+from small_study import small_study
+
+from cardiotwin.pacing_cost import cost_of_comparing
+
+STUDY = small_study(6.0)
+
+
+@pytest.mark.parametrize(("only_inducible", "pacings", "each"), [(False, 9, "3 min"), (True, 5, "2 min")])
+def test_each_plan_costs_what_pacing_took(only_inducible, pacings, each):
+    tested = STUDY.arrhythmias.inductions
+    assert (len(tested), sum(one.circuit is not None for one in tested)) == (9, 5)
+    told = cost_of_comparing(STUDY.arrhythmias, STUDY.plans, 180.0, only_inducible=only_inducible)
+    assert f"3 plans, {pacings} pacings each" in told
+    assert f"about {each}" in told
+
+
+def test_what_was_not_paced_is_not_counted_and_an_unknown_time_not_told():
+    none = [replace(one, outcome="screened out", circuit=None) for one in STUDY.arrhythmias.inductions[:4]]
+    spared = replace(STUDY.arrhythmias, inductions=(*none, *STUDY.arrhythmias.inductions[4:]))
+    told = cost_of_comparing(spared, STUDY.plans[:1], 0.0, only_inducible=False)
+    assert told == "compare: 1 plan, 5 pacings each, less what was paced before"
