@@ -1,10 +1,11 @@
 """From pacing to plans: is re-entry found, and is what is found right?
 
-    python benchmarks/ablation.py [--json] [--only detector,isthmus,screen,agreement,ranking,identical] [--cases 200]
+    python benchmarks/ablation.py [--json] [--only detector,isthmus,screen,agreement,plans,ranking,identical] [--cases 9]
 
 Groups: detector (circuits in generated waves whose re-entry is known from who excited whom), isthmus (slabs with one
 isthmus of known place, monodomain), screen (seconds for one heart, 19 sites, S1 to S4), agreement (of the screen with
-the monodomain model on phantom hearts that neither was settled on), ranking (stated probabilities of being best on
+the monodomain model on phantom hearts that neither was settled on), plans (the proposed cut, the whole border zone and
+a wrong place, re-tested on phantom hearts; hours), ranking (stated probabilities of being best on
 made-up populations of twins), identical (one comparison computed again and again).
 """
 
@@ -20,28 +21,23 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from generated_waves import KINDS, Wave, wave
+from phantom_hearts import ONE_MEMBER, agreement_rows, plan_rows
 from ranking import ranking_rows
 from slab_with_isthmus import CASES, along_channel, slab_with_isthmus, watched
 from table import Group, Row, at_most, listed, row, show_groups
 
-from cardiotwin.calibration import Posterior
 from cardiotwin.induction import induce, screen
 from cardiotwin.ingest.plan_files import read_plan
 from cardiotwin.isthmus import isthmus_of
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.phantom.scarred_wall import WALL_PACING, WALL_TISSUE, scarred_wall, wall_ensemble
-from cardiotwin.presets import preset
 from cardiotwin.reentry import Circuit, find_circuits
 from cardiotwin.retesting import compare
-from cardiotwin.screen_agreement import screen_agreement
 from cardiotwin.settings import CalibrateSettings, InduceSettings
 
 SCREENED_AS_MM = 0.8
 """Edge of the mesh that the monodomain model would run on: how its cells recover is what fronts are given."""
-ONE_MEMBER = Posterior.of_velocities([(0.6, 0.3)])
-"""Healthy tissue at 0.6 and 0.3 m/s, border zone at half of it."""
-
 LEAST_TURNS = 2
 """Of a circuit that counts as sustained."""
 
@@ -118,29 +114,6 @@ radius_mm = 3.0
 }
 
 
-def agreement_rows(count: int) -> Iterable[Row]:
-    """Of as many phantom hearts from 2 on (the screen was settled with phantom 1 in view), four sites each."""
-    demo = preset("demo")
-    settings = demo.induce.model_copy(update={"n_sites": 4, "n_draws": 1})
-    told, agreed = [], []
-    for number in range(2, 2 + count):
-        anatomy = make_anatomy(number)
-        fine, coarse = (true_heart(anatomy, edge_mm) for edge_mm in (demo.mesh.edge_mm, demo.calibrate.edge_mm))
-        paced = induce(fine, ONE_MEMBER, settings, demo.tissue)
-        one = screen_agreement(screen(fine, coarse, ONE_MEMBER, settings, demo.tissue), paced)
-        agreed.append(one)
-        told.append(f"{number}: {one.both}/{one.only_screen}/{one.only_monodomain}/{one.neither}")
-    both, screened, paced_only, neither = (
-        sum(getattr(one, name) for one in agreed) for name in ("both", "only_screen", "only_monodomain", "neither")
-    )
-    note = f"phantom: both/screen/monodomain/neither {', '.join(told)}"
-    for name, right, of in (("sensitivity", both, both + paced_only), ("specificity", neither, neither + screened)):
-        yield row(f"agreement: {name} of the screen", right / of if of else None, "1", note=f"{right} of {of}; {note}")
-    apart = [one.apart_mm for one in agreed if one.both]
-    if apart:
-        yield row("agreement: isthmuses apart, median", float(np.median(apart)), "mm", note=listed(apart, ""))
-
-
 def identical_rows() -> Iterable[Row]:
     """A wall that re-enters, paced and compared by one process, by two, and by two again, each in a fresh folder."""
     with TemporaryDirectory() as name:
@@ -167,6 +140,7 @@ GROUPS: dict[str, Group] = {
     "isthmus": isthmus_rows,
     "screen": screen_rows,
     "agreement": lambda n: agreement_rows(n or 4),
+    "plans": lambda n: plan_rows(n or 20),
     "ranking": lambda n: ranking_rows(n or 300),
     "identical": lambda _: identical_rows(),
 }
