@@ -1,6 +1,6 @@
 """From pacing to plans: is re-entry found, and is what is found right?
 
-    python benchmarks/ablation.py [--json] [--only detector,isthmus,screen,agreement,plans,ranking,identical] [--cases 9]
+    python benchmarks/ablation.py [--json] [--only GROUP,...] [--cases N]
 
 Groups: detector (circuits in generated waves whose re-entry is known from who excited whom), isthmus (slabs with one
 isthmus of known place, monodomain), screen (seconds for one heart, 19 sites, S1 to S4), agreement (of the screen with

@@ -150,11 +150,11 @@ def _ranked(trial: _Trial, before: Arrhythmias, after: dict[str, Arrhythmias], s
     comparison = ranked(list(outcomes.values()), settings)
     in_order = [outcomes[one.name] for one in comparison.plans]
     first, second = [one for one in in_order if not one.plan.control or one.plan == NO_ABLATION][:2]
-    return replace(
-        comparison,
-        pairs=pairs(in_order),
-        decides=what_decides(first, second, _parameters(trial.posterior, before.members), levels),
-    )
+    # A member that was drawn twice was paced once: of what decides it says the same once.
+    rows = np.unique(before.members, return_index=True)[1]
+    one, other = (replace(outcome, by_twin=outcome.by_twin[rows]) for outcome in (first, second))
+    decides = what_decides(one, other, _parameters(trial.posterior, before.members[rows]), levels)
+    return replace(comparison, pairs=pairs(in_order), decides=decides)
 
 
 def _parameters(posterior: Posterior, members: np.ndarray) -> dict[str, np.ndarray]:

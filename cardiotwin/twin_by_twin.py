@@ -46,6 +46,7 @@ def what_decides(
     Parameters
     ----------
     one, other : Outcome
+        In draws of different members of the posterior: one drawn twice would count as two that agree.
     parameters : dict of str to (n_draws,) float
         What draws differ in.
     levels : dict of str to sequence of str
@@ -58,7 +59,7 @@ def what_decides(
     if np.ptp(lead) < 1e-9:
         return f"{names} differ alike in every twin: nothing about the twins decides between them"
     if len(lead) < FEWEST:
-        return f"what decides between {names} cannot be told from {len(lead)} draws; {FEWEST} or more are needed"
+        return f"what decides between {names} cannot be told from {len(lead)} different draws; {FEWEST} are needed"
     random = np.random.default_rng(0)
     found = _of_parameters(lead.mean(axis=1), parameters, random)
     for name, columns in levels.items():

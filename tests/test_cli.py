@@ -249,7 +249,7 @@ def test_a_plan_of_a_comparison_is_a_row(capsys):
     assert "isthmus: 1 gap between neighbouring points\n" in told
     assert "isthmus beats homogenise in 1 of 3 admissible twins, loses in 0.\n" in told
     assert "homogenise beats" not in told
-    assert "What decides between isthmus and homogenise cannot be told from 3 draws" in told
+    assert "What decides between isthmus and homogenise cannot be told from 3 different draws" in told
 
 
 def test_the_answer_on_the_terminal_says_what_it_rests_on(capsys):

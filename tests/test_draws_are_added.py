@@ -56,6 +56,20 @@ def test_two_draws_are_not_enough_and_four_are(wall, answers):  # noqa: F811
     assert more.pairs[0].better == 4
 
 
+def test_a_member_drawn_again_and_again_is_one_in_what_decides(wall, answers):  # noqa: F811
+    """Two members, one of them in nine draws of ten; were each draw its own, something would be said to decide."""
+    uneven = dataclasses.replace(Posterior.of_velocities([(0.4, 0.3), (0.6, 0.3)]), weights=np.array([0.9, 0.1]))
+    protocol = PROTOCOL.model_copy(update={"n_draws": 10})
+    found = induce(wall, uneven, protocol, TISSUE)
+    assert len(set(found.members.tolist())) == 2
+    few = dataclasses.replace(
+        found, inductions=tuple(
+            dataclasses.replace(one, circuit=None) if found.members[one.draw] else one for one in found.inductions
+        )
+    )  # fmt: skip
+    assert "cannot be told from 2 different draws" in compare(wall, uneven, PLANS, few, protocol, TISSUE).decides
+
+
 def test_draws_end_where_the_budget_does(wall, answers):  # noqa: F811
     found = compared(wall, CompareSettings(most_draws=9, preference_probability=0.9995))
     assert (found.preference, found.draws) == (NO_PREFERENCE, 9)

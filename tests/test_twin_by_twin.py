@@ -79,7 +79,7 @@ def test_chance_is_named_as_often_as_it_says():
     [
         (np.zeros((6, 2)), "leave the same in every twin"),
         (np.full((6, 2), 0.5), "differ alike in every twin"),
-        (np.array([[0.0, 0.5], [0.25, 0.0], [0.0, 0.0]]), "cannot be told from 3 draws"),
+        (np.array([[0.0, 0.5], [0.25, 0.0], [0.0, 0.0]]), "cannot be told from 3 different draws"),
     ],
 )
 def test_what_cannot_decide_is_said(lead, told):
