@@ -6,7 +6,6 @@ mask tells it apart. README.txt, written beside the files, is made from the same
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -26,11 +25,7 @@ from cardiotwin.reentry import Circuit
 from cardiotwin.segmentation import Corridor, find_corridors
 from cardiotwin.segments import heart_segments
 from cardiotwin.study import Study
-
-NEVER_MS = -1.0
-"""Stands for a time that never came; every time that did is 0 or later."""
-NO_POTENTIAL_MV = -100.0
-"""Stands for the potential of tissue that has none; below anything a cell reaches."""
+from cardiotwin.vtk_files import NEVER_MS, File, finite, time_series, unstructured, xml_file
 
 ACTIVATION_SITE, PACING_SITE, ELECTRODE, ISTHMUS, EXIT = 1, 2, 3, 4, 5
 
@@ -98,13 +93,9 @@ def write_study(folder: Path | str, study: Study, progress: Progress = silent) -
     return tuple(folder / name for name in (*jobs, "README.txt"))
 
 
-_File = tuple[bytes, tuple[str, ...]]
-"""What a file holds, and the names of its fields."""
-
-
-def _jobs(study: Study) -> dict[str, tuple[str, Callable[[], _File]]]:
+def _jobs(study: Study) -> dict[str, tuple[str, Callable[[], File]]]:
     """File name to what the file is, in words, and how to make it."""
-    jobs: dict[str, tuple[str, Callable[[], _File]]] = {"heart.vtu": ("the heart", partial(_heart, study))}
+    jobs: dict[str, tuple[str, Callable[[], File]]] = {"heart.vtu": ("the heart", partial(_heart, study))}
     if study.confirmation is not None and study.confirmation.activation.snapshot_ms.size:
         activation = study.confirmation.activation
         what = f"the potential over {activation.snapshot_ms.size} time steps of the confirming run; its time is in ms"
@@ -157,11 +148,6 @@ def excitable_nodes(heart: Heart) -> np.ndarray:
     return excitable
 
 
-def finite(values: np.ndarray, missing: float) -> np.ndarray:
-    """The values as float32, what is not finite replaced."""
-    return np.where(np.isfinite(values), values, missing).astype(np.float32)
-
-
 def _anatomy(heart: Heart) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     elements = {
         "tissue_class": heart.tissue_class,
@@ -183,15 +169,15 @@ def _anatomy(heart: Heart) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]
     return elements, nodes
 
 
-def _heart(study: Study) -> _File:
+def _heart(study: Study) -> File:
     elements, nodes = _anatomy(study.heart)
     if study.confirmation is not None and len(study.confirmation.activation.activation_ms):
         nodes["activation_ms"] = finite(study.confirmation.activation.activation_ms[0], NEVER_MS)
         nodes["repolarisation_ms"] = finite(study.confirmation.activation.repolarisation_ms[0], NEVER_MS)
-    return _vtu(study.heart.mesh.points, study.heart.mesh.tets, elements, nodes)
+    return unstructured(study.heart.mesh.points, study.heart.mesh.tets, elements, nodes)
 
 
-def _ensemble(heart: Heart, beat: EnsembleBeat) -> _File:
+def _ensemble(heart: Heart, beat: EnsembleBeat) -> File:
     times = {"activation": beat.activation_ms}
     if beat.repolarisation is not None:
         times["repolarisation"] = beat.repolarisation.repolarisation_ms
@@ -199,23 +185,23 @@ def _ensemble(heart: Heart, beat: EnsembleBeat) -> _File:
     for name, each in times.items():
         mean, deviation = spread(each)
         nodes |= {f"{name}_mean_ms": finite(mean, NEVER_MS), f"{name}_spread_ms": finite(deviation, NEVER_MS)}
-    return _vtu(heart.mesh.points, heart.mesh.tets, {"tissue_class": heart.tissue_class}, nodes)
+    return unstructured(heart.mesh.points, heart.mesh.tets, {"tissue_class": heart.tissue_class}, nodes)
 
 
-def _circuit(study: Study, circuit: Circuit) -> _File:
+def _circuit(study: Study, circuit: Circuit) -> File:
     mesh = study.heart.mesh
     isthmus = np.zeros(len(mesh.points), np.uint8)
     isthmus[circuit.isthmus_nodes] = 1
     nodes = {"phase_ms": finite(circuit.phase_ms, NEVER_MS), "isthmus": isthmus}
-    return _vtu(mesh.points, mesh.tets, {"tissue_class": study.heart.tissue_class}, nodes)
+    return unstructured(mesh.points, mesh.tets, {"tissue_class": study.heart.tissue_class}, nodes)
 
 
-def _lesions(study: Study, lesions: np.ndarray) -> _File:
+def _lesions(study: Study, lesions: np.ndarray) -> File:
     mesh = study.heart.mesh
     used, tets = np.unique(mesh.tets[lesions], return_inverse=True)
     elements = {"tissue_class": study.heart.tissue_class[lesions]}
     nodes = {"transmural": finite(study.heart.transmural[used], NEVER_MS)}
-    return _vtu(mesh.points[used], tets.reshape(-1, 4), elements, nodes)
+    return unstructured(mesh.points[used], tets.reshape(-1, 4), elements, nodes)
 
 
 def _site_columns(study: Study) -> dict[str, Any]:
@@ -256,21 +242,7 @@ def _site_columns(study: Study) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------------------------- formats
 
 
-def _vtu(
-    points: np.ndarray, tets: np.ndarray, elements: Mapping[str, np.ndarray], nodes: Mapping[str, np.ndarray]
-) -> _File:
-    import pyvista as pv
-    from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridWriter
-
-    grid = pv.UnstructuredGrid({pv.CellType.TETRA: tets}, np.asarray(points, float))
-    for name, values in elements.items():
-        grid.cell_data[name] = values
-    for name, values in nodes.items():
-        grid.point_data[name] = values
-    return _xml(vtkXMLUnstructuredGridWriter(), grid), (*elements, *nodes)
-
-
-def _sites(study: Study) -> _File:
+def _sites(study: Study) -> File:
     import pyvista as pv
     from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
 
@@ -278,18 +250,18 @@ def _sites(study: Study) -> _File:
     cloud = pv.PolyData(columns.pop("positions"))
     for name, values in columns.items():
         cloud.point_data[name] = values
-    return _xml(vtkXMLPolyDataWriter(), cloud), tuple(columns)
+    return xml_file(vtkXMLPolyDataWriter(), cloud), tuple(columns)
 
 
-def _torso(electrodes: Electrodes) -> _File:
+def _torso(electrodes: Electrodes) -> File:
     import pyvista as pv
     from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
 
     skin = pv.PolyData.from_regular_faces(*shown_skin(electrodes))
-    return _xml(vtkXMLPolyDataWriter(), skin), ()
+    return xml_file(vtkXMLPolyDataWriter(), skin), ()
 
 
-def corridor_file(ways: tuple[Corridor, ...]) -> _File:
+def corridor_file(ways: tuple[Corridor, ...]) -> File:
     """A polyline for each corridor, from mouth to mouth."""
     import pyvista as pv
     from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
@@ -307,88 +279,15 @@ def corridor_file(ways: tuple[Corridor, ...]) -> _File:
     }
     for name, values in columns.items():
         lines.cell_data[name] = values
-    return _xml(vtkXMLPolyDataWriter(), lines), tuple(columns)
+    return xml_file(vtkXMLPolyDataWriter(), lines), tuple(columns)
 
 
-def _xml(writer: Any, data: Any) -> bytes:
-    """A VTK XML file in memory. Written to disk by VTK itself, a full disk would abort the whole process."""
-    writer.SetInputData(data)
-    # Base64, compressed: what Python gets back from VTK must be text.
-    writer.SetDataModeToBinary()
-    writer.SetCompressorTypeToZLib()
-    writer.WriteToOutputStringOn()
-    writer.Write()
-    text: str = writer.GetOutputString()
-    return text.encode()
-
-
-def potential_file(heart: Heart, times_ms: np.ndarray, potential_mv: np.ndarray) -> _File:
+def potential_file(heart: Heart, times_ms: np.ndarray, potential_mv: np.ndarray) -> File:
     """The potential of a heart over time, with what tells its tissue; arguments as in `time_series`."""
     excitable = excitable_nodes(heart).astype(np.uint8)
     still = {"CellData/tissue_class": heart.tissue_class, "PointData/excitable": excitable}
     data = time_series(heart.mesh.points, heart.mesh.tets, times_ms, potential_mv, still)
     return data, ("tissue_class", "excitable", "potential_mv")
-
-
-def time_series(
-    points: np.ndarray,
-    tets: np.ndarray,
-    times_ms: np.ndarray,
-    potential_mv: np.ndarray,
-    still: Mapping[str, np.ndarray] | None = None,
-) -> bytes:
-    """A ``.vtkhdf`` file: `potential_mv` over time on one mesh, VTKHDF 2.0 UnstructuredGrid (https://docs.vtk.org/en/latest/vtk_file_formats/vtkhdf_file_format).
-
-    Parameters
-    ----------
-    points, tets : (n_nodes, 3) float64 mm, (n_tets, 4) int32
-    times_ms : (n_steps,) float64
-    potential_mv : (n_steps, n_nodes) float32
-        NaN where tissue has none.
-    still : dict of str to array, optional
-        Fields that do not change: ``PointData/name`` with a value for each node, ``CellData/name`` for each
-        tetrahedron.
-    """
-    import h5py
-
-    still = still or {}
-    # gzip: ParaView and the VTK wheel read neither lzf nor zstd. A chunk is one step: what a reader asks for.
-    packed = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        root = file.create_group("VTKHDF")
-        root.attrs["Version"] = (2, 0)
-        root.attrs.create("Type", b"UnstructuredGrid", dtype="S16")
-        for name, count in (("Points", len(points)), ("Cells", len(tets)), ("ConnectivityIds", 4 * len(tets))):
-            root[f"NumberOf{name}"] = np.array([count], np.int64)
-        root.create_dataset("Points", data=points, **packed)
-        root.create_dataset("Connectivity", data=tets.ravel().astype(np.int64), **packed)
-        root.create_dataset("Offsets", data=4 * np.arange(len(tets) + 1, dtype=np.int64), **packed)
-        root.create_dataset("Types", data=np.full(len(tets), 10, np.uint8), **packed)
-        for name, values in still.items():
-            root.create_dataset(name, data=values, **packed)
-        size, chunk = (len(times_ms) * len(points),), (len(points),)
-        series = root.create_dataset("PointData/potential_mv", size, np.float32, chunks=chunk, **packed)
-        for step, values in enumerate(potential_mv):
-            series[step * len(points) : (step + 1) * len(points)] = finite(values, NO_POTENTIAL_MV)
-        _write_steps(root, np.asarray(times_ms, np.float64), len(points), tuple(still))
-    return buffer.getvalue()
-
-
-def _write_steps(root: Any, times_ms: np.ndarray, nodes: int, still: tuple[str, ...]) -> None:
-    """Where each step begins: the potential moves on, the mesh and what belongs to it stay at 0."""
-    steps = root.create_group("Steps")
-    steps.attrs["NSteps"] = len(times_ms)
-    steps["Values"] = times_ms
-    start = np.zeros(len(times_ms), np.int64)
-    steps["NumberOfParts"] = start + 1
-    for name in ("PartOffsets", "PointOffsets"):
-        steps[name] = start
-    for name in ("CellOffsets", "ConnectivityIdOffsets"):
-        steps[name] = start[:, None]
-    for name in still:
-        steps[name.replace("Data/", "DataOffsets/")] = start
-    steps["PointDataOffsets/potential_mv"] = np.arange(len(times_ms), dtype=np.int64) * nodes
 
 
 # ---------------------------------------------------------------------------------------------------------- README

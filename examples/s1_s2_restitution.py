@@ -18,10 +18,10 @@ import numpy as np
 from cardiotwin.ecg import medium_electrode_weights
 from cardiotwin.meshes.reference.slab import slab
 from cardiotwin.monodomain import Activation, Medium, Protocol, Solver, Stimulus
-from cardiotwin.paraview import time_series
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.terminal import progress_bar
 from cardiotwin.velocity import tune
+from cardiotwin.vtk_files import time_series
 
 EDGE_MM, DT_MS = 0.4, 0.02
 S1_MS = 600.0 * np.arange(6)

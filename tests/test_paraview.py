@@ -12,8 +12,9 @@ from cardiotwin.electrodes import in_torso, torso_electrodes
 from cardiotwin.errors import ResourceLimit
 from cardiotwin.heart import CORE
 from cardiotwin.meshes.ventricular import VentricularCoordinates
-from cardiotwin.paraview import FIELDS, NEVER_MS, NO_POTENTIAL_MV, write_study
+from cardiotwin.paraview import FIELDS, write_study
 from cardiotwin.study import Study
+from cardiotwin.vtk_files import NEVER_MS, NO_POTENTIAL_MV
 
 
 @pytest.fixture(scope="module")
