@@ -18,7 +18,9 @@ from cardiotwin import ablation
 from cardiotwin.beat_of_ensemble import EnsembleBeat, spread
 from cardiotwin.durable import write_file
 from cardiotwin.electrodes import Electrodes, shown_skin
+from cardiotwin.films import FRAMES, film_file, preferred_lesions
 from cardiotwin.heart import CORE, Heart
+from cardiotwin.paraview_scene import SCENE, SCRIPT, scene_file, script_file
 from cardiotwin.plan_results import file_names
 from cardiotwin.progress import Progress, silent
 from cardiotwin.reentry import Circuit
@@ -52,6 +54,9 @@ FIELDS: dict[str, tuple[str, str]] = {
     "potential_mv": ("node", "transmembrane potential, mV; -100: none (scar core), see `excitable`"),
     "phase_ms": ("node", "activation within the circuit's last cycle, ms, 0 at its exit; -1: not activated"),
     "isthmus": ("node", "1 in the circuit's isthmus, else 0"),
+    "since_ms": ("node", "how long ago the circuit's wave passed, ms; its cycle length where it never does"),
+    "reached": ("node", "1 where the circuit's wave passes, else 0"),
+    "ablated": ("element", "1 where the preferred plan ablates, else 0"),
     "kind": ("point", "1 activation site, 2 pacing site, 3 electrode, 4 isthmus centre, 5 exit of a circuit"),
     "number": ("point", "which one of its kind, from 1; for 4 and 5 the circuit"),
     "weight": ("point", "weight of the member of the posterior an activation site belongs to, no unit; else 1"),
@@ -88,9 +93,12 @@ def write_study(folder: Path | str, study: Study, progress: Progress = silent) -
         data, fields = write()
         write_file(folder / name, data)
         contents[name] = (what, fields)
+    own = {SCENE: scene_file(study, jobs.keys(), _preferred(study)), SCRIPT: script_file()}
+    for name, data in own.items():
+        write_file(folder / name, data)
     write_file(folder / "README.txt", _readme(study, contents).encode())
     progress(1.0, "ParaView")
-    return tuple(folder / name for name in (*jobs, "README.txt"))
+    return tuple(folder / name for name in (*jobs, *own, "README.txt"))
 
 
 def _jobs(study: Study) -> dict[str, tuple[str, Callable[[], File]]]:
@@ -109,6 +117,8 @@ def _jobs(study: Study) -> dict[str, tuple[str, Callable[[], File]]]:
             f"circuit {number}: its phase map over the heart",
             partial(_circuit, study, circuit),
         )
+        what = f"circuit {number} as a film: one turn in {FRAMES} frames on the surface, which closes on itself"
+        jobs[f"circuit_{number}_film.vtkhdf"] = what, partial(_film, study, circuit)
     for name, plan in zip(plan_file_names(study), study.plans, strict=True):
         lesions = ablation.lesion_elements(study.heart, plan)
         if lesions.any():
@@ -128,7 +138,7 @@ def _jobs(study: Study) -> dict[str, tuple[str, Callable[[], File]]]:
 
 def _written_before(folder: Path) -> set[str]:
     ours = re.compile(
-        r"heart\.vtu|ensemble\.vtu|potential\.vtkhdf|circuit_\d+\.vtu|lesions_[a-z0-9-]+\.vtu|sites\.vtp|torso\.vtp|corridors\.vtp"
+        r"heart\.vtu|ensemble\.vtu|potential\.vtkhdf|circuit_\d+\.vtu|circuit_\d+_film\.vtkhdf|lesions_[a-z0-9-]+\.vtu|sites\.vtp|torso\.vtp|corridors\.vtp"
     )
     return {path.name for path in folder.iterdir() if ours.fullmatch(path.name)}
 
@@ -136,6 +146,13 @@ def _written_before(folder: Path) -> set[str]:
 def plan_file_names(study: Study) -> tuple[str, ...]:
     """Name of each plan's file; plans are named by users, so only letters and digits pass."""
     return tuple(f"lesions_{slug}.vtu" for slug in file_names(study.plans))
+
+
+def _preferred(study: Study) -> str | None:
+    """File of the preferred plan's lesions."""
+    preference = study.comparison.preference if study.comparison is not None else None
+    names = zip(study.plans, plan_file_names(study), strict=True)
+    return next((name for plan, name in names if plan.name == preference), None)
 
 
 # ---------------------------------------------------------------------------------------------------------- fields
@@ -194,6 +211,10 @@ def _circuit(study: Study, circuit: Circuit) -> File:
     isthmus[circuit.isthmus_nodes] = 1
     nodes = {"phase_ms": finite(circuit.phase_ms, NEVER_MS), "isthmus": isthmus}
     return unstructured(mesh.points, mesh.tets, {"tissue_class": study.heart.tissue_class}, nodes)
+
+
+def _film(study: Study, circuit: Circuit) -> File:
+    return film_file(study.heart, circuit, preferred_lesions(study))
 
 
 def _lesions(study: Study, lesions: np.ndarray) -> File:
@@ -306,6 +327,7 @@ def _readme(study: Study, contents: Mapping[str, tuple[str, tuple[str, ...]]]) -
     ]
     if not study.heart.scar_assessable:
         lines.append("Scar was not assessed: that tissue_class is 1 everywhere means nothing.")
+    lines += ["", f"To see it all at once: `paraview --script={SCRIPT}` in this folder; its first lines say how else."]
     for name, (what, fields) in contents.items():
         lines += ["", f"{name}: {what}"]
         lines += [f"  {field:<26} {FIELDS[field][0]:<8} {FIELDS[field][1]}" for field in fields]

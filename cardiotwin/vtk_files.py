@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ def time_series(
     points: np.ndarray,
     cells: np.ndarray,
     times_ms: np.ndarray,
-    values: np.ndarray,
+    values: Iterable[np.ndarray],
     still: Mapping[str, np.ndarray] | None = None,
     *,
     name: str = "potential_mv",
@@ -73,11 +73,10 @@ def time_series(
     cells : (n_cells, 4) or (n_cells, 3) int32
         Tetrahedra or triangles.
     times_ms : (n_steps,) float64
-    values : (n_steps, n_nodes) float32
+    values : n_steps of (n_nodes,) float32, or one array of them
         NaN where tissue has none.
     still : dict of str to array, optional
-        Fields that do not change: ``PointData/name`` with a value for each node, ``CellData/name`` for each
-        cell.
+        Fields that do not change: ``PointData/name`` with a value for each node, ``CellData/name`` for each cell.
     name : str
         Of the field.
     missing : float

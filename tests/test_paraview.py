@@ -55,7 +55,7 @@ def fields(data):
 
 
 def data_files(folder):
-    return sorted(path for path in folder.iterdir() if path.suffix != ".txt")
+    return sorted(path for path in folder.iterdir() if path.suffix.startswith(".vt"))
 
 
 def test_every_file_opens_and_every_field_is_finite_and_explained(folder):
@@ -66,6 +66,8 @@ def test_every_file_opens_and_every_field_is_finite_and_explained(folder):
         "potential.vtkhdf",
         "circuit_1.vtu",
         "circuit_2.vtu",
+        "circuit_1_film.vtkhdf",
+        "circuit_2_film.vtkhdf",
         "lesions_isthmus.vtu",
         "sites.vtp",
         "torso.vtp",
@@ -175,9 +177,10 @@ def test_the_readme_names_every_file_and_every_field(folder):
 def test_a_heart_alone_is_a_study_and_replaces_an_earlier_one(study, tmp_path):
     write_study(tmp_path, study)
     (tmp_path / "my own.pvsm").write_text("kept")
+    alone = {"heart.vtu", "README.txt", "open_in_paraview.py", "scene.json"}
     written = write_study(tmp_path, Study(study.heart))
-    assert {path.name for path in written} == {"heart.vtu", "README.txt"}
-    assert {path.name for path in tmp_path.iterdir()} == {"heart.vtu", "README.txt", "my own.pvsm"}
+    assert {path.name for path in written} == alone
+    assert {path.name for path in tmp_path.iterdir()} == {*alone, "my own.pvsm"}
 
 
 def test_the_four_coordinates_are_cobiveco_s_and_told_from_our_own_depth(study, tmp_path):
@@ -217,7 +220,12 @@ def test_where_the_disk_is_full_the_earlier_files_stay_whole(study, tmp_path, ro
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (tmp_path / "heart.vtu").read_bytes() == before
-    assert {path.name for path in tmp_path.iterdir()} == {"heart.vtu", "README.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "heart.vtu",
+        "README.txt",
+        "open_in_paraview.py",
+        "scene.json",
+    }
 
 
 @pytest.mark.slow

@@ -101,3 +101,19 @@ def bands(
 def nearest_turn(difference: np.ndarray, period: float) -> np.ndarray:
     """A difference of phases, between minus and plus half a period."""
     return difference - period * np.rint(difference / period)
+
+
+WAVE = ((0.0, "#fffbe0"), (0.1, "#ffd23f"), (0.3, "#ee6c2d"), (0.6, "#8e3563"), (1.0, "#333d5c"))
+"""A wave that passes: share of the time in which it fades, and colour, from bright to dark."""
+
+WAVE_FADES_IN = 0.5
+"""Of the cycle."""
+
+
+def wave_colours(count: int) -> np.ndarray:
+    """(count, 3) colours from 0 to 1 of a whole cycle: of tissue that the wave has just passed, then of the faded."""
+    from matplotlib.colors import to_rgb
+
+    at = [share * WAVE_FADES_IN for share, _ in WAVE]
+    shades = np.array([to_rgb(colour) for _, colour in WAVE])
+    return np.stack([np.interp(np.arange(count) / count, at, shades[:, k]) for k in range(3)], axis=1)
