@@ -1,6 +1,5 @@
 """A film of a circuit turns once and closes on itself; the script for ParaView names only what is there."""
 
-import json
 import sys
 import types
 from dataclasses import replace
@@ -13,7 +12,7 @@ from test_paraview import fields, opened
 from cardiotwin.ablation import lesion_elements
 from cardiotwin.films import FRAMES, frame_times_ms, preferred_lesions, since_ms
 from cardiotwin.paraview import write_study
-from cardiotwin.paraview_scene import SCENE, SCRIPT
+from cardiotwin.paraview_scene import SCRIPT
 from cardiotwin.study import Study
 
 
@@ -78,21 +77,6 @@ def test_isthmus_and_lesions_lie_beside_the_wave(folder, study):
     assert set(found["tissue_class"]) == {1, 2, 3}
     undecided = replace(study, comparison=replace(study.comparison, preference="no preference"))
     assert not preferred_lesions(undecided).any()
-
-
-def test_a_frame_asked_for_by_its_time_is_that_frame(folder, study):
-    """As ParaView asks when `open_in_paraview.py` spreads the frames evenly from the first to the last."""
-    from vtkmodules.vtkIOHDF import vtkHDFReader
-
-    last = json.loads((folder / SCENE).read_text())["circuits"][0]["last_frame_ms"] * (1 + 1e-6)
-    reader = vtkHDFReader()
-    reader.SetFileName(str(folder / "circuit_1_film.vtkhdf"))
-    steps = []
-    for frame in range(FRAMES):
-        reader.UpdateTimeStep(last * frame / (FRAMES - 1))
-        steps.append(reader.GetStep())
-    assert steps == list(range(FRAMES))
-    assert last == pytest.approx(frame_times_ms(study.arrhythmias.circuits[0])[-1])
 
 
 # ----------------------------------------------------------------------------------------------------- the script
@@ -215,6 +199,20 @@ def test_one_circuit_at_a_time_turns_over_its_own_cycle(folder, study, run_in_pa
         last = frame_times_ms(study.arrhythmias.circuits[number - 1])[-1]
         assert simple.scene.EndTime == pytest.approx(last, rel=1e-5)
         assert (simple.scene.NumberOfFrames, simple.scene.Loop, simple.scene.PlayMode) == (FRAMES, 1, "Sequence")
+
+
+def test_a_frame_that_is_played_is_that_frame(folder, run_in_paraview):
+    """As ParaView asks for it, spreading the frames evenly from the first to the last moment."""
+    from vtkmodules.vtkIOHDF import vtkHDFReader
+
+    scene = run_in_paraview(folder)[0].scene
+    reader = vtkHDFReader()
+    reader.SetFileName(str(folder / "circuit_1_film.vtkhdf"))
+    steps = []
+    for frame in range(FRAMES):
+        reader.UpdateTimeStep(scene.StartTime + (scene.EndTime - scene.StartTime) * frame / (FRAMES - 1))
+        steps.append(reader.GetStep())
+    assert steps == list(range(FRAMES))
 
 
 def test_colours_are_by_name_and_from_early_to_late(folder, study, run_in_paraview):
