@@ -142,7 +142,7 @@ def circuit_parts(circuit, view):
     show(moving, view, field=("POINTS", "since_ms"), opacity=0.85)
     show(core, view, colour=GREY)
     isthmus = part(opened(circuit["map"]), f"{name}: isthmus", ("POINTS", "isthmus"), 1, 1)
-    show(isthmus, view, colour=ISTHMUS_COLOUR)
+    show(isthmus, view, colour=ISTHMUS_COLOUR, opacity=0.4)
     leaving = simple.Sphere(registrationName=f"{name}: exit", Center=circuit["exit_mm"], Radius=2.5)
     show(leaving, view, colour=EXIT_COLOUR)
     clock = simple.AnnotateTimeFilter(registrationName=f"{name}: time", Input=film)

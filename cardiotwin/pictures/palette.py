@@ -103,7 +103,7 @@ def nearest_turn(difference: np.ndarray, period: float) -> np.ndarray:
     return difference - period * np.rint(difference / period)
 
 
-WAVE = ((0.0, "#fffbe0"), (0.1, "#ffd23f"), (0.3, "#ee6c2d"), (0.6, "#8e3563"), (1.0, "#333d5c"))
+WAVE = ((0.0, "#fffbe0"), (0.1, "#ffd23f"), (0.3, "#ee6c2d"), (0.6, "#8e3563"), (1.0, "#465173"))
 """A wave that passes: share of the time in which it fades, and colour, from bright to dark."""
 
 WAVE_FADES_IN = 0.5
