@@ -65,6 +65,25 @@ def heart_segments(heart: Heart) -> np.ndarray:
     return np.where(heart.ventricle == LEFT, number, 0).astype(np.uint8)
 
 
+def segments_of_nodes(heart: Heart, nodes: np.ndarray) -> np.ndarray:
+    """(k,) uint8 segment that holds most of the tetrahedra, by volume, around each of some nodes; 0 for the right one.
+
+    Raises
+    ------
+    MeshError
+        The heart has no ventricular coordinates.
+    """
+    number, volumes = heart_segments(heart), heart.mesh.volumes
+    nodes = np.asarray(nodes, np.int64)
+    row = np.full(len(heart.mesh.points), -1)
+    row[nodes] = np.arange(len(nodes))
+    held = np.zeros((len(nodes), 18))
+    for corner in heart.mesh.tets.T:
+        here = row[corner] >= 0
+        np.add.at(held, (row[corner][here], number[here]), volumes[here])
+    return held.argmax(axis=1)[row[nodes]].astype(np.uint8)
+
+
 @dataclass(frozen=True, eq=False)
 class SegmentMeans:
     """A field in numbers, segment by segment; position k holds segment k + 1.

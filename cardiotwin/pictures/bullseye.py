@@ -33,7 +33,7 @@ _ANTERIOR_TURN = 7.0 / 12.0
 """Rotational coordinate of the middle of the anterior wall, which points up."""
 _RINGS, _SPOKES = 30, 120
 _EDGES = (0.0, APICAL_FROM, MID_FROM, BASAL_FROM, 1.0)
-_LETTERS = (("anterior", 90.0), ("septal", 180.0), ("inferior", 270.0), ("lateral", 0.0))
+WALLS = (("anterior", 90.0), ("septal", 180.0), ("inferior", 270.0), ("lateral", 0.0))
 
 
 def bullseye(heart: Heart, field: np.ndarray, title: str, *, palette: Palette | None = None) -> bytes:
@@ -70,7 +70,7 @@ def bullseye(heart: Heart, field: np.ndarray, title: str, *, palette: Palette | 
         axes = figure.add_axes((left, 0.09, 0.37, 0.74), projection="polar")
         whole = what.startswith("mean across")
         _paint(axes, palette, fine if whole else _by_segment(means))
-        _outlines(axes)
+        outline_segments(axes)
         _label(axes, palette, None if whole else means)
         figure.text(left + 0.185, 0.015, what, ha="center", fontsize=15, color=INK)
     _key(figure, palette, missing=not np.isfinite(fine).all() or not np.isfinite(means).all())
@@ -134,7 +134,7 @@ def _what_is_missing(heart: Heart, field: np.ndarray) -> str:
     return "scar core" if without.any() and of_core[heart.mesh.tets[without]].any(axis=1).all() else "no value"
 
 
-def _angle(turn: np.ndarray | float) -> Any:
+def on_paper(turn: np.ndarray | float) -> Any:
     """On paper, radians: counter-clockwise, the anterior wall up, then the septum."""
     return np.pi / 2 + 2 * np.pi * (np.asarray(turn) - _ANTERIOR_TURN)
 
@@ -142,40 +142,46 @@ def _angle(turn: np.ndarray | float) -> Any:
 def _paint(axes: Any, palette: Palette, values: np.ndarray) -> None:
     rings, spokes = values.shape
     colours = palette.paint(values)[0]
-    turns, radii = _angle(np.arange(spokes + 1) / spokes), np.arange(rings + 1) / rings
+    turns, radii = on_paper(np.arange(spokes + 1) / spokes), np.arange(rings + 1) / rings
     # A colour a cell; drawn as one mesh, so that neighbours leave no seams.
     axes.pcolormesh(turns, radii, colours, shading="flat", rasterized=True)
     axes.set_axis_off()
     axes.set_ylim(0.0, 1.0)
 
 
-def _outlines(axes: Any) -> None:
+def outline_segments(axes: Any) -> None:
+    """Borders of the seventeen segments on a disc of radius 1."""
     circle = np.linspace(0, 2 * np.pi, 361)
     for radius in _EDGES[1:]:
         axes.plot(circle, np.full_like(circle, radius), color=INK, lw=1.3)
     for turn in np.arange(6) / 6:
-        axes.plot(np.full(2, _angle(turn)), (MID_FROM, 1.0), color=INK, lw=1.3)
+        axes.plot(np.full(2, on_paper(turn)), (MID_FROM, 1.0), color=INK, lw=1.3)
     for turn in 11 / 24 + np.arange(4) / 4:
-        axes.plot(np.full(2, _angle(turn)), (APICAL_FROM, MID_FROM), color=INK, lw=1.3)
+        axes.plot(np.full(2, on_paper(turn)), (APICAL_FROM, MID_FROM), color=INK, lw=1.3)
+
+
+def name_walls(axes: Any, size: float = 14) -> None:
+    """Around a disc."""
+    for name, degrees in WALLS:
+        tilt = {0.0: -90, 180.0: 90}.get(degrees, 0)
+        axes.text(
+            np.radians(degrees), 1.07, name, ha="center", va="center", fontsize=size, color="#30507a", rotation=tilt
+        )
 
 
 def _label(axes: Any, palette: Palette, means: np.ndarray | None) -> None:
     """Numbers of the segments, below them their means, and which wall is where."""
-    for name, degrees in _LETTERS:
-        tilt = {0.0: -90, 180.0: 90}.get(degrees, 0)
-        axes.text(
-            np.radians(degrees), 1.07, name, ha="center", va="center", fontsize=14, color="#30507a", rotation=tilt
-        )
-    for k, (turn, radius) in enumerate(_middles()):
+    name_walls(axes)
+    for k, (turn, radius) in enumerate(middles()):
         text = f"{k + 1}" if means is None else f"{k + 1}\n{_short(means[k])}"
         dark = palette.paint(np.array([means[k]]))[0][0].mean() < 0.45 if means is not None else False
         colour = "white" if dark else INK
         axes.text(
-            _angle(turn), radius, text, ha="center", va="center", fontsize=12 if means is None else 13, color=colour
+            on_paper(turn), radius, text, ha="center", va="center", fontsize=12 if means is None else 13, color=colour
         )
 
 
-def _middles() -> list[tuple[float, float]]:
+def middles() -> list[tuple[float, float]]:
     """Rotational coordinate and radius of the middle of each segment."""
     rings = [(7 / 12 + k / 6, radius) for radius in (0.85, 0.55) for k in range(6)]
     return [*rings, *((7 / 12 + k / 4, 0.26) for k in range(4)), (0.0, 0.0)]

@@ -35,6 +35,7 @@ from cardiotwin.provenance import Provenance
 from cardiotwin.repolarisation import GRADIENTS
 from cardiotwin.report.agreement import Span, activation_span, fitted_correlation
 from cardiotwin.report.glossary import CALIBRATION, explained
+from cardiotwin.report.inducibility import inducibility
 from cardiotwin.report.missing import what_is_missing
 from cardiotwin.report.substrate import substrate
 from cardiotwin.report.tachycardias import tachycardias
@@ -72,6 +73,7 @@ def report_facts(study: Study) -> dict[str, Any]:
         "plans_left_out": list(study.proposals.left_out) if study.proposals else [],
         "circuits": _of_circuits(study) if study.arrhythmias else [],
         "induction": _induction(study.arrhythmias) if study.arrhythmias else None,
+        "inducibility_by_segment": inducibility(study.heart, study.arrhythmias) if study.arrhythmias else None,
         "screen": _screen(study),
         "substrate": substrate(study),
         "mesh": asdict(quality(study.heart.mesh)) | {"lattice_mm": study.heart.edge_mm},

@@ -23,6 +23,7 @@ from cardiotwin.progress import Progress, part, silent
 from cardiotwin.report import figures
 from cardiotwin.report.facts import report_facts, strict_json
 from cardiotwin.report.heart3d import heart_scene
+from cardiotwin.report.inducibility import inducibility_bullseye
 from cardiotwin.report.scar_map import scar_map
 from cardiotwin.report.substrate import scar_methods
 from cardiotwin.report.tachycardias import tachycardias
@@ -62,7 +63,7 @@ def write_report(folder: Path | str, study: Study, progress: Progress = silent) 
         {"name": p.name, "title": p.title, "caption": p.caption, "image": _photograph(path.read_bytes())}
         for p, path in drawn
     ]
-    page = _page(facts, pictures, _charts(study, folder / "pictures"), heart_scene(study))
+    page = _page(facts, pictures, _charts(study, facts, folder / "pictures"), heart_scene(study))
     write_file(folder / "report.html", page.encode())
     progress(1.0, "report")
     return folder / "report.html"
@@ -151,7 +152,7 @@ def _in_script(value: Any) -> str:
 # ---------------------------------------------------------------------------------------------------------- charts
 
 
-def _charts(study: Study, drawn: Path) -> dict[str, str]:
+def _charts(study: Study, facts: dict[str, Any], drawn: Path) -> dict[str, str]:
     """Every chart the study allows, as a data address; `drawn`: the folder of `write_pictures`."""
     made: dict[str, str] = {}
     if study.segmentation is not None:
@@ -164,6 +165,8 @@ def _charts(study: Study, drawn: Path) -> dict[str, str]:
             made["scar_methods"] = _vector(scar_methods(rows))
     for number, seen in enumerate(tachycardias(study).seen, start=1):
         made[f"tachycardia_{number}"] = _vector(figures.twelve_leads(seen.running(), figures.SIMULATED, 2.5, 3.6))
+    if facts["inducibility_by_segment"]:
+        made["inducibility"] = _vector(inducibility_bullseye(facts["inducibility_by_segment"]))
     if study.comparison is not None:
         made["plans"] = _vector(figures.plan_chart(study.comparison))
     if study.ecgs:
