@@ -10,15 +10,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cardiotwin import ablation
 from cardiotwin.heart import Heart
+from cardiotwin.pictures.film import FRAMES
 from cardiotwin.pictures.skin import boundary
 from cardiotwin.reentry import Circuit
-from cardiotwin.study import Study
 from cardiotwin.vtk_files import File, time_series
-
-FRAMES = 40
-"""Of one turn."""
 
 STEP_MS = 0.25
 """Times are rounded to this: far below what a film shows, and a third of the file is saved."""
@@ -46,15 +42,6 @@ def since_ms(phase_ms: np.ndarray, cycle_length_ms: float, now_ms: float) -> np.
     """
     ago = np.round(np.mod(now_ms - phase_ms.astype(np.float64), cycle_length_ms) / STEP_MS) * STEP_MS
     return np.where(np.isfinite(phase_ms), ago, cycle_length_ms).astype(np.float32)
-
-
-def preferred_lesions(study: Study) -> np.ndarray:
-    """(n_tets,) bool: what the preferred plan ablates; nothing where no plan is preferred."""
-    preference = study.comparison.preference if study.comparison is not None else None
-    for plan in study.plans:
-        if plan.name == preference:
-            return ablation.lesion_elements(study.heart, plan)
-    return np.zeros(len(study.heart.mesh.tets), bool)
 
 
 def film_file(heart: Heart, circuit: Circuit, lesions: np.ndarray) -> File:

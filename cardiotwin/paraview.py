@@ -18,9 +18,10 @@ from cardiotwin import ablation
 from cardiotwin.beat_of_ensemble import EnsembleBeat, spread
 from cardiotwin.durable import write_file
 from cardiotwin.electrodes import Electrodes, shown_skin
-from cardiotwin.films import FRAMES, film_file, preferred_lesions
+from cardiotwin.films import film_file
 from cardiotwin.heart import CORE, Heart
 from cardiotwin.paraview_scene import SCENE, SCRIPT, scene_file, script_file
+from cardiotwin.pictures.film import FRAMES
 from cardiotwin.plan_results import file_names
 from cardiotwin.progress import Progress, silent
 from cardiotwin.reentry import Circuit
@@ -150,9 +151,8 @@ def plan_file_names(study: Study) -> tuple[str, ...]:
 
 def _preferred(study: Study) -> str | None:
     """File of the preferred plan's lesions."""
-    preference = study.comparison.preference if study.comparison is not None else None
     names = zip(study.plans, plan_file_names(study), strict=True)
-    return next((name for plan, name in names if plan.name == preference), None)
+    return next((name for plan, name in names if plan is study.preferred_plan), None)
 
 
 # ---------------------------------------------------------------------------------------------------------- fields
@@ -214,7 +214,7 @@ def _circuit(study: Study, circuit: Circuit) -> File:
 
 
 def _film(study: Study, circuit: Circuit) -> File:
-    return film_file(study.heart, circuit, preferred_lesions(study))
+    return film_file(study.heart, circuit, study.preferred_lesions)
 
 
 def _lesions(study: Study, lesions: np.ndarray) -> File:

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from cardiotwin.films import FRAMES, frame_times_ms
+from cardiotwin.films import frame_times_ms
 from cardiotwin.heart import HEALTHY, Heart
 from cardiotwin.locations import left_ventricle
 from cardiotwin.pictures.content import ABLATED_COLOUR, TISSUE, TISSUE_COLOURS, infarct_centre
+from cardiotwin.pictures.film import FRAMES
 from cardiotwin.pictures.palette import WAVE, WAVE_FADES_IN
 from cardiotwin.study import Study
 

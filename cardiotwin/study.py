@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cardiotwin.ablation import Plan
+from cardiotwin.ablation import NO_ABLATION, Plan, lesion_elements
 from cardiotwin.beat_of_ensemble import EnsembleBeat
 from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import Comparison
@@ -149,6 +149,17 @@ class Study:
     def heart_was_given(self) -> bool:
         """As a mesh; a segmentation beside it then is not what the heart was made from."""
         return any(one.kind == "mesh" for one in self.provenance.observations)
+
+    @property
+    def preferred_plan(self) -> Plan | None:
+        """Of the comparison; None where there is none, or no preference."""
+        preference = self.comparison.preference if self.comparison is not None else None
+        return next((plan for plan in self.plans if plan.name == preference), None)
+
+    @property
+    def preferred_lesions(self) -> np.ndarray:
+        """(n_tets,) bool: what that plan ablates in `heart`; nothing where there is none."""
+        return lesion_elements(self.heart, self.preferred_plan or NO_ABLATION)
 
     def was_looked_for(self, tissue_class: int) -> bool:
         """Whether border zone or core (of `heart`) would be known if there were any; so 0 mL means none.

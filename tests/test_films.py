@@ -1,5 +1,7 @@
 """A film of a circuit turns once and closes on itself; the script for ParaView names only what is there."""
 
+import base64
+import io
 import sys
 import types
 from dataclasses import replace
@@ -10,9 +12,13 @@ from small_study import small_study
 from test_paraview import fields, opened
 
 from cardiotwin.ablation import lesion_elements
-from cardiotwin.films import FRAMES, frame_times_ms, preferred_lesions, since_ms
+from cardiotwin.films import frame_times_ms, since_ms
 from cardiotwin.paraview import write_study
 from cardiotwin.paraview_scene import SCRIPT
+from cardiotwin.pictures.camera import PANEL_PX
+from cardiotwin.pictures.film import FILM_PX, FRAMES, film, film_frames
+from cardiotwin.pictures.skin import outside
+from cardiotwin.report import write_report
 from cardiotwin.study import Study
 
 
@@ -72,11 +78,11 @@ def test_isthmus_and_lesions_lie_beside_the_wave(folder, study):
     assert marked <= {tuple(point) for point in mesh.points[study.arrhythmias.circuits[0].isthmus_nodes]}
     assert marked
     lesions = lesion_elements(study.heart, study.plans[0])
-    np.testing.assert_array_equal(preferred_lesions(study), lesions)
+    np.testing.assert_array_equal(study.preferred_lesions, lesions)
     assert 0 < found["ablated"].sum() <= 4 * lesions.sum()
     assert set(found["tissue_class"]) == {1, 2, 3}
     undecided = replace(study, comparison=replace(study.comparison, preference="no preference"))
-    assert not preferred_lesions(undecided).any()
+    assert not undecided.preferred_lesions.any()
 
 
 # ----------------------------------------------------------------------------------------------------- the script
@@ -245,3 +251,57 @@ def test_the_ensemble_stands_in_for_a_beat_that_was_not_confirmed(study, tmp_pat
     assert ("ensemble.vtu", "POINTS", "activation_mean_ms") in {
         (file.rsplit("/", 1)[1], where, field) for file, where, field in simple.fields_asked_for()
     }
+
+
+# ------------------------------------------------------------------------------------------------------- the report
+
+
+@pytest.fixture(scope="module")
+def circuit_film(study):
+    return film(study.heart, outside(study.heart), study.arrhythmias.circuits[0], study.preferred_lesions)
+
+
+def test_the_film_for_the_report_loops_over_one_turn_and_is_small(circuit_film):
+    from PIL import Image
+
+    with Image.open(io.BytesIO(circuit_film)) as image:
+        assert (image.format, image.n_frames, image.size, image.info["loop"]) == ("WEBP", FRAMES, FILM_PX, 0)
+    assert len(circuit_film) < 1.5e6
+
+
+def test_frames_differ_as_much_across_the_seam_as_elsewhere(study):
+    circuit = study.arrhythmias.circuits[0]
+    frames = [
+        one[:460, : 3 * PANEL_PX].astype(float)
+        for one in film_frames(study.heart, outside(study.heart), circuit, study.preferred_lesions)
+    ]
+    steps = [np.abs(frames[k] - frames[k - 1]).mean() for k in range(FRAMES)]
+    assert min(steps) > 0.1, "it moves"
+    assert steps[0] < 1.3 * max(steps[1:])
+
+
+def test_the_film_is_bright_where_the_wave_is(study):
+    """Brightness of the whole heart follows how much of it has just been activated."""
+    circuit = study.arrhythmias.circuits[0]
+    nowhere = replace(circuit, phase_ms=np.full_like(circuit.phase_ms, np.nan))
+    everywhere = replace(circuit, phase_ms=np.where(np.isfinite(circuit.phase_ms), 100.0, np.nan).astype(np.float32))
+    skin, lesions = outside(study.heart), np.zeros(len(study.heart.mesh.tets), bool)
+    still, flash = (
+        [float(frame[:460, : 3 * PANEL_PX].mean()) for frame in film_frames(study.heart, skin, one, lesions)]
+        for one in (nowhere, everywhere)
+    )
+    assert max(still) == min(still)
+    came = 100.0 / circuit.cycle_length_ms * FRAMES
+    assert np.argmax(flash) == pytest.approx(came, abs=1.0)
+
+
+def test_the_report_has_a_film_of_each_circuit_and_none_without(study, tmp_path):
+    found = study.arrhythmias
+    one = replace(found, circuits=found.circuits[:1], inductions=found.inductions[:1])
+    page = write_report(tmp_path, Study(study.heart, arrhythmias=one)).read_text()
+    data = base64.b64encode((tmp_path / "pictures" / "circuit_1_film.webp").read_bytes()).decode()
+    assert page.count(f'src="data:image/webp;base64,{data}"') == 1
+    assert page.count('class="film"') == 1
+    page = write_report(tmp_path, Study(study.heart)).read_text()
+    assert 'class="film"' not in page
+    assert not list((tmp_path / "pictures").glob("*.webp")), "of an earlier study"

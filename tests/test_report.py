@@ -183,6 +183,8 @@ def test_the_pictures_have_their_size_and_every_image_says_what_it_shows(folder)
         "activation",
         "circuit_1",
         "circuit_2",
+        "circuit_1_film",
+        "circuit_2_film",
         "ecg_1",
         "plan_1",
         "plan_2",
@@ -191,7 +193,7 @@ def test_the_pictures_have_their_size_and_every_image_says_what_it_shows(folder)
     } == names
     for path in (folder / "pictures").iterdir():
         with Image.open(path) as image:
-            assert image.size == SIZE_PX or path.stem in ("ecg_1", "slices")
+            assert image.size == SIZE_PX or path.stem in ("ecg_1", "slices") or path.suffix == ".webp"
             assert len(image.convert("RGB").resize((200, 56)).getcolors(maxcolors=100_000)) > 20, (
                 f"{path.name} is empty"
             )

@@ -41,7 +41,7 @@ def draw(heart: Heart, skin: Skin, picture: Picture) -> bytes:
         axes = figure.add_axes((0.002 + place * width, 0.09, width, height))
         _view(axes, heart, skin, picture, view, scale, magnified=picture.close_up and place == len(views) - 1)
         if place == 0:
-            _scale_bar(axes, scale)
+            scale_bar(axes, scale)
     _key(figure, picture)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": "CardioTwin"})
@@ -61,8 +61,8 @@ def _view(axes: Any, heart: Heart, skin: Skin, picture: Picture, view: View, sca
         _strokes(axes, heart, panel, skins)
     if magnified:
         _elements(axes, heart, panel, cut[0])
-        _scale_bar(axes, scale, 5.0)
-    _mark(axes, panel, picture.markers)
+        scale_bar(axes, scale, 5.0)
+    mark(axes, panel, picture.markers)
 
 
 def _middle_of_wall(heart: Heart, face: Skin, target: np.ndarray) -> np.ndarray:
@@ -98,10 +98,16 @@ def _legend(markers: Sequence[Marker]) -> str:
 
 def _show(axes: Any, panel: Panel) -> None:
     """The rendered view, its name below, and the patient's directions at its edges."""
-    from matplotlib.patheffects import withStroke
-
     view, edge = panel.camera.view, PANEL_PX - 1
     axes.imshow(panel.rgb, interpolation="nearest", extent=(-0.5, edge + 0.5, edge + 0.5, -0.5))
+    name_view(axes, view)
+
+
+def name_view(axes: Any, view: View) -> None:
+    """Its name below it, and the patient's directions at its edges."""
+    from matplotlib.patheffects import withStroke
+
+    edge = PANEL_PX - 1
     axes.set_axis_off()
     for x, y, direction in (
         (edge - 20, edge / 2, view.right),
@@ -133,7 +139,7 @@ def _strokes(axes: Any, heart: Heart, panel: Panel, skins: Sequence[Skin], every
     axes.add_collection(LineCollection(list(np.stack(ends, axis=1)), colors="#1a1a1a", linewidths=1.0, alpha=0.85))
 
 
-def _mark(axes: Any, panel: Panel, markers: Sequence[Marker]) -> None:
+def mark(axes: Any, panel: Panel, markers: Sequence[Marker]) -> None:
     """Markers filled where they can be seen, outlined where the heart hides them; of many, only those seen."""
     for marker in markers:
         place = panel.camera.project(marker.positions)
@@ -153,7 +159,8 @@ def _mark(axes: Any, panel: Panel, markers: Sequence[Marker]) -> None:
     axes.set_ylim(PANEL_PX - 0.5, -0.5)
 
 
-def _scale_bar(axes: Any, scale: float, length_mm: float = 20.0) -> None:
+def scale_bar(axes: Any, scale: float, length_mm: float = 20.0) -> None:
+    """A line of so many mm in the lower left corner of a view."""
     axes.plot([14, 14 + length_mm * scale], [PANEL_PX - 16] * 2, color=INK, lw=2.5, solid_capstyle="butt")
     axes.text(14, PANEL_PX - 26, f"{length_mm:g} mm", fontsize=14, color=INK)
 

@@ -39,14 +39,23 @@ class Panel:
         return inside & (depth <= self.depth[r, c] + tolerance_mm)
 
 
-def render(
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What lies at each pixel of a view, `_FINER` times as fine as it is shown, before it has a colour."""
+
+    camera: Camera
+    value: np.ndarray
+    shade: np.ndarray
+    depth: np.ndarray
+
+
+def trace(
     heart: Heart,
     skins: Sequence[tuple[Skin, np.ndarray]],
-    palette: Palette,
     view: View,
     scale: float,
     centre: np.ndarray | None = None,
-) -> Panel:
+) -> Trace:
     """Draw triangles with a value at each corner, `scale` pixels per mm; in the middle `centre`, or the heart's own."""
     if centre is None:
         centre = 0.5 * (heart.mesh.points.min(axis=0) + heart.mesh.points.max(axis=0))
@@ -61,14 +70,35 @@ def render(
         whole = view.cut is None or skin.fraction.any()
         beyond = np.full(values.shape, -1.0) if whole or view.cut is None else view.cut.beyond(points)
         draw_triangles(camera.project(points), values.astype(float), light, beyond, depth, value, shade)
+    return Trace(camera, value, np.clip(shade, 0, 1), depth)
+
+
+def render(
+    heart: Heart,
+    skins: Sequence[tuple[Skin, np.ndarray]],
+    palette: Palette,
+    view: View,
+    scale: float,
+    centre: np.ndarray | None = None,
+) -> Panel:
+    """As `trace`, in the colours of a palette, a line where one band ends and the next begins."""
+    traced = trace(heart, skins, view, scale, centre)
+    depth = traced.depth
     drawn = np.isfinite(depth)
     rgb, band = np.ones((*depth.shape, 3), np.float32), np.full(depth.shape, -2)
-    rgb[drawn], band[drawn] = palette.paint(value[drawn])
-    rgb[drawn] *= np.clip(shade[drawn], 0, 1)[:, None]
+    rgb[drawn], band[drawn] = palette.paint(traced.value[drawn])
+    rgb[drawn] *= traced.shade[drawn][:, None]
     rgb[_edges(band, drawn) & drawn] *= ISOCHRONE if not palette.names else 0.85
-    rgb[_steps(depth)] *= OUTLINE
+    rgb[steps(depth)] *= OUTLINE
+    return shown(traced, rgb)
+
+
+def shown(traced: Trace, rgb: np.ndarray) -> Panel:
+    """A view as it is shown, from colours (..., 3) of its finer pixels."""
     coarse = 0.25 * (rgb[::2, ::2] + rgb[1::2, ::2] + rgb[::2, 1::2] + rgb[1::2, 1::2])
-    return Panel(Camera(view, camera.centre, scale, PANEL_PX), coarse, depth[::_FINER, ::_FINER])
+    camera = traced.camera
+    smaller = Camera(camera.view, camera.centre, camera.pixels_per_mm / _FINER, PANEL_PX)
+    return Panel(smaller, coarse, traced.depth[::_FINER, ::_FINER])
 
 
 def _edges(band: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -79,7 +109,7 @@ def _edges(band: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     return found
 
 
-def _steps(depth: np.ndarray, step_mm: float = 4.0) -> np.ndarray:
+def steps(depth: np.ndarray, step_mm: float = 4.0) -> np.ndarray:
     """Where something ends in front of something farther, on the nearer side."""
     far = np.where(np.isfinite(depth), depth, 1e6)
     found = np.zeros(depth.shape, bool)

@@ -16,7 +16,7 @@ from cardiotwin import plan_results
 from cardiotwin.durable import write_file
 from cardiotwin.ecg_agreement import aligned
 from cardiotwin.ingest.plan_files import plan_text
-from cardiotwin.pictures import SLICES, ecg_page, write_pictures
+from cardiotwin.pictures import SLICES, ecg_page, film_name, write_pictures
 from cardiotwin.pictures.content import angle
 from cardiotwin.pictures.in_torso import torso_picture
 from cardiotwin.progress import Progress, part, silent
@@ -60,7 +60,13 @@ def write_report(folder: Path | str, study: Study, progress: Progress = silent) 
         write_file(folder / "comparison.json", _json(strict_json(asdict(study.comparison))))
     _write_plans(folder / "plans", study)
     pictures = [
-        {"name": p.name, "title": p.title, "caption": p.caption, "image": _photograph(path.read_bytes())}
+        {
+            "name": p.name,
+            "title": p.title,
+            "caption": p.caption,
+            "image": _photograph(path.read_bytes()),
+            "film": _film(path.with_name(film_name(p.name))),
+        }
         for p, path in drawn
     ]
     page = _page(facts, pictures, _charts(study, facts, folder / "pictures"), heart_scene(study))
@@ -195,6 +201,11 @@ def _photograph(png: bytes) -> str:
     buffer = io.BytesIO()
     Image.open(io.BytesIO(png)).convert("RGB").save(buffer, "WEBP", quality=86, method=4)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _film(path: Path) -> str:
+    """As a data address; empty where the picture has none beside it."""
+    return "data:image/webp;base64," + base64.b64encode(path.read_bytes()).decode("ascii") if path.exists() else ""
 
 
 # --------------------------------------------------------------------------------------------------- words, numbers
