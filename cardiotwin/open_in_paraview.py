@@ -104,7 +104,8 @@ def tissue_view():
     view, heart = new_view("tissue"), SOURCES["heart"]
     field = ("CELLS", "tissue_class")
     show(heart, view, field=field, opacity=0.3)
-    show(part(heart, "scar core", field, 3, 3), view, field=field, opacity=0.6)
+    if SCENE["tissue"]["core"]:
+        show(part(heart, "scar core", field, 3, 3), view, field=field, opacity=0.6)
     if "corridors" in SOURCES:
         ways = simple.Tube(registrationName="corridors, as tubes", Input=SOURCES["corridors"])
         ways.Radius = 1.0

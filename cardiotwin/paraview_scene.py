@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cardiotwin.films import frame_times_ms
-from cardiotwin.heart import HEALTHY, Heart
+from cardiotwin.heart import CORE, HEALTHY, Heart
 from cardiotwin.locations import left_ventricle
 from cardiotwin.pictures.content import ABLATED_COLOUR, TISSUE, TISSUE_COLOURS, infarct_centre
 from cardiotwin.pictures.film import FRAMES
@@ -51,6 +51,7 @@ def scene_file(study: Study, written: Collection[str], preferred: str | None) ->
         "activation": found,
         "circuits": circuits,
         "tissue": {
+            "core": bool((study.heart.tissue_class == CORE).any()),
             "annotations": [text for k, name in enumerate(TISSUE, start=HEALTHY) for text in (str(k), name)],
             "colours": [one for colour in TISSUE_COLOURS for one in _rgb(colour)],
         },

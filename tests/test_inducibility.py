@@ -89,19 +89,23 @@ def test_colour_hatching_and_diamonds_follow_the_numbers(heart, arrhythmias):
     assert uses[0] - uses[1] == 14
 
 
-def bare(heart, arrhythmias):
-    """What a report must show of pacing, and nothing else: seconds rather than a minute."""
-    return Study(heart, arrhythmias=arrhythmias)
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Of the heart: seconds rather than a minute."""
+    monkeypatch.setattr("cardiotwin.pictures.pictures", lambda study: ())
+    monkeypatch.setattr("cardiotwin.pictures.MOST_CIRCUITS", 0)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_the_report_shows_and_tells_the_same(heart, arrhythmias, tmp_path):
-    page = write_report(tmp_path, bare(heart, arrhythmias)).read_text()
+    page = write_report(tmp_path, Study(heart, arrhythmias=arrhythmias)).read_text()
     told = json.loads((tmp_path / "study.json").read_text())["inducibility_by_segment"]
     assert told == inducibility(heart, arrhythmias)
     assert "in which pacing from there induced a circuit" in page
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_report_without_arrhythmias_has_none(heart, tmp_path):
-    page = write_report(tmp_path, bare(heart, None)).read_text()
+    page = write_report(tmp_path, Study(heart)).read_text()
     assert json.loads((tmp_path / "study.json").read_text())["inducibility_by_segment"] is None
     assert "in which pacing from there" not in page

@@ -8,7 +8,7 @@ from cardiotwin.durable import write_file
 from cardiotwin.pictures.content import MOST_CIRCUITS, Picture, pictures
 from cardiotwin.pictures.drawing import SIZE_PX, draw
 from cardiotwin.pictures.ecg_paper import ECG_NAME, ecg_page, write_ecgs
-from cardiotwin.pictures.film import film
+from cardiotwin.pictures.film import circuit_film
 from cardiotwin.pictures.short_axis import SLICES, slices
 from cardiotwin.pictures.skin import Skin, outside
 from cardiotwin.progress import Progress, silent
@@ -64,4 +64,4 @@ def _films(study: Study) -> tuple[str, ...]:
 
 def _write_films(folder: Path, study: Study, skin: Skin, names: tuple[str, ...]) -> None:
     for name, circuit in zip(names, study.arrhythmias.circuits if study.arrhythmias else (), strict=False):
-        write_file(folder / name, film(study.heart, skin, circuit, study.preferred_lesions))
+        write_file(folder / name, circuit_film(study.heart, skin, circuit, study.preferred_lesions))

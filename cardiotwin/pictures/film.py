@@ -70,7 +70,7 @@ class _Wave:
             yield picture
 
 
-def film(heart: Heart, skin: Skin, circuit: Circuit, lesions: np.ndarray) -> bytes:
+def circuit_film(heart: Heart, skin: Skin, circuit: Circuit, lesions: np.ndarray) -> bytes:
     """One turn as an animated WebP, `FRAMES` frames of `FILM_PX`, looping.
 
     From the circuit's own side, into the opened ventricle, and in a short-axis section: isthmus and lesions
@@ -96,7 +96,7 @@ def film(heart: Heart, skin: Skin, circuit: Circuit, lesions: np.ndarray) -> byt
 
 
 def film_frames(heart: Heart, skin: Skin, circuit: Circuit, lesions: np.ndarray) -> Iterator[np.ndarray]:
-    """The frames of `film`, each (height, width, 3) uint8."""
+    """The frames of `circuit_film`, each (height, width, 3) uint8."""
     views = views_of(heart, circuit.isthmus_mm)
     scale = fitting_scale(heart, views)
     traced = [_traced(heart, skin, circuit, view, scale) for view in views[1:]]

@@ -44,7 +44,8 @@ def inducibility(heart: Heart, arrhythmias: Arrhythmias) -> list[dict[str, Any]]
 
 
 def _most_of(numbers: np.ndarray) -> int:
-    return int(np.bincount(numbers, minlength=18).argmax())
+    """-1 of none, which is no segment."""
+    return int(np.bincount(numbers).argmax()) if numbers.size else -1
 
 
 def _row(number: int, of_sites: np.ndarray, of_isthmuses: Sequence[int], arrhythmias: Arrhythmias) -> dict[str, Any]:
