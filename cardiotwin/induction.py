@@ -35,6 +35,28 @@ AS_SEGMENTED = "as segmented"
 SCREENED_OUT = "screened out"
 
 
+@dataclass(frozen=True)
+class OwnCircuit:
+    """What one induction's own circuit was like, beside the unique one for which it counts.
+
+    Attributes
+    ----------
+    cycle_length_ms : float
+    isthmus_mm, exit_mm : (3,) tuple of float
+        As in `Circuit`.
+    """
+
+    cycle_length_ms: float
+    isthmus_mm: tuple[float, ...]
+    exit_mm: tuple[float, ...]
+
+    @classmethod
+    def of(cls, circuit: Circuit) -> OwnCircuit:
+        """Of a circuit all but its fields and nodes."""
+        isthmus, leaving = (tuple(float(x) for x in place) for place in (circuit.isthmus_mm, circuit.exit_mm))
+        return cls(float(circuit.cycle_length_ms), isthmus, leaving)
+
+
 @dataclass(frozen=True, eq=False)
 class Induction:
     """One pacing site on one draw under one border-zone profile.
@@ -61,6 +83,8 @@ class Induction:
         The train alone was followed by a beat that nothing stimulated.
     scar : str
         Thresholds that scar was told by.
+    own : OwnCircuit or None
+        The circuit as it was here; None when nothing was induced.
     """
 
     site: int
@@ -71,6 +95,7 @@ class Induction:
     outcome: str
     echo: bool = False
     scar: str = AS_SEGMENTED
+    own: OwnCircuit | None = None
 
     @property
     def place(self) -> tuple[int, int, str, str]:
@@ -337,9 +362,9 @@ def _numbered(arrhythmias: Arrhythmias, paced: dict[Induction, Paced]) -> Arrhyt
     inductions = []
     for one, result in paced.items():
         number = None if result.circuit is None else _number(result.circuit, circuits)
-        inductions.append(
-            replace(one, couplings_ms=result.couplings_ms, circuit=number, outcome=result.outcome, echo=result.echo)
-        )
+        own = None if result.circuit is None else OwnCircuit.of(result.circuit)
+        told = {"couplings_ms": result.couplings_ms, "outcome": result.outcome, "echo": result.echo}
+        inductions.append(replace(one, circuit=number, own=own, **told))
     return replace(arrhythmias, circuits=tuple(circuits), inductions=tuple(inductions))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from cardiotwin.ablation import NO_ABLATION, Lesion, Plan
@@ -24,7 +26,7 @@ from cardiotwin.heart import (
     Heart,
 )
 from cardiotwin.imaging import Image, apply_affine
-from cardiotwin.induction import Arrhythmias, Induction
+from cardiotwin.induction import Arrhythmias, Induction, OwnCircuit
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.monodomain import Activation
 from cardiotwin.reentry import Circuit
@@ -255,12 +257,26 @@ def _arrhythmias(heart: Heart) -> Arrhythmias:
     circuits = (_circuit(heart, to_patient(6, 25, -12), 312.0), _circuit(heart, to_patient(6, 24, -20), 287.0))
     inductions = tuple(
         Induction(
-            site, draw, "structural", (300.0, 260.0), circuit, "re-entry" if circuit is not None else "not inducible"
+            site,
+            draw,
+            "structural",
+            (300.0, 260.0),
+            circuit,
+            "re-entry" if circuit is not None else "not inducible",
+            own=None if circuit is None else _own(circuits[circuit], draw),
         )
         for draw, row in enumerate(((0, 1, None), (0, None, None), (0, 0, None)))
         for site, circuit in enumerate(row)
     )
     return Arrhythmias(sites, nodes, np.array([3, 8, 15]), circuits, inductions)
+
+
+def _own(circuit: Circuit, draw: int) -> OwnCircuit:
+    """Slower and further on from draw to draw."""
+    moved = replace(
+        circuit, cycle_length_ms=circuit.cycle_length_ms + 6.0 * draw, isthmus_mm=circuit.isthmus_mm + draw * AXIS
+    )
+    return OwnCircuit.of(moved)
 
 
 def _plans() -> tuple[Plan, ...]:
