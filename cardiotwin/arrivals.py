@@ -128,6 +128,18 @@ def unused_torso(new: dict[Observation, Found], settings: Settings) -> list[str]
     ]
 
 
+def also_calibrated(found: Iterable[Found], known: Iterable[Observation]) -> list[str]:
+    """A line for each tachycardia whose recording the twin also has as an ECG, which calibration fits."""
+    ecgs = {one.sha256: one for one in known if one.kind == "ecg"}
+    alike = [(one, ecgs.get(artefact.digest(one.value.ecg))) for one in found if one.kind == "tachycardia"]
+    return [
+        f"{one.file}: is in this twin also as {words(ecg)}, which calibration fits as any other; `cardiotwin remove` "
+        "takes that one out of use"
+        for one, ecg in alike
+        if ecg is not None
+    ]
+
+
 def keep(folder: Path, observation: Observation, one: Found, told: tuple[str, ...], salt: str) -> None:
     """Write an input into its folder of a twin, with what was told of it and the de-identified copies of its files."""
     from cardiotwin.ingest import write_deidentified

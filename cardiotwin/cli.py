@@ -91,7 +91,10 @@ def add(
     *,
     at: Annotated[str, Parameter(help="when it was recorded, ISO 8601, for files that do not say")] = "",
     series: Annotated[str | None, Parameter(help="image series: UID, number or part of its description")] = None,
-    kind: Annotated[Literal["lge", "cine"] | None, Parameter(help="what the image series is")] = None,
+    kind: Annotated[
+        Literal["lge", "cine", "tachycardia"] | None,
+        Parameter(help="what the image series is; tachycardia: the ECG shows the patient's, for scoring circuits"),
+    ] = None,
     skip_bad: Annotated[
         bool, Parameter(negative="", help="leave out damaged DICOM and ECG files of a folder, with a note each")
     ] = False,
@@ -445,10 +448,14 @@ def _print_result(twin: Twin, stage: str) -> None:
     with suppress(QualityGate):
         from cardiotwin.circuit_results import circuit_lines
         from cardiotwin.induction import Arrhythmias
+        from cardiotwin.report.tachycardias import best_fit_line
 
         found = twin.result(stage)
         lines = circuit_lines(twin.result("mesh"), found) if isinstance(found, Arrhythmias) else [str(found)]
         for line in lines:
+            terminal.say(line)
+        recorded = any(one.kind == "tachycardia" for one in twin.ledger.observations())
+        if stage == "induce" and recorded and (line := best_fit_line(twin.study())):
             terminal.say(line)
 
 

@@ -363,8 +363,8 @@ def _numbered(arrhythmias: Arrhythmias, paced: dict[Induction, Paced]) -> Arrhyt
     for one, result in paced.items():
         number = None if result.circuit is None else _number(result.circuit, circuits)
         own = None if result.circuit is None else OwnCircuit.of(result.circuit)
-        told = {"couplings_ms": result.couplings_ms, "outcome": result.outcome, "echo": result.echo}
-        inductions.append(replace(one, circuit=number, own=own, **told))
+        paced_so = replace(one, couplings_ms=result.couplings_ms, outcome=result.outcome, echo=result.echo)
+        inductions.append(replace(paced_so, circuit=number, own=own))
     return replace(arrhythmias, circuits=tuple(circuits), inductions=tuple(inductions))
 
 

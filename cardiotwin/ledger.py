@@ -46,7 +46,8 @@ class Observation:
     sha256 : str
         Of what is kept in `observations/`.
     kind : str
-        ``"image"``, ``"label_map"``, ``"mesh"``, ``"ecg"``, ``"electrodes"``, ``"torso"`` or ``"plan"``.
+        ``"image"``, ``"label_map"``, ``"mesh"``, ``"ecg"``, ``"tachycardia"``, ``"electrodes"``, ``"torso"`` or
+        ``"plan"``.
     name : str
         Of a plan; "" for the rest.
     source : str

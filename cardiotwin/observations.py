@@ -34,6 +34,8 @@ LEFT_OUT = {
     "image_volume": ("images are read from DICOM", "give the series"),
 }
 """Why a folder's files of a kind are left out, and what to do; of other kinds: see `_left_out`."""
+TACHYCARDIA = "tachycardia"
+"""The kind of an ECG only where it is said: a file does not tell it from one in sinus rhythm."""
 _EFFECTIVE = ("AcquisitionDateTime", "AcquisitionDate+AcquisitionTime", "SeriesDate+SeriesTime", "StudyDate+StudyTime")
 _RECORDED = ("InstanceCreationDate+InstanceCreationTime", "ContentDate+ContentTime")
 
@@ -112,6 +114,9 @@ def find(
         `at` is not a time.
     """
     at = _checked_time(at)
+    if wanted is not None and wanted.kind == TACHYCARDIA:
+        found = find(path, salt=salt, at=at, wanted=replace(wanted, kind=None), progress=progress)
+        return [_as_tachycardia(one, path) for one in found]
     if not path.exists():
         raise InputRejected(f"{shown(path.name)}: no such file or folder; check the path")
     if path.is_dir() and is_table_mesh(path) and not _only_electrodes(path):
@@ -120,6 +125,29 @@ def find(
     if path.is_dir() or is_dicomdir(path):
         return _in_folder(path, salt, at, wanted, progress)
     return [_one_file(path, salt, at, wanted, progress)]
+
+
+def _as_tachycardia(one: Found, path: Path) -> Found:
+    """An ECG as a recording of the patient's tachycardia, once it is known to show a regular one."""
+    from cardiotwin.clinical_tachycardia import ClinicalTachycardia, clinical_cycle
+
+    file = one.file or shown(path.name)
+    if one.kind != "ecg":
+        raise InputRejected(
+            f"{file}: found {one.kind.replace('_', ' ')}, expected an ECG, since `--kind tachycardia` was given; name "
+            "the ECG itself, and add the rest without"
+        )
+    try:
+        told = str(clinical_cycle(one.value))
+    except QualityGate as refused:
+        raise QualityGate(f"{file}: {refused}") from refused
+    return replace(
+        one,
+        kind=TACHYCARDIA,
+        value=ClinicalTachycardia(one.value),
+        notes=(*one.notes, f"{file}: {told}"),
+        kept=(*one.kept, told),
+    )
 
 
 def _beside_tables(folder: Path) -> Iterator[str]:
@@ -317,7 +345,7 @@ def check_told(found: Iterable[Found], wanted: Wanted | None) -> None:
         There is no CSV ECG among the inputs.
     """
     told = [name for name in ("hz", "unit") if wanted and getattr(wanted, name) is not None]
-    if told and not any(one.kind == "ecg" and one.source.startswith("CSV") for one in found):
+    if told and not any(one.kind in ("ecg", TACHYCARDIA) and one.source.startswith("CSV") for one in found):
         raise SettingsError(
             f"{' and '.join(f'{name}=' for name in told)}: for an ECG in a CSV file, and there is none among these; "
             "other formats carry their own. Leave it out"

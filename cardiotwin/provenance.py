@@ -14,7 +14,7 @@ class ObservationRecord:
     sha256 : str
         Of the de-identified copy in `observations/`.
     kind : str
-        ``"lge"``, ``"cine"``, ``"label_map"``, ``"mesh"``, ``"ecg"``, ``"electrodes"``, ``"torso"``
+        ``"lge"``, ``"cine"``, ``"label_map"``, ``"mesh"``, ``"ecg"``, ``"tachycardia"``, ``"electrodes"``, ``"torso"``
         or ``"plan"``.
     source : str
         Format and size in a few words, such as "DICOM series, 12 files".

@@ -47,6 +47,7 @@ OBSERVED = {
     "label_map": "LabelMap",
     "mesh": "UserMesh",
     "ecg": "Ecg",
+    "tachycardia": "ClinicalTachycardia",
     "electrodes": "Electrodes",
     "torso": "TorsoSurface",
     "plan": "Plan",
@@ -55,6 +56,7 @@ OBSERVED = {
 
 _HOME = {
     "Arrhythmias": "induction",
+    "ClinicalTachycardia": "clinical_tachycardia",
     "Comparison": "comparison",
     "Confirmation": "study",
     "Ecg": "ecg",
@@ -193,8 +195,8 @@ def counting(observations: Iterable[Observation], settings: Settings) -> tuple[O
 
 
 def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
-    """The steps from these observations to the report. Of images, label maps, electrodes and torsos the newest
-    counts.
+    """The steps from these observations to the report. Of images, label maps, electrodes, torsos and
+    tachycardias the newest counts; a tachycardia is for the report only.
 
     ECGs all count, oldest first, each updating the posterior of those before: whatever the order in which dated ones
     arrive, the chain of keys is the same. Undated observations count as older than dated ones; among them the last to
@@ -378,6 +380,8 @@ def _report(observed: dict[str, list[str]], posterior: str) -> Step:
     optional = tuple(name for name in inputs if name != "heart")
     if observed["image"]:
         inputs["image"] = observed["image"][-1]
+    if observed["tachycardia"]:
+        inputs["tachycardia"] = observed["tachycardia"][-1]
     from cardiotwin.settings import Settings
 
     return Step(

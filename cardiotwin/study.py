@@ -9,6 +9,7 @@ import numpy as np
 from cardiotwin.ablation import NO_ABLATION, Plan, lesion_elements
 from cardiotwin.beat_of_ensemble import EnsembleBeat
 from cardiotwin.calibration import Posterior
+from cardiotwin.clinical_tachycardia import ClinicalTachycardia
 from cardiotwin.comparison import Comparison
 from cardiotwin.ecg import Ecg
 from cardiotwin.electrodes import Electrodes
@@ -103,6 +104,8 @@ class Study:
     segmentation : Segmentation or None
     ecgs : tuple of Ecg
         Measured, oldest first.
+    tachycardia : ClinicalTachycardia or None
+        Recorded; calibration never sees it.
     electrodes : Electrodes or None
     calibration_heart : Heart or None
         The coarser heart of the eikonal model.
@@ -131,6 +134,7 @@ class Study:
     image: Image | None = None
     segmentation: Segmentation | None = None
     ecgs: tuple[Ecg, ...] = ()
+    tachycardia: ClinicalTachycardia | None = None
     electrodes: Electrodes | None = None
     calibration_heart: Heart | None = None
     posterior: Posterior | None = None

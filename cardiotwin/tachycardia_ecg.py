@@ -111,10 +111,15 @@ def _seen(circuit: Circuit, names: Sequence[str], weights: np.ndarray, volumes: 
 
 
 def _described(cycle: Ecg, qrs_ms: float, area: dict[str, float]) -> Tachycardia:
-    # aVF is half of II and III, and reaches less far than I: 2/sqrt(3) makes a circle of both.
-    axis = float(np.degrees(np.arctan2(2.0 / np.sqrt(3.0) * area["aVF"], area["I"])))
+    axis = frontal_axis(area["I"], area["aVF"])
     pattern = "right bundle branch" if area["V1"] > 0 else "left bundle branch"
     return Tachycardia(cycle, qrs_ms, axis, pattern, next((lead for lead in PRECORDIAL if area[lead] > 0), ""))
+
+
+def frontal_axis(lead_i: float, lead_avf: float) -> float:
+    """Degrees, 0 to the left and 90 down, of net areas (or amplitudes) in leads I and aVF of one unit."""
+    # aVF is half of II and III, and reaches less far than I: 2/sqrt(3) makes a circle of both.
+    return float(np.degrees(np.arctan2(2.0 / np.sqrt(3.0) * lead_avf, lead_i)))
 
 
 def _weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:

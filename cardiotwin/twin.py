@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cardiotwin import __version__, artefact, durable, planning, stages, staleness, store
 from cardiotwin.arrivals import (
+    also_calibrated,
     changes_of_use,
     checked_label_maps,
     checked_meshes,
@@ -155,6 +156,7 @@ class Twin:
             notes += checked_plans(new, before, self._current_heart)
             notes += checked_meshes(new, self.settings, part(progress, 0.7, 0.95))
             notes += unused_torso(new, self.settings)
+            notes += also_calibrated(found, before)
             progress(0.95, "storing")
             for observation, one in new.items():
                 keep(self.folder / "observations", observation, one, told.get(observation, ()), salt)

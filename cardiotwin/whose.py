@@ -11,7 +11,8 @@ from cardiotwin.ledger import Observation, words
 if TYPE_CHECKING:
     from cardiotwin.observations import Found
 
-OF_A_PATIENT = ("image", "label_map", "mesh", "ecg")
+ECGS = ("ecg", "tachycardia")
+OF_A_PATIENT = ("image", "label_map", "mesh", *ECGS)
 """Kinds of input that show one."""
 UNCHECKED = "names no patient, so whether it is the same patient was not checked"
 
@@ -48,15 +49,15 @@ def told_of_unnamed(
     """A line for each ECG that may be another patient's for all that its file says, once something lies beside it."""
     known = [one for one in before if one.kind in OF_A_PATIENT]
     arrived = [observation for observation in new if observation.kind in OF_A_PATIENT]
-    if len(known) == 1 and arrived and known[0].kind == "ecg" and not known[0].identity:
+    if len(known) == 1 and arrived and known[0].kind in ECGS and not known[0].identity:
         yield f"{words(known[0])}: {UNCHECKED}"  # it was alone when it came
     for observation in arrived:
         one = new[observation]
-        if observation.kind == "ecg" and not one.identity and (people or len(known) + len(arrived) > 1):
+        if observation.kind in ECGS and not one.identity and (people or len(known) + len(arrived) > 1):
             yield f"{one.file or one.source}: {UNCHECKED}"
 
 
 def unchecked(one: Observation, beside: Iterable[Observation]) -> tuple[str, ...]:
     """The same of an input of a twin, beside all of them; nothing where it is alone or says whose it is."""
     others = any(other.kind in OF_A_PATIENT and other != one for other in beside)
-    return (UNCHECKED,) if one.kind == "ecg" and not one.identity and others else ()
+    return (UNCHECKED,) if one.kind in ECGS and not one.identity and others else ()

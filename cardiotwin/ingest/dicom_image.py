@@ -77,8 +77,8 @@ class Wanted:
     ----------
     series : str, sequence of str, optional
         Series Instance UID, series number or (part of) the description: needed where there are several candidates.
-    kind : {"lge", "cine"}, optional
-        Needed where the header does not say.
+    kind : {"lge", "cine", "tachycardia"}, optional
+        Of an image series, needed where the header does not say; or that ECGs show the patient's tachycardia.
     skip_bad : bool
         Leave out damaged files, with a note each, instead of refusing all.
     accept_burned_in : bool

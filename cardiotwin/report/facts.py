@@ -12,8 +12,10 @@ from scipy.optimize import linear_sum_assignment
 from cardiotwin.beat_of_ensemble import EnsembleBeat
 from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import Comparison
+from cardiotwin.clinical_tachycardia import GOOD_MATCH
 from cardiotwin.ecg_agreement import aligned
 from cardiotwin.eikonal import conducting_tets
+from cardiotwin.followed_circuits import followed
 from cardiotwin.heart import CORE, Heart
 from cardiotwin.induction import Arrhythmias
 from cardiotwin.isthmus import isthmus_of
@@ -38,7 +40,7 @@ from cardiotwin.report.glossary import CALIBRATION, explained
 from cardiotwin.report.inducibility import inducibility
 from cardiotwin.report.missing import what_is_missing
 from cardiotwin.report.substrate import substrate
-from cardiotwin.report.tachycardias import tachycardias
+from cardiotwin.report.tachycardias import scored, tachycardias
 from cardiotwin.report.uncertain import caveats, independent_members, told_of_inputs, what_is_uncertain
 from cardiotwin.scar_evidence import ScarEvidence
 from cardiotwin.screen_agreement import screen_agreement
@@ -72,6 +74,11 @@ def report_facts(study: Study) -> dict[str, Any]:
         "burns": _burns(study),
         "plans_left_out": list(study.proposals.left_out) if study.proposals else [],
         "circuits": _of_circuits(study) if study.arrhythmias else [],
+        "followed": [
+            asdict(one) | {"number": one.circuit + 1}
+            for one in (followed(study.arrhythmias) if study.arrhythmias else ())
+        ],
+        "clinical_tachycardia": _clinical(study),
         "induction": _induction(study.arrhythmias) if study.arrhythmias else None,
         "inducibility_by_segment": inducibility(study.heart, study.arrhythmias) if study.arrhythmias else None,
         "screen": _screen(study),
@@ -182,6 +189,27 @@ def _of_tachycardia(seen: Tachycardia) -> dict[str, Any]:
         "pattern": seen.pattern,
         "transition": seen.transition,
         "sentence": str(seen),
+    }
+
+
+def _clinical(study: Study) -> dict[str, Any] | None:
+    """The recorded tachycardia and every circuit's score against it, the best first; None where none was given."""
+    found = scored(study)
+    if found is None:
+        return None
+    rows: list[dict[str, Any]] = []
+    for row in found.by_score:
+        one = asdict(found.matches[row])
+        del one["measured"], one["simulated"]
+        ours = found.matches[row].correlation >= GOOD_MATCH
+        rows.append({"number": row + 1, **one, "good": ours, "sentence": str(found.matches[row])})
+    cycle = found.cycle
+    told = None if cycle is None else {key: value for key, value in vars(cycle).items() if key != "mv"}
+    return {
+        "cycle": told and told | {"sentence": str(cycle)},
+        "circuits": rows,
+        "refused": found.refused,
+        "good_from": GOOD_MATCH,
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cardiotwin.calibration import Posterior
+from cardiotwin.clinical_tachycardia import Match
 from cardiotwin.comparison import Comparison
 from cardiotwin.ecg import LEADS, Ecg
 from cardiotwin.ecg_agreement import Agreement, correlation
@@ -109,6 +110,32 @@ def t_wave_fit(found: Repolarisation) -> bytes:
             axes.set_xlabel("ms from QRS onset", fontsize=9, color=INK)
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.subplots_adjust(left=0.045, right=0.995, hspace=0.4, wspace=0.1, top=0.86, bottom=0.14)
+    figure.legend(handles, labels, loc="upper center", ncols=len(labels), fontsize=10, frameon=False)
+    return _svg(figure)
+
+
+def tachycardia_match(found: Match) -> bytes:
+    """One turn of every lead, simulated over measured, each scaled by its own standard deviation."""
+    columns, leads = 4, list(found.each)
+    rows = int(np.ceil(len(leads) / columns))
+    figure = new_figure(11, 1.6 * rows + 0.6)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    turn = np.arange(found.measured.shape[1]) / found.measured.shape[1]
+    for k, axes in enumerate(grid.flat):
+        _plain(axes)
+        if k >= len(leads):
+            axes.set_axis_off()
+            continue
+        axes.axhline(0, color="#dddddd", lw=0.8)
+        axes.plot(turn, found.measured[k], color=MEASURED, lw=1.5, label="measured")
+        axes.plot(turn, found.simulated[k], color=SIMULATED, lw=1.3, label="simulated")
+        axes.set_yticks([])
+        axes.set_title(f"{leads[k]}   r = {found.each[leads[k]]:.2f}", fontsize=10, color=INK, loc="left")
+        if k + columns >= len(leads):
+            axes.tick_params(labelbottom=True)
+            axes.set_xlabel("share of the cycle, from the exit", fontsize=9, color=INK)
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.subplots_adjust(left=0.02, right=0.995, hspace=0.4, wspace=0.08, top=0.86, bottom=0.13)
     figure.legend(handles, labels, loc="upper center", ncols=len(labels), fontsize=10, frameon=False)
     return _svg(figure)
 

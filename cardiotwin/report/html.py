@@ -17,7 +17,7 @@ from cardiotwin.durable import write_file
 from cardiotwin.ecg_agreement import aligned
 from cardiotwin.ingest.plan_files import plan_text
 from cardiotwin.pictures import SLICES, ecg_page, film_name, write_pictures
-from cardiotwin.pictures.content import angle
+from cardiotwin.pictures.content import MOST_CIRCUITS, angle
 from cardiotwin.pictures.in_torso import torso_picture
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.report import figures
@@ -26,7 +26,7 @@ from cardiotwin.report.heart3d import heart_scene
 from cardiotwin.report.inducibility import inducibility_bullseye
 from cardiotwin.report.scar_map import scar_map
 from cardiotwin.report.substrate import scar_methods
-from cardiotwin.report.tachycardias import tachycardias
+from cardiotwin.report.tachycardias import scored, tachycardias
 from cardiotwin.segmentation import sweep
 from cardiotwin.study import Study
 
@@ -169,10 +169,13 @@ def _charts(study: Study, facts: dict[str, Any], drawn: Path) -> dict[str, str]:
         rows = sweep(study.segmentation, study.settings.segment)
         if rows:
             made["scar_methods"] = _vector(scar_methods(rows))
-    for number, seen in enumerate(tachycardias(study).seen, start=1):
+    for number, seen in enumerate(tachycardias(study).seen[:MOST_CIRCUITS], start=1):
         made[f"tachycardia_{number}"] = _vector(figures.twelve_leads(seen.running(), figures.SIMULATED, 2.5, 3.6))
     if facts["inducibility_by_segment"]:
         made["inducibility"] = _vector(inducibility_bullseye(facts["inducibility_by_segment"]))
+    compared = scored(study)
+    if compared is not None and compared.best is not None:
+        made["tachycardia_match"] = _vector(figures.tachycardia_match(compared.matches[compared.best]))
     if study.comparison is not None:
         made["plans"] = _vector(figures.plan_chart(study.comparison))
     if study.ecgs:

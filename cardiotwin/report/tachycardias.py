@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from cardiotwin.calibration import Posterior
-from cardiotwin.errors import InputRejected
-from cardiotwin.pictures.content import MOST_CIRCUITS
+from cardiotwin.clinical_tachycardia import ClinicalCycle, Match, best, clinical_cycle, match
+from cardiotwin.errors import InputRejected, QualityGate
 from cardiotwin.study import Study
 from cardiotwin.tachycardia_ecg import Tachycardia, tachycardia_ecgs
 from cardiotwin.tissue import Velocities
@@ -17,13 +17,64 @@ from cardiotwin.tissue import Velocities
 
 @dataclass(frozen=True)
 class Tachycardias:
-    """One for each circuit that is drawn, and why there are none where electrodes are refused."""
+    """One for each circuit, and why there are none where electrodes are refused."""
 
     seen: tuple[Tachycardia, ...] = ()
     refused: str = ""
 
 
 _OF_STUDIES: WeakKeyDictionary[Study, Tachycardias] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Every circuit against the patient's own tachycardia.
+
+    Attributes
+    ----------
+    cycle : ClinicalCycle or None
+        None where it was refused.
+    matches : tuple of Match
+        In the order of the circuits; none where there are no circuits or electrodes.
+    refused : str
+        Why there is no score; "" where there is one.
+    """
+
+    cycle: ClinicalCycle | None
+    matches: tuple[Match, ...] = ()
+    refused: str = ""
+
+    @property
+    def best(self) -> int | None:
+        """Row of the circuit that fits best."""
+        return best(self.matches) if self.matches else None
+
+    @property
+    def by_score(self) -> list[int]:
+        """Rows of the circuits, the best first."""
+        return sorted(range(len(self.matches)), key=lambda row: -self.matches[row].correlation)
+
+
+def scored(study: Study) -> Scored | None:
+    """Of a study with a recorded tachycardia, else None: with the electrodes and the conductor of the fit."""
+    if study.tachycardia is None:
+        return None
+    cycle = None
+    try:
+        cycle = clinical_cycle(study.tachycardia.ecg)
+        found = tachycardias(study)
+        matches = tuple(match(cycle, one) for one in found.seen)
+    except (InputRejected, QualityGate) as error:
+        return Scored(cycle, refused=str(error))
+    return Scored(cycle, matches, found.refused)
+
+
+def best_fit_line(study: Study) -> str:
+    """Which circuit looks most like the recorded tachycardia, for the terminal; "" where nothing was scored."""
+    found = scored(study)
+    if found is None or found.best is None:
+        return f"recorded tachycardia: not compared, {found.refused}" if found is not None and found.refused else ""
+    return f"recorded tachycardia: circuit {found.best + 1} fits best, {found.matches[found.best]}"
 
 
 def tachycardias(study: Study) -> Tachycardias:
@@ -41,7 +92,7 @@ def _tachycardias(study: Study) -> Tachycardias:
     fraction = study.settings.tissue.border_zone_velocity_fraction
     if posterior.border_zone_fraction is not None:
         fraction = _median(posterior, posterior.border_zone_fraction)
-    circuits = study.arrhythmias.circuits[:MOST_CIRCUITS]
+    circuits = study.arrhythmias.circuits
     try:
         return Tachycardias(tachycardia_ecgs(study.heart, circuits, study.electrodes, typical, fraction))
     except InputRejected as error:  # an electrode that lies in the wall of this mesh, not in the coarser one's
