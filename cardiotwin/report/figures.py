@@ -127,7 +127,7 @@ def tachycardia_match(found: Match) -> bytes:
             axes.set_axis_off()
             continue
         axes.axhline(0, color="#dddddd", lw=0.8)
-        axes.plot(turn, found.measured[k], color=MEASURED, lw=1.5, label="measured")
+        axes.plot(turn, found.measured[k], color=MEASURED, lw=2.4, label="measured")
         axes.plot(turn, found.simulated[k], color=SIMULATED, lw=1.3, label="simulated")
         axes.set_yticks([])
         axes.set_title(f"{leads[k]}   r = {found.each[leads[k]]:.2f}", fontsize=10, color=INK, loc="left")
