@@ -102,6 +102,11 @@ class Induction:
         """Which combination it is of."""
         return self.site, self.draw, self.profile, self.scar
 
+    @property
+    def twin(self) -> tuple[int, str, str]:
+        """In which admissible twin: draw, border-zone profile and scar."""
+        return self.draw, self.profile, self.scar
+
 
 @dataclass(frozen=True, eq=False)
 class Arrhythmias:

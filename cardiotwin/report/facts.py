@@ -11,8 +11,8 @@ from scipy.optimize import linear_sum_assignment
 
 from cardiotwin.beat_of_ensemble import EnsembleBeat
 from cardiotwin.calibration import Posterior
-from cardiotwin.comparison import Comparison
 from cardiotwin.clinical_tachycardia import GOOD_MATCH
+from cardiotwin.comparison import Comparison
 from cardiotwin.ecg_agreement import aligned
 from cardiotwin.eikonal import conducting_tets
 from cardiotwin.followed_circuits import followed

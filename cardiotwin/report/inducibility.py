@@ -25,9 +25,9 @@ UNTESTED = "#ececec"
 def inducibility(heart: Heart, arrhythmias: Arrhythmias) -> list[dict[str, Any]] | None:
     """Segment by segment, in how many twins a circuit was induced from it and which isthmuses lie in it.
 
-    A twin is a draw of the ensemble with a border-zone profile. Several sites in a segment count once: a twin is
-    inducible from there when it is from one of them. A site or an isthmus belongs to the segment with most tissue
-    around its nodes.
+    A twin is a draw of the ensemble with a border-zone profile and a scar. Several sites in a segment count once: a
+    twin is inducible from there when it is from one of them. A site or an isthmus belongs to the segment with most
+    tissue around its nodes.
 
     Returns
     -------
@@ -50,8 +50,8 @@ def _most_of(numbers: np.ndarray) -> int:
 
 def _row(number: int, of_sites: np.ndarray, of_isthmuses: Sequence[int], arrhythmias: Arrhythmias) -> dict[str, Any]:
     paced = [one for one in arrhythmias.inductions if of_sites[one.site] == number]
-    twins = {(one.draw, one.profile) for one in paced}
-    induced = {(one.draw, one.profile) for one in paced if one.circuit is not None}
+    twins = {one.twin for one in paced}
+    induced = {one.twin for one in paced if one.circuit is not None}
     return {
         "segment": number,
         "name": NAMES[number - 1] if number else RIGHT_VENTRICLE,
