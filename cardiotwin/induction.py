@@ -313,6 +313,12 @@ def joined(first: Arrhythmias, second: Arrhythmias) -> Arrhythmias:
     return replace(first, members=members, circuits=tuple(circuits), inductions=(*first.inductions, *further))
 
 
+def only_under_other_scars(arrhythmias: Arrhythmias) -> list[int]:
+    """Rows of circuits that were induced only where scar was told otherwise than as segmented."""
+    of = {one.circuit for one in arrhythmias.inductions if one.scar == AS_SEGMENTED}
+    return [number for number in range(len(arrhythmias.circuits)) if number not in of]
+
+
 def _tested(
     context: _Context,
     arrhythmias: Arrhythmias,
@@ -349,16 +355,16 @@ def _tested(
 
 
 def _digests(context: _Context, plan: str) -> dict[str, str]:
-    """What is burnt, by what scar was told by, as a name: a plan is what it burns, whatever it is called."""
+    """Scar and what is burnt, as a name: a plan is what it burns, whatever it is called."""
     lesions = context.lesions.get(plan, {})
     return {
-        scar: f"{number}-" + (_digest(lesions[scar]) if lesions else "unburnt")
-        for number, scar in enumerate(context.hearts)
+        scar: f"{_digest(heart.tissue_class)}-{_digest(lesions[scar]) if lesions else 'unburnt'}"
+        for scar, heart in context.hearts.items()
     }
 
 
 def _digest(elements: np.ndarray) -> str:
-    return hashlib.sha256(np.packbits(elements).tobytes()).hexdigest()[:16]
+    return hashlib.sha256(np.ascontiguousarray(elements).tobytes()).hexdigest()[:16]
 
 
 def _numbered(arrhythmias: Arrhythmias, paced: dict[Induction, Paced]) -> Arrhythmias:

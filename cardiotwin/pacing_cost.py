@@ -36,4 +36,4 @@ def cost_of_comparing(arrhythmias: Arrhythmias, plans: Sequence[Plan], seconds: 
     if not seconds or not paced or not burning:
         return told
     each = seconds * again / len(paced)
-    return f"{told}; about {duration(each)} a plan, {duration(each * burning)} in all, as pacing without ablation took"
+    return f"{told}; about {duration(each)} a plan, {duration(each * burning)} in all, as the last run of `induce` took"

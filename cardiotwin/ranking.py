@@ -17,6 +17,7 @@ a rule and no finding; those equal in volume too share evenly, so that the proba
 is the probability that a plan beats no ablation at all, by that sign test: one draw in which it leaves less is not
 much, however many of its sites agree. When only what was inducible is tested again a plan cannot come out worse than no
 ablation, so chance alone would favour it: then there is no preference.
+Draws of one member of the posterior are one: of n draws with k different members each counts for k/n.
 The interval of the residual inducibility is Jeffreys' for a share, so that 0 of 12 is not taken for never.
 """
 
@@ -33,7 +34,9 @@ BOOTSTRAPS = 4000
 INTERVAL = 0.9
 
 
-def ranked(outcomes: list[Outcome], settings: CompareSettings) -> Comparison:
+def ranked(
+    outcomes: list[Outcome], settings: CompareSettings, *, independent: int = 0, screened: bool = False
+) -> Comparison:
     """Weigh the draws again and again, find the best plan each time, and call what cannot be told apart by its name.
 
     Parameters
@@ -41,14 +44,20 @@ def ranked(outcomes: list[Outcome], settings: CompareSettings) -> Comparison:
     outcomes : list of Outcome
         On the same draws; the first is no ablation.
     settings : CompareSettings
+    independent : int
+        Different members of the posterior among the draws, which count for so many; 0: all of them.
+    screened : bool
+        What a screen passed over was not paced.
     """
     random = np.random.default_rng(0)
-    weights = random.dirichlet(np.ones(outcomes[0].inducible.size), BOOTSTRAPS)
+    n_draws = outcomes[0].inducible.size
+    each = (independent or n_draws) / n_draws
+    weights = random.dirichlet(np.full(n_draws, each), BOOTSTRAPS)
     meant = np.array([not one.plan.control for one in outcomes])
-    share = _residual(np.stack([one.inducible for one in outcomes]), meant, weights, random)
+    share = _residual(np.stack([one.inducible for one in outcomes]), meant, weights, each, random)
     fresh = np.stack([_new_circuits(one, weights) for one in outcomes], axis=1)
     wins = _wins(share, fresh, outcomes)
-    probability = _against_none(wins.mean(axis=0), outcomes)
+    probability = _against_none(wins.mean(axis=0), outcomes, each)
     score = [(one.inducible.mean(), len(set().union(*one.new)), one.volume[1]) for one in outcomes]
     order = sorted(range(len(outcomes)), key=lambda k: score[k])
     results, rank = [], 0
@@ -56,10 +65,12 @@ def ranked(outcomes: list[Outcome], settings: CompareSettings) -> Comparison:
         if position == 0 or _told_apart(share[:, order[position - 1]], share[:, k], wins[:, [order[position - 1], k]]):
             rank = position + 1
         results.append(_result(outcomes[k], outcomes[0], rank, float(probability[k]), fresh[:, k]))
-    return _verdict(tuple(results), outcomes, settings)
+    return _verdict(tuple(results), outcomes, settings, screened)
 
 
-def _residual(inducible: np.ndarray, meant: np.ndarray, weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _residual(
+    inducible: np.ndarray, meant: np.ndarray, weights: np.ndarray, each: float, random: np.random.Generator
+) -> np.ndarray:
     """(n_bootstraps, n_plans) residual inducibility under each weighing of the draws and one made-up draw.
 
     The made-up draw is one in which plans differ, with the plans that are `meant` to be done in random places; what is
@@ -76,7 +87,7 @@ def _residual(inducible: np.ndarray, meant: np.ndarray, weights: np.ndarray, ran
     if meant.any():
         places = np.argsort(random.random((n_bootstraps, len(alike))), axis=1)[:, which.ravel()]
         made_up[:, meant] = alike[places, drawn[:, None]]
-    weight = random.beta(1.0, n_draws, (n_bootstraps, 1))
+    weight = random.beta(1.0, each * n_draws, (n_bootstraps, 1))
     return np.asarray((1.0 - weight) * (weights @ inducible.T) + weight * made_up)
 
 
@@ -93,10 +104,10 @@ def _wins(share: np.ndarray, fresh: np.ndarray, outcomes: list[Outcome]) -> np.n
     return best / best.sum(axis=1, keepdims=True)
 
 
-def _against_none(share: np.ndarray, outcomes: list[Outcome]) -> np.ndarray:
-    """Each plan's share of the bootstraps, less what belongs to no ablation because the plan may not beat it."""
+def _against_none(share: np.ndarray, outcomes: list[Outcome], each: float) -> np.ndarray:
+    """Each plan's share of the bootstraps, less what belongs to no ablation as the plan may not beat it."""
     draws = [_better_and_worse(one, outcomes[0]) for one in outcomes]
-    beats = np.array([beta.sf(0.5, better + 1, worse + 1) for better, worse in draws])
+    beats = np.array([beta.sf(0.5, each * better + 1, each * worse + 1) for better, worse in draws])
     beats[0] = 1.0
     probability = share * beats
     probability[0] += 1.0 - probability.sum()
@@ -145,10 +156,12 @@ def _result(one: Outcome, none: Outcome, rank: int, probability: float, fresh: n
     )
 
 
-def _verdict(results: tuple[PlanResult, ...], outcomes: list[Outcome], settings: CompareSettings) -> Comparison:
+def _verdict(
+    results: tuple[PlanResult, ...], outcomes: list[Outcome], settings: CompareSettings, screened: bool
+) -> Comparison:
     draws = outcomes[0].inducible.size
     best = max(results, key=lambda one: one.probability_best)
-    refused = _no_preference(results, best, settings)
+    refused = _no_preference(results, best, settings, screened)
     if refused:
         return Comparison(results, NO_PREFERENCE, refused, draws)
     better, asked = best.better_than_none
@@ -161,7 +174,7 @@ def _verdict(results: tuple[PlanResult, ...], outcomes: list[Outcome], settings:
     )
 
 
-def _no_preference(results: tuple[PlanResult, ...], best: PlanResult, settings: CompareSettings) -> str:
+def _no_preference(results: tuple[PlanResult, ...], best: PlanResult, settings: CompareSettings, screened: bool) -> str:
     """Why there is none; "" where there is one."""
     none = next(one for one in results if one.name == NO_ABLATION.name)
     if none.inducible == 0:
@@ -170,6 +183,11 @@ def _no_preference(results: tuple[PlanResult, ...], best: PlanResult, settings: 
         return (
             "what was not inducible without ablation was not tested again, so no plan could come out worse; "
             'a preference needs `compare.retest = "all"`'
+        )
+    if screened:
+        return (
+            "what the screen passed over was not paced, so no plan could come out worse there; "
+            "a preference needs `induce.only_screened = false`"
         )
     if best.control or best.probability_best < settings.preference_probability:
         return (

@@ -17,7 +17,7 @@ from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import NO_PREFERENCE, Comparison, Outcome
 from cardiotwin.errors import SettingsError
 from cardiotwin.heart import CORE, Heart
-from cardiotwin.induction import AS_SEGMENTED, Arrhythmias, induce, joined, retest
+from cardiotwin.induction import AS_SEGMENTED, SCREENED_OUT, Arrhythmias, induce, joined, retest
 from cardiotwin.plan_checks import check_plan
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.ranking import ranked
@@ -56,7 +56,7 @@ def compare(
     Raises
     ------
     SettingsError
-        Two plans of one name.
+        Two plans of one name; arrhythmias of other border-zone profiles or scars.
     InputRejected
         A lesion outside the heart or without viable tissue.
     """
@@ -74,11 +74,12 @@ def compare(
         comparison = _ranked(trial, before, after, settings)
         tested = before.members.size
         more = min(induce_settings.n_draws, most - tested)
-        if comparison.preference != NO_PREFERENCE or more < 1 or settings.retest == "inducible":
+        spared = any(one.outcome == SCREENED_OUT for one in before.inductions)
+        if comparison.preference != NO_PREFERENCE or more < 1 or settings.retest == "inducible" or spared:
             return comparison
         batch = part(progress, tested / most, (tested + more) / most)
-        fresh = trial.paced(more, tested, part(batch, 0.0, 1.0 / (len(plans) + 1)))
-        again = trial.retested(fresh, tested, part(batch, 1.0 / (len(plans) + 1), 1.0))
+        fresh = trial.paced(more, tested, part(batch, 0.0, 1.0 / len(plans)))
+        again = trial.retested(fresh, tested, part(batch, 1.0 / len(plans), 1.0))
         before = joined(before, fresh)
         after = {name: joined(after[name], again[name]) for name in after}
 
@@ -147,12 +148,16 @@ def _ranked(trial: _Trial, before: Arrhythmias, after: dict[str, Arrhythmias], s
     """The order of plans, and plan against plan in each twin."""
     levels = trial.twins()
     outcomes = {plan.name: _outcome(trial.heart, plan, before, after[plan.name], levels) for plan in trial.plans}
-    comparison = ranked(list(outcomes.values()), settings)
+    spared = any(one.outcome == SCREENED_OUT for one in before.inductions)
+    independent = len(np.unique(before.members))
+    comparison = ranked(list(outcomes.values()), settings, independent=independent, screened=spared)
     in_order = [outcomes[one.name] for one in comparison.plans]
-    first, second = [one for one in in_order if not one.plan.control or one.plan == NO_ABLATION][:2]
+    rivals = [one for one in in_order if not one.plan.control or one.plan == NO_ABLATION][:2]
+    if len(rivals) < 2:
+        return replace(comparison, pairs=pairs(in_order))
     # A member that was drawn twice was paced once: of what decides it says the same once.
     rows = np.unique(before.members, return_index=True)[1]
-    one, other = (replace(outcome, by_twin=outcome.by_twin[rows]) for outcome in (first, second))
+    one, other = (replace(outcome, by_twin=outcome.by_twin[rows]) for outcome in rivals)
     decides = what_decides(one, other, _parameters(trial.posterior, before.members[rows]), levels)
     return replace(comparison, pairs=pairs(in_order), decides=decides)
 
@@ -177,11 +182,17 @@ def _outcome(
     inducible, tested = np.zeros((n_draws, len(columns))), np.zeros((n_draws, len(columns)))
     new: list[set[int]] = [set() for _ in range(n_draws)]
     for one in after.inductions:
+        if (one.profile, one.scar) not in columns:
+            raise SettingsError(f"paced with profile {one.profile}, scar {one.scar}; expected one of {columns}")
         twin = one.draw, columns.index((one.profile, one.scar))
         tested[twin] += 1
         if one.circuit is not None:
             inducible[twin] += 1
             new[one.draw] |= {one.circuit} if is_new[one.circuit] else set()
+    if not tested.all():
+        raise SettingsError(
+            "not every draw was paced under each border-zone profile and scar; compare as `induce` paced"
+        )
     check = check_plan(heart, plan) if plan.lesions else None
     return Outcome(
         plan, inducible / tested, new, int(inducible.sum()), int(tested.sum()), ablated_ml(heart, plan), check

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -574,24 +574,10 @@ def induce(
 
 
 def _other_scars(work: Work, heart: Heart, segmentation: Segmentation | None) -> dict[str, Heart]:
-    """The heart with scar by each pair of thresholds that pacing is to be repeated with."""
-    from cardiotwin.errors import SettingsError
-    from cardiotwin.heart import with_scar_of
-    from cardiotwin.segmentation import relabel
+    from cardiotwin.scar_variants import other_scars
 
-    pairs = work.settings.induce.scar_thresholds
-    if pairs and segmentation is None:
-        raise SettingsError(
-            "induce.scar_thresholds: this heart is a mesh that was added, whose scar is not told by thresholds; "
-            "leave the list empty"
-        )
-    return {
-        f"{100 * low:g} % and {100 * high:g} %": with_scar_of(
-            heart, relabel(segmentation, low, high), align_slices=work.settings.mesh.align_slices
-        )
-        for low, high in pairs
-        if segmentation is not None
-    }
+    settings = work.settings
+    return other_scars(heart, segmentation, settings.induce.scar_thresholds, align_slices=settings.mesh.align_slices)
 
 
 def check_plans(work: Work, heart: Heart, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
@@ -605,9 +591,16 @@ def check_plans(work: Work, heart: Heart, plans: tuple[Plan, ...]) -> tuple[Plan
 
 def propose(work: Work, heart: Heart, arrhythmias: Arrhythmias, segmentation: Segmentation | None = None) -> Proposals:
     """What the tool proposes, and why it does not propose the rest of what it was asked for."""
+    from cardiotwin.induction import only_under_other_scars
     from cardiotwin.proposals import proposals_for
 
-    return proposals_for(heart, arrhythmias.circuits, work.settings.plan, segmentation)
+    found = proposals_for(heart, arrhythmias.circuits, work.settings.plan, segmentation)
+    elsewhere = only_under_other_scars(arrhythmias)
+    if not elsewhere:
+        return found
+    numbers = ", ".join(str(number + 1) for number in elsewhere)
+    note = f"scar as segmented decides what is proposed: circuits that turn only with other scar ({numbers}) may stay"
+    return replace(found, left_out=(*found.left_out, note))
 
 
 def gather_plans(work: Work, proposals: Proposals, own: tuple[Plan, ...] = ()) -> tuple[Plan, ...]:

@@ -19,8 +19,8 @@ from cardiotwin.comparison import Outcome, PairOfPlans
 PERMUTATIONS = 4000
 CHANCE = 0.05
 """Probability below which an association is told."""
-FEWEST = 5
-"""Draws; of fewer no association stands out from chance."""
+FEWEST = 7
+"""Different draws; of fewer not even a lead that turns with the profile in all of them stands out from chance."""
 
 
 def pairs(outcomes: Sequence[Outcome]) -> tuple[PairOfPlans, ...]:
@@ -41,7 +41,8 @@ def what_decides(
 
     The statistic is the greatest rank correlation, over the parameters, of the lead with them; its chance is how often
     draws that are dealt anew reach it, so asking about many parameters makes none of them sure. The twins of one draw,
-    which differ in border-zone profile and scar, are held against each other within it.
+    which differ in border-zone profile and scar, are held against each other within it. Chances are multiplied by the
+    number of these questions (Bonferroni).
 
     Parameters
     ----------
@@ -64,10 +65,11 @@ def what_decides(
     found = _of_parameters(lead.mean(axis=1), parameters, random)
     for name, columns in levels.items():
         found += _of_levels(lead, name, columns, random)
-    chance, told = min(found, default=(1.0, ""))
+    least, told = min(found, default=(1.0, ""))
+    chance = min(len(found) * least, 1.0)
     if chance > CHANCE:
-        return f"nothing that the twins differ in decides between {names} (least chance {chance:.2f}): add draws first"
-    return f"between {names} {told} decides (chance {max(chance, 1 / PERMUTATIONS):.2g}): narrow that down first"
+        return f"nothing is shown to decide between {names} (least chance {chance:.2f}): add draws first"
+    return f"between {names} {told} decides (chance {chance:.2g}): narrow that down first"
 
 
 def _of_parameters(
@@ -81,7 +83,7 @@ def _of_parameters(
     of_lead = _standard_ranks(lead)
     strength = ranks @ of_lead
     dealt = random.permuted(np.tile(of_lead, (PERMUTATIONS, 1)), axis=1)
-    chance = float(np.mean(np.abs(dealt @ ranks.T).max(axis=1) >= np.abs(strength).max() - 1e-9))
+    chance = _chance(np.abs(dealt @ ranks.T).max(axis=1), np.abs(strength).max())
     most = int(np.argmax(np.abs(strength)))
     return [(chance, f"the {list(known)[most]} (rank correlation {strength[most]:.2f} in {len(lead)} draws)")]
 
@@ -97,9 +99,14 @@ def _of_levels(
     if np.ptp(means) < 1e-9:
         return []
     dealt = random.permuted(np.tile(lead, (PERMUTATIONS, 1, 1)), axis=2).mean(axis=1)
-    chance = float(np.mean(np.ptp(dealt @ at.T, axis=1) >= np.ptp(means) - 1e-9))
+    chance = _chance(np.ptp(dealt @ at.T, axis=1), np.ptp(means))
     told = ", ".join(f"{100 * mean:+.0f} % {level}" for level, mean in zip(different, means, strict=True))
     return [(chance, f"the {name} (lead of the first: {told})")]
+
+
+def _chance(dealt: np.ndarray, found: float) -> float:
+    """How often dealing reaches what was found, that itself counted once (Phipson & Smyth 2010)."""
+    return float((1 + np.sum(dealt >= found - 1e-9)) / (1 + dealt.size))
 
 
 def _standard_ranks(values: np.ndarray) -> np.ndarray:

@@ -329,7 +329,7 @@ def small_comparison(preference: str = "isthmus") -> Comparison:
             PairOfPlans("homogenise", "no ablation", 2, 1, 0),
             PairOfPlans("wrong", "no ablation", 0, 3, 0),
         ),
-        decides="what decides between isthmus and homogenise cannot be told from 3 different draws; 5 are needed",
+        decides="what decides between isthmus and homogenise cannot be told from 3 different draws; 7 are needed",
     )
 
 

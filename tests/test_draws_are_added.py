@@ -11,6 +11,7 @@ from cardiotwin import induction, planning, stages
 from cardiotwin.ablation import Lesion, Plan
 from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import NO_PREFERENCE
+from cardiotwin.errors import SettingsError
 from cardiotwin.induction import Arrhythmias, Induction, induce, joined
 from cardiotwin.ledger import Observation
 from cardiotwin.reentry import Circuit
@@ -144,3 +145,45 @@ def test_circuits_of_further_draws_are_counted_once():
     assert found.circuits == (one, other)
     assert found.members.tolist() == [3, 5, 7]
     assert [(each.draw, each.circuit) for each in found.inductions] == [(0, 0), (2, 1), (2, 0), (2, None)]
+
+
+@pytest.mark.parametrize("plans", [[], [dataclasses.replace(PLANS[0], control=True)]])
+def test_no_plan_or_a_control_alone_is_no_crash(wall, answers, plans):  # noqa: F811
+    found = induce(wall, POSTERIOR, PROTOCOL, TISSUE)
+    comparison = compare(wall, POSTERIOR, plans, found, PROTOCOL, TISSUE)
+    assert (comparison.preference, comparison.decides) == (NO_PREFERENCE, "")
+    assert len(comparison.plans) == len(plans) + 1
+
+
+def test_draws_of_one_member_are_one(wall, answers):  # noqa: F811
+    """Four draws of one member: one success of one under a uniform prior, as if it had been drawn once."""
+    one = Posterior.of_velocities([(0.5, 0.3)])
+    protocol = PROTOCOL.model_copy(update={"n_draws": 4})
+    found = induce(wall, one, protocol, TISSUE)
+    plan = compare(wall, one, PLANS, found, protocol, TISSUE).plans[0]
+    assert (plan.name, plan.probability_best) == ("half", pytest.approx(0.75, abs=1e-6))
+
+
+def test_what_the_screen_passed_over_leaves_no_preference(wall, answers):  # noqa: F811
+    protocol = PROTOCOL.model_copy(update={"n_draws": 8})
+    found = induce(wall, POSTERIOR, protocol, TISSUE)
+    assert compare(wall, POSTERIOR, PLANS, found, protocol, TISSUE).preference == "half"
+    only = dataclasses.replace(
+        found, inductions=tuple(
+            dataclasses.replace(one, outcome="screened out", circuit=None) if one.site else one
+            for one in found.inductions
+        )
+    )  # fmt: skip
+    told = compare(wall, POSTERIOR, PLANS, only, protocol, TISSUE, CompareSettings(most_draws=40))
+    assert (told.preference, told.draws) == (NO_PREFERENCE, 8)
+    assert "only_screened" in told.reason
+
+
+def test_arrhythmias_of_other_profiles_are_refused(wall, answers):  # noqa: F811
+    found = induce(wall, POSTERIOR, PROTOCOL, TISSUE)
+    both = PROTOCOL.model_copy(update={"border_zone_profiles": ("structural", "structural_and_ionic")})
+    with pytest.raises(SettingsError, match="not every draw was paced"):
+        compare(wall, POSTERIOR, PLANS, found, both, TISSUE)
+    other = PROTOCOL.model_copy(update={"border_zone_profiles": ("structural_and_ionic",)})
+    with pytest.raises(SettingsError, match="paced with profile structural"):
+        compare(wall, POSTERIOR, PLANS, found, other, TISSUE)

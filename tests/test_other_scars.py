@@ -11,12 +11,15 @@ from test_induction import PROTOCOL, TISSUE, wall  # noqa: F401
 
 from cardiotwin import induction, planning, stages
 from cardiotwin.ablation import Lesion, Plan
+from cardiotwin.errors import SettingsError
 from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, build_heart, with_scar_of
-from cardiotwin.induction import AS_SEGMENTED, induce
+from cardiotwin.induction import AS_SEGMENTED, Arrhythmias, Induction, induce, only_under_other_scars
 from cardiotwin.ledger import Observation
 from cardiotwin.pacing_sites import sites_of_protocol
 from cardiotwin.progress import silent
+from cardiotwin.reentry import neighbours
 from cardiotwin.retesting import compare
+from cardiotwin.scar_variants import other_scars
 from cardiotwin.segmentation import relabel
 from cardiotwin.settings import CompareSettings, InduceSettings, MeshSettings, Settings
 from cardiotwin.stimulation import Paced
@@ -97,6 +100,16 @@ def test_plans_burn_the_same_places_whatever_tissue_is_there(wall, burnt):  # no
     assert (pair.better, pair.same, pair.worse) == (2, 2, 0)
 
 
+def test_circuits_that_turn_only_with_other_scar_are_told():
+    def seen(scar, number):
+        return Induction(0, 0, "structural", (), number, "re-entry", scar=scar)
+
+    one = circuit(0.0)
+    inductions = (seen(AS_SEGMENTED, 0), seen(OTHER, 0), seen(OTHER, 1), seen(OTHER, None))
+    found = Arrhythmias(np.zeros((1, 3)), np.zeros(1, np.int32), np.zeros(1, int), (one, one), inductions)
+    assert only_under_other_scars(found) == [1]
+
+
 def test_a_site_that_lies_in_the_other_scar_is_said_to(wall):  # noqa: F811
     protocol = PROTOCOL.model_copy(update={"n_draws": 1, "n_sites": 1})
     site = sites_of_protocol(wall, protocol)[0]
@@ -114,6 +127,47 @@ def test_the_image_reaches_pacing_only_where_other_thresholds_are_asked_for():
     for settings, wanted in ((Settings(), False), (asked, True)):
         steps = {one.step.name: one.step for one in planning.planned(stages.path(seen), settings, 0)}
         assert ("segmentation" in steps["induce"].inputs) == wanted == ("segmentation" in steps["compare"].inputs)
+
+
+@pytest.mark.parametrize(("pair", "told"), [((0.5, 0.8), "the segmentation's own"), ((0.31, 0.51), "30 % and 50 %")])
+def test_a_pair_that_would_count_twice_is_refused(drawn, pair, told):
+    heart = build_heart(drawn, MESH, progress=silent)
+    with pytest.raises(SettingsError, match=told):
+        other_scars(heart, drawn, [(0.3, 0.5), pair], align_slices=MESH.align_slices)
+    with pytest.raises(SettingsError, match="a mesh that was added"):
+        other_scars(heart, None, [pair], align_slices=False)
+
+
+def test_each_task_is_solved_on_its_own_scar_under_its_own_lesion(wall):  # noqa: F811
+    other = with_core(wall, wall.mesh.centroids[:, 2] > 20)
+    hearts = {AS_SEGMENTED: wall, OTHER: other}
+    lesions = {"burn": {AS_SEGMENTED: wall.mesh.centroids[:, 1] < 5, OTHER: wall.mesh.centroids[:, 1] < 10}}
+    context = induction._Context(hearts, POSTERIOR, PROTOCOL, TISSUE, lesions)
+    for plan, scar in (("", AS_SEGMENTED), ("", OTHER), ("burn", AS_SEGMENTED), ("burn", OTHER)):
+        conducting = hearts[scar].tissue_class != CORE
+        if plan:
+            conducting &= ~lesions[plan][scar]
+        tissue = induction._prepared(context, plan, 0, "structural", scar)[1]
+        alone = neighbours(wall.mesh.points, wall.mesh.tets[conducting])
+        np.testing.assert_array_equal(tissue.volumes, alone.volumes)
+
+
+def test_no_two_pacings_share_a_name(wall, monkeypatch):  # noqa: F811
+    other = with_core(wall, wall.mesh.centroids[:, 2] > 25)
+    both = PROTOCOL.model_copy(update={"border_zone_profiles": ("structural", "structural_and_ionic")})
+    names: list[str] = []
+
+    def run_tasks(function, context, tasks, **_):
+        names.extend(tasks)
+        return {name: Paced((), None, "not inducible") for name in tasks}
+
+    monkeypatch.setattr(induction, "run_tasks", run_tasks)
+    found = induce(wall, POSTERIOR, both, TISSUE, others={OTHER: other})
+    assert len(set(names)) == len(names) == len(found.inductions) == 2 * 2 * 2 * 2
+    before = set(names)
+    names.clear()
+    induce(wall, POSTERIOR, both, TISSUE, others={OTHER: with_core(wall, wall.mesh.centroids[:, 2] > 24)})
+    assert len(before & set(names)) == 8, "another scar of the same name is another"
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,8 @@ def test_what_screen_and_pacing_found_is_counted_place_by_place(wall):
     agreed = screen_agreement(arrhythmias(here, a, b), arrhythmias(there, a, c))
     assert (agreed.both, agreed.only_screen, agreed.only_monodomain, agreed.neither) == (1, 1, 1, 1)
     assert (agreed.apart_mm, agreed.cycle_ratio) == (5.0, 0.75)
+    more = screen_agreement(arrhythmias(here, a, b, c), arrhythmias(there, a))
+    assert (more.both, more.only_screen, more.only_monodomain, more.neither) == (1, 2, 0, 1)
 
 
 def test_restitution_of_a_bar_falls_as_the_interval_does_and_ends_where_no_front_runs():

@@ -5,7 +5,7 @@ import pytest
 
 from cardiotwin.ablation import Plan
 from cardiotwin.comparison import Outcome, PairOfPlans
-from cardiotwin.twin_by_twin import pairs, what_decides
+from cardiotwin.twin_by_twin import FEWEST, pairs, what_decides
 
 PROFILES = {"border-zone profile": ("structural", "structural_and_ionic")}
 ONE = {"border-zone profile": ("structural",)}
@@ -57,28 +57,40 @@ def test_of_scar_and_profile_the_one_that_the_lead_follows_is_named():
         "scar threshold": ("as segmented",) * 2 + ("35 % and 50 %",) * 2,
     }
     rng = np.random.default_rng(4)
-    lead = np.tile([0.5, 0.5, -0.5, -0.5], (6, 1)) + 0.05 * rng.normal(size=(6, 4))
-    told = what_decides(outcome("a", np.zeros((6, 4))), outcome("b", lead), {}, levels)
+    lead = np.tile([0.5, 0.5, -0.5, -0.5], (9, 1)) + 0.05 * rng.normal(size=(9, 4))
+    told = what_decides(outcome("a", np.zeros((9, 4))), outcome("b", lead), {}, levels)
     assert "between a and b the scar threshold (lead of the first: +" in told
     assert "% as segmented, -" in told
 
 
-def test_chance_is_named_as_often_as_it_says():
-    """Leads that follow nothing, 200 times: an association is told in about 1 of 20, though three are asked about."""
+@pytest.mark.parametrize("levels", [ONE, PROFILES])
+def test_chance_is_named_as_often_as_it_says(levels):
+    """Leads that follow nothing, 200 times: an association is told in about 1 of 20, whatever is asked about."""
     named = 0
     for seed in range(200):
         parameters, rng = drawn(8, [3, seed])
-        lead = rng.normal(size=(8, 1))
-        told = what_decides(outcome("a", np.zeros((8, 1))), outcome("b", lead), parameters, ONE)
+        lead = rng.normal(size=(8, len(levels["border-zone profile"])))
+        told = what_decides(outcome("a", np.zeros(lead.shape)), outcome("b", lead), parameters, levels)
         named += "narrow that down" in told
     assert 3 <= named <= 19, "5 % of 200, within three standard deviations"
+
+
+def test_the_fewest_draws_are_enough_for_a_lead_that_turns_in_all_of_them():
+    rng = np.random.default_rng(5)
+    lead = np.tile([0.5, -0.25], (FEWEST, 1)) + 0.05 * rng.normal(size=(FEWEST, 2))
+    parameters, _ = drawn(FEWEST, 6)
+    assert "the border-zone profile" in what_decides(
+        outcome("a", np.zeros((FEWEST, 2))), outcome("b", lead), parameters, PROFILES
+    )
+    fewer = what_decides(outcome("a", np.zeros((FEWEST - 1, 2))), outcome("b", lead[1:]), {}, PROFILES)
+    assert f"cannot be told from {FEWEST - 1} different draws" in fewer
 
 
 @pytest.mark.parametrize(
     ("lead", "told"),
     [
-        (np.zeros((6, 2)), "leave the same in every twin"),
-        (np.full((6, 2), 0.5), "differ alike in every twin"),
+        (np.zeros((8, 2)), "leave the same in every twin"),
+        (np.full((8, 2), 0.5), "differ alike in every twin"),
         (np.array([[0.0, 0.5], [0.25, 0.0], [0.0, 0.0]]), "cannot be told from 3 different draws"),
     ],
 )

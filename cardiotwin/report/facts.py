@@ -235,6 +235,7 @@ def _circuits(heart: Heart, arrhythmias: Arrhythmias) -> list[dict[str, Any]]:
                 "sites": sorted({one.site + 1 for one in induced}),
                 "draws": len({one.draw for one in induced}),
                 "profiles": sorted({one.profile for one in induced}),
+                "scars": list(dict.fromkeys(one.scar for one in induced)),
                 "induced": len(induced),
             }
         )
