@@ -1,11 +1,14 @@
 """The ECG of a circuit: against the sum of its beats one by one, and its words on waves whose direction is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cube_heart import block_heart
 
 from cardiotwin.ecg import LEADS, eikonal_ecg, electrode_weights
 from cardiotwin.electrodes import Electrodes
+from cardiotwin.heart import BORDER_ZONE
 from cardiotwin.reentry import Circuit
 from cardiotwin.tachycardia_ecg import ACTION_POTENTIAL, SIGMA_PER_VELOCITY, tachycardia_ecgs
 from cardiotwin.tissue import Velocities
@@ -60,6 +63,24 @@ def test_cycle_after_cycle_is_the_sum_of_all_beats_without_a_seam(heart):
     np.testing.assert_allclose(running.mv, twice - twice.mean(axis=1, keepdims=True), atol=0.005 * np.ptp(twice))
     steps = np.diff(twice, axis=1)
     np.testing.assert_allclose(np.diff(running.mv, axis=1), steps, atol=0.01 * np.abs(steps).max())
+
+
+@pytest.mark.parametrize(("direction", "slower", "fainter"), [((1, 0, 0), 4.0, 4.0), ((0, 1, 0), 1.0, 4.0)])
+def test_amplitude_goes_with_the_square_of_the_velocity_along_the_wave(heart, direction, slower, fainter):
+    """Fibres lie along x: a wave along y asks nothing of them, and border zone of half the velocity is a quarter."""
+
+    def size(fibre, cross, of=heart):
+        found = tachycardia_ecgs(of, [circuit(of, direction)], ELECTRODES, Velocities(fibre, cross), 0.5)[0]
+        return np.abs(found.cycle.mv).max()
+
+    assert size(0.6, 0.3) / size(0.3, 0.3) == pytest.approx(slower, rel=0.02)
+    scarred = replace(heart, tissue_class=np.full(len(heart.mesh.tets), BORDER_ZONE, np.uint8))
+    assert size(0.6, 0.3) / size(0.6, 0.3, scarred) == pytest.approx(fainter, rel=1e-3)
+
+
+def test_constants_are_those_that_are_cited():
+    assert pytest.approx(0.1334, rel=0.02) == SIGMA_PER_VELOCITY * 0.65**2
+    assert ACTION_POTENTIAL == 0.7
 
 
 @pytest.mark.parametrize(
