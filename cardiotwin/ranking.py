@@ -13,7 +13,8 @@ never contradicted, was as sure as a lead in all: stated at 0.96 it was right in
 (`benchmarks/ranking.py`). With it, two plans that differ alike in k draws and the other way in l are told apart exactly
 by the sign test with a uniform prior, P(theta > 1/2) after k successes and l failures; k draws out of k give 1 -
 2^-(k+1). Plans that leave the same in every draw stay equal in all of it, so that volume decides between them, which is
-a rule and no finding; those equal in volume too share evenly, so that the probabilities add up to one. The other factor
+a rule and no finding; those equal in volume too share evenly, so that the probabilities add up to one, as all do where
+nothing was inducible. The other factor
 is the probability that a plan beats no ablation at all, by that sign test: one draw in which it leaves less is not
 much, however many of its sites agree. When only what was inducible is tested again a plan cannot come out worse than no
 ablation, so chance alone would favour it: then there is no preference.
@@ -58,6 +59,8 @@ def ranked(
     fresh = np.stack([_new_circuits(one, weights) for one in outcomes], axis=1)
     wins = _wins(share, fresh, outcomes)
     probability = _against_none(wins.mean(axis=0), outcomes, each)
+    if not outcomes[0].inducible.any():  # nothing to end: the smallest volume would be a rule, and taken for a finding
+        probability[:] = 1.0 / len(outcomes)
     score = [(one.inducible.mean(), len(set().union(*one.new)), one.volume[1]) for one in outcomes]
     order = sorted(range(len(outcomes)), key=lambda k: score[k])
     results, rank = [], 0

@@ -78,6 +78,7 @@ def test_nothing_inducible_means_no_preference():
     comparison = ranked([none, outcome("isthmus", [0, 0, 0, 0], 1.0)], CompareSettings())
     assert comparison.preference == "no preference"
     assert "nothing was inducible" in comparison.reason
+    assert [plan.probability_best for plan in comparison.plans] == [0.5, 0.5]
 
 
 def test_none_of_sixteen_is_not_never():
