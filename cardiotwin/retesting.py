@@ -74,8 +74,8 @@ def compare(
         comparison = _ranked(trial, before, after, settings)
         tested = before.members.size
         more = min(induce_settings.n_draws, most - tested)
-        spared = any(one.outcome == SCREENED_OUT for one in before.inductions)
-        if comparison.preference != NO_PREFERENCE or more < 1 or settings.retest == "inducible" or spared:
+        decidable = settings.retest == "all" and not _screened(before)
+        if comparison.preference != NO_PREFERENCE or more < 1 or not decidable:
             return comparison
         batch = part(progress, tested / most, (tested + more) / most)
         fresh = trial.paced(more, tested, part(batch, 0.0, 1.0 / len(plans)))
@@ -116,7 +116,7 @@ class _Trial:
 
     def retested(self, before: Arrhythmias, after_draws: int, progress: Progress) -> dict[str, Arrhythmias]:
         """The same draws under each plan. One that ablates nothing leaves the heart as it was: what was paced holds."""
-        lesions = {plan.name: self._lesions(plan) for plan in self.plans if lesion_elements(self.heart, plan).any()}
+        lesions = {plan.name: self._lesions(plan) for plan in self.plans if plan.lesions}
         found = retest(
             self.heart, self.posterior, before, lesions, self.protocol, self.tissue,
             only_inducible=self.only_inducible, others=self.others,
@@ -148,9 +148,8 @@ def _ranked(trial: _Trial, before: Arrhythmias, after: dict[str, Arrhythmias], s
     """The order of plans, and plan against plan in each twin."""
     levels = trial.twins()
     outcomes = {plan.name: _outcome(trial.heart, plan, before, after[plan.name], levels) for plan in trial.plans}
-    spared = any(one.outcome == SCREENED_OUT for one in before.inductions)
     independent = len(np.unique(before.members))
-    comparison = ranked(list(outcomes.values()), settings, independent=independent, screened=spared)
+    comparison = ranked(list(outcomes.values()), settings, independent=independent, screened=_screened(before))
     in_order = [outcomes[one.name] for one in comparison.plans]
     rivals = [one for one in in_order if not one.plan.control or one.plan == NO_ABLATION][:2]
     if len(rivals) < 2:
@@ -160,6 +159,11 @@ def _ranked(trial: _Trial, before: Arrhythmias, after: dict[str, Arrhythmias], s
     one, other = (replace(outcome, by_twin=outcome.by_twin[rows]) for outcome in rivals)
     decides = what_decides(one, other, _parameters(trial.posterior, before.members[rows]), levels)
     return replace(comparison, pairs=pairs(in_order), decides=decides)
+
+
+def _screened(before: Arrhythmias) -> bool:
+    """Whether a screen passed over some: no plan can come out worse there."""
+    return any(one.outcome == SCREENED_OUT for one in before.inductions)
 
 
 def _parameters(posterior: Posterior, members: np.ndarray) -> dict[str, np.ndarray]:
