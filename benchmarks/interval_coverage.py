@@ -8,15 +8,17 @@ All cases share heart, electrodes and settings, so that the table of sites is ma
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
+from cases import computed
 from drawn_patients import TISSUE, recorded
 from scipy.ndimage import gaussian_filter1d
 from table import Row, row
 
-from cardiotwin.calibration import Posterior, calibrate, calibration_ranges, sites_of
+from cardiotwin.calibration import calibrate, calibration_ranges, sites_of
 from cardiotwin.ecg import INDEPENDENT_LEADS, Ecg, eikonal_ecg, electrode_weights, leads_from_electrodes
 from cardiotwin.eikonal import conducting_tets, prepare, solve
 from cardiotwin.electrodes import Electrodes, default_electrodes
@@ -26,6 +28,7 @@ from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.qrs_prior import velocities_drawn
 from cardiotwin.settings import CalibrateSettings
+from cardiotwin.site_library import SiteLibrary
 from cardiotwin.tissue import Velocities
 
 SMALL = CalibrateSettings(edge_mm=3.0, n_particles=64, n_candidates=40, n_sites=3, latest_site_ms=12.0)
@@ -103,56 +106,69 @@ def without_leads(ecg: Ecg, share: float, rng: np.random.Generator) -> Ecg:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One truth and its posterior, None where the calibration was refused."""
+    """(3,) true velocities and (3, 2) ends of their 90 % intervals, mm/ms; NaN where the calibration was refused."""
 
-    truth: Velocities
-    posterior: Posterior | None
+    true: np.ndarray
+    interval: np.ndarray
     n_leads: int
     processor_s: float
 
-    def interval(self) -> np.ndarray:
-        """(3 velocities, 3) low, middle and high of their 90 % intervals, mm/ms."""
-        assert self.posterior is not None
-        return np.array([self.posterior.interval(getattr(self.posterior, f"velocity_{one}")) for one in NAMES])
+    @property
+    def refused(self) -> bool:
+        return bool(np.isnan(self.interval).any())
 
 
-def cases(count: int, share: float) -> Iterator[Case]:
-    """Drawn truths and their posteriors, with a share of the independent leads lost."""
+@dataclass(frozen=True, eq=False)
+class Alike:
+    """What all cases share."""
+
+    heart: Heart
+    electrodes: Electrodes
+    library: SiteLibrary
+    share_lost: float
+
+
+def case(alike: Alike, number: int) -> Case:
+    """A drawn truth and what its ECG, with a share of the independent leads lost, says of it."""
+    rng = np.random.default_rng([number, 31])
+    drawn = drawn_from_prior(alike.heart, alike.electrodes, rng)
+    ecg = without_leads(drawn.ecg, alike.share_lost, rng)
+    settings, start = SMALL.model_copy(update={"seed": number}), time.process_time()
+    interval = np.full((len(NAMES), 2), np.nan)
+    with suppress(CardioTwinError):
+        posterior = calibrate(alike.heart, [ecg], alike.electrodes, settings, TISSUE, library=alike.library)
+        every = [posterior.interval(getattr(posterior, f"velocity_{one}")) for one in NAMES]
+        interval = np.array(every)[:, [0, 2]]
+    true = np.array([getattr(drawn.velocities, one) for one in NAMES])
+    n_leads = len(set(ecg.leads) & set(INDEPENDENT_LEADS))
+    return Case(true, interval, n_leads, time.process_time() - start)
+
+
+def cases(count: int, share: float, name: str) -> list[Case]:
+    """The first so many, with a share of the independent leads lost."""
     heart = small_heart()
     electrodes = replace(default_electrodes(heart), measured=True)
-    library = sites_of(heart, SMALL, TISSUE)
-    for case in range(count):
-        rng = np.random.default_rng([case, 31])
-        drawn = drawn_from_prior(heart, electrodes, rng)
-        ecg = without_leads(drawn.ecg, share, rng)
-        settings, start = SMALL.model_copy(update={"seed": case}), time.process_time()
-        posterior: Posterior | None
-        try:
-            posterior = calibrate(heart, [ecg], electrodes, settings, TISSUE, library=library)
-        except CardioTwinError:
-            posterior = None
-        yield Case(
-            drawn.velocities, posterior, len(set(ecg.leads) & set(INDEPENDENT_LEADS)), time.process_time() - start
-        )
+    alike = Alike(heart, electrodes, sites_of(heart, SMALL, TISSUE), share)
+    return computed(name.replace(" ", "_"), case, alike, {f"{one:03d}": one for one in range(count)}, Case)
 
 
 def coverage_rows(count: int = 200, *, share: float = 0.0, name: str = "coverage") -> Iterable[Row]:
     """How many of the 90 % intervals hold the truth; `share` of the independent leads are lost at random."""
-    return summary(list(cases(count, share)), share, name)
+    return summary(cases(count, share, name), share, name)
 
 
 def summary(every: list[Case], share: float, name: str) -> Iterable[Row]:
     """A row for each velocity."""
-    told = [case for case in every if case.posterior is not None]
+    told = [one for one in every if not one.refused]
     if not told:
         yield row(
             f"{name}: velocities in their 90 % interval", None, "1", 0.85, False, f"{len(every)} cases, all refused"
         )
         return
-    low, _, high = np.moveaxis(np.array([case.interval() for case in told]), 2, 0)
-    true = np.array([[getattr(case.truth, one) for one in NAMES] for case in told])
+    low, high = np.moveaxis(np.array([one.interval for one in told]), 2, 0)
+    true = np.array([one.true for one in told])
     below, above, wide = (high < true).mean(axis=0), (low > true).mean(axis=0), (high - low).mean(axis=0)
-    leads = np.mean([case.n_leads for case in every])
+    leads = np.mean([one.n_leads for one in every])
     for k, one in enumerate(NAMES):
         note = (
             f"{len(told)} cases, {len(every) - len(told)} refused, {leads:.1f} of 8 independent leads; mean width "
@@ -162,7 +178,7 @@ def summary(every: list[Case], share: float, name: str) -> Iterable[Row]:
         ok = inside >= 0.85 and (share > 0.0 or inside <= 0.95)
         note += "" if share else "; asked 0.95 at most"
         yield row(f"{name}: {one} velocity in its 90 % interval", inside, "1", 0.85, ok, note)
-    seconds = [case.processor_s for case in every]
+    seconds = [one.processor_s for one in every]
     yield row(f"{name}: processor time of a case", float(np.median(seconds)), "s", note="the table of sites apart")
 
 

@@ -8,9 +8,11 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numba
+from cases import kept_in
 
 Row = dict[str, Any]
 """name, value (None where the row was skipped), unit, bar (asked; None or "" where nothing was), ok, note."""
@@ -75,11 +77,13 @@ def show_groups(doc: str | None, groups: dict[str, Group], cases: str) -> None:
     parser = options(doc)
     parser.add_argument("--only", default=",".join(groups), help="groups, comma between them")
     parser.add_argument("--cases", type=int, default=0, help=f"in each group; otherwise {cases}")
+    parser.add_argument("--keep", type=Path, help="folder for finished cases of the long groups: a next run goes on")
     arguments = parser.parse_args()
     chosen = arguments.only.split(",")
     if unknown := set(chosen) - set(groups):
         parser.error(f"--only: no group {', '.join(sorted(unknown))}; expected {', '.join(groups)}")
-    show((groups[name](arguments.cases) for name in chosen), as_json=arguments.json)
+    with kept_in(arguments.keep):
+        show((groups[name](arguments.cases) for name in chosen), as_json=arguments.json)
 
 
 def show(groups: Iterable[Iterable[Row]], *, as_json: bool) -> None:
