@@ -137,8 +137,14 @@ def test_a_wave_crosses_a_block_of_it_and_a_parameter_of_a_node_matters(imported
     assert arrivals[4.0] > 1.2 * arrivals[8.0]
 
 
-def test_what_the_readme_shows_is_run(imported):
-    shown = (ROOT / "README.md").read_text().split("## Your own cell model")[1].split("```python")[1].split("```")[0]
+def test_what_the_page_on_cell_models_shows_is_run(imported):
+    shown = (
+        (ROOT / "docs" / "cell_models.md")
+        .read_text()
+        .split("## Your own cell model")[1]
+        .split("```python")[1]
+        .split("```")[0]
+    )
     shown = shown.replace("models/grandi_2010.py", str(imported.path)).replace("GNa", "g_Na").replace("18.0", "20.0")
     scope: dict = {}
     exec(shown, scope)

@@ -1,4 +1,4 @@
-"""What the README says of input files is what the readers take."""
+"""What the page on input files says is what the readers take."""
 
 import re
 from pathlib import Path
@@ -11,16 +11,16 @@ from small_twin import CHEST_MM
 from cardiotwin.ingest import read_ecg, read_electrodes
 from cardiotwin.ingest.labels import LABELS
 
-README = " ".join((Path(__file__).parents[1] / "README.md").read_text().split())
-"""On one line, so that where the README wraps does not matter."""
+PAGE = " ".join((Path(__file__).parents[1] / "docs" / "input_files.md").read_text().split())
+"""On one line, so that where the page wraps does not matter."""
 
 
 def test_the_label_codes_are_the_readers():
-    assert f": {LABELS}." in README
+    assert f": {LABELS}." in PAGE
 
 
 def test_the_electrode_header_is_the_readers(tmp_path):
-    header = re.search(r"\*\*Electrodes\*\* \(CSV\): the header `([^`]+)`", README)[1]
+    header = re.search(r"## Electrodes A CSV file with the header `([^`]+)`", PAGE)[1]
     rows = "".join(f"{name},{x},{y},{z}\n" for name, (x, y, z) in CHEST_MM.items())
     (tmp_path / "electrodes.csv").write_text(f"{header}\n{rows}")
     assert read_electrodes(tmp_path / "electrodes.csv").names == tuple(CHEST_MM)
@@ -28,10 +28,10 @@ def test_the_electrode_header_is_the_readers(tmp_path):
 
 @pytest.mark.parametrize("clock", ["time [ms]", "hz=500"])
 def test_an_ecg_csv_as_described_is_read(tmp_path, clock):
-    assert f"`{clock}`" in README
+    assert f"`{clock}`" in PAGE
     mv = twelve_leads()[[0, 1, 6]]
     titles, columns = ["I [mV]", "II [mV]", "V1 [uV]"], [mv[0], mv[1], 1000.0 * mv[2]]
-    assert "(`I [mV]`, `V1 [uV]`)" in README
+    assert "(`I [mV]`, `V1 [uV]`)" in PAGE
     if clock.startswith("time"):
         titles, columns, above = [clock, *titles], [2.0 * np.arange(mv.shape[1]), *columns], ""
     else:
