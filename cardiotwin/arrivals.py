@@ -36,7 +36,7 @@ def new_observations(found: Iterable[Found], known: Iterable[Observation]) -> di
 def checked_label_maps(
     new: dict[Observation, Found], newest: Callable[[str], Any], settings: LabelSettings
 ) -> dict[Observation, tuple[str, ...]]:
-    """For each label map what was guessed of it, and what it lacks.
+    """For each label map its volumes, what was guessed of it, and what it lacks.
 
     Parameters
     ----------
@@ -49,6 +49,7 @@ def checked_label_maps(
         What the segmentation would refuse later; a label map and an image that are not of one heart.
     """
     from cardiotwin.given_labels import as_segmentation, check_within
+    from cardiotwin.segmentation.labels import volumes_line
 
     maps = {observation: one for observation, one in new.items() if one.kind == "label_map"}
     images = [one.value for one in new.values() if one.kind == "image"]
@@ -58,7 +59,8 @@ def checked_label_maps(
         segmentation, lines = as_segmentation(one.value, settings, one.file)
         if image is not None:
             check_within(segmentation, image, one.file)
-        told[observation] = tuple(line.removeprefix(f"{one.file or 'label map'}: ") for line in lines)
+        guessed = (line.removeprefix(f"{one.file or 'label map'}: ") for line in lines)
+        told[observation] = (volumes_line(segmentation), *guessed)
     if images and not maps and (label_map := newest("label_map")) is not None:
         segmentation, _ = as_segmentation(label_map, settings, "label map of this twin")
         check_within(segmentation, images[-1], "label map of this twin")

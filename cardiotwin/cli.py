@@ -120,7 +120,8 @@ def add(
         return
     for observation in added.observations:
         when = observation.effective or "time unknown"
-        terminal.say(f"added {observation.kind.replace('_', ' ')}: {observation.source} ({when})")
+        name = observation.kind.replace("_", " ")
+        terminal.say(f"added {name}: {observation.source.removeprefix(name).lstrip(', ')} ({when})")
     if not added.observations:
         terminal.say("nothing new: all of it is in the twin already")
     for note in added.notes:
@@ -515,8 +516,8 @@ def _print_status(now: Status) -> None:
             terminal.say(f"doubtful in {step.name}: {step.doubtful}")
     if now.cavities is not None:
         _print_cavities(now.cavities)
-    if now.conductor:
-        terminal.say(f"electrodes: in {now.conductor}")
+    if now.electrodes:
+        terminal.say(f"electrodes: {now.electrodes}")
     for missing in dict.fromkeys(step.note for step in now.steps if step.note):
         terminal.say(f"missing: {missing}")
     mesh_given = any(one.kind == "mesh" and one.sha256 in now.used_by for one in now.observations)

@@ -61,6 +61,17 @@ class Electrodes:
         """What conducts to them, in words."""
         return "an infinite conductor" if self.conductor is None else str(self.conductor)
 
+    @property
+    def in_words(self) -> str:
+        """Where they come from, how far off that may be, and what conducts to them."""
+        if self.measured:
+            return f"measured; in {self.where}"
+        spread = self.uncertainty_mm
+        off = (
+            "" if spread is None else f", each with a standard deviation of {spread.min():.0f} to {spread.max():.0f} mm"
+        )
+        return f"placed by a rule from the heart{off}: measured ones, as CSV, would narrow the answer; in {self.where}"
+
 
 _CHEST_WALL_MM = 20.0
 """No placed electrode comes closer to the muscle of the heart."""

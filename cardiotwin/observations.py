@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cardiotwin.errors import InputRejected, QualityGate, SettingsError
+from cardiotwin.errors import CardioTwinError, InputRejected, QualityGate, SettingsError
 from cardiotwin.imaging import gap_note, spacing_note
 from cardiotwin.ingest.damaged import together
 from cardiotwin.ingest.dicom_file import read_dataset, text
@@ -23,6 +24,7 @@ from cardiotwin.progress import Progress, part, shares, silent
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+    from cardiotwin.ecg import Ecg
     from cardiotwin.ingest import Wanted
 
 ECGS = ("dicom_ecg", "wfdb_ecg", *ECG_FORMATS)
@@ -372,10 +374,21 @@ def _electrodes(path: Path, at: str) -> Found:
     )
 
 
-def _ecg(ecg: Any, form: str, effective: str) -> Found:
+def _ecg(ecg: Ecg, form: str, effective: str) -> Found:
     seconds = ecg.mv.shape[1] / ecg.hz
-    source = f"{form}, {len(ecg.leads)} leads, {seconds:.1f} s at {ecg.hz:g} Hz"
+    source = f"{form}, {len(ecg.leads)} leads, {seconds:.1f} s at {ecg.hz:g} Hz{_at_a_glance(ecg)}"
     return Found("ecg", ecg, source, effective=effective, notes=ecg.notes, kept=ecg.notes)
+
+
+def _at_a_glance(ecg: Ecg) -> str:
+    """Rate and QRS duration; "" where there is no beat to measure, which calibration will say."""
+    from cardiotwin.beats import find_beats, mean_beat
+
+    with suppress(CardioTwinError):
+        rhythm = find_beats(ecg)
+        rate = f" {rhythm.bpm:.0f} beats a minute," if len(rhythm.at_ms) > 1 else ""
+        return f":{rate} QRS {mean_beat(rhythm).qrs_ms:.0f} ms"
+    return ""
 
 
 def _label_map(path: Path, at: str) -> Found:

@@ -67,8 +67,8 @@ class Status:
         SHA-256 of an observation to what was told when it was put in; those of which nothing was are missing.
     cavities : Cavities or None
         Of both ventricles, as segmented from today's inputs; None before that, and where the heart is a mesh.
-    conductor : str
-        What conducts from heart to electrodes, in words; "" before the electrodes are computed.
+    electrodes : str
+        Where they come from and what conducts to them, in words; "" before they are computed.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Status:
     held_by: str
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     cavities: Cavities | None = None
-    conductor: str = ""
+    electrodes: str = ""
 
 
 @dataclass(frozen=True)

@@ -321,13 +321,13 @@ class Twin:
             held_by=str(held) if held else "",
             notes={one.sha256: notes for one in observations if (notes := self._notes(one, observations))},
             cavities=self._cavities(plan, workshop),
-            conductor=self._conductor(plan, workshop),
+            electrodes=self._electrodes(plan, workshop),
         )
 
-    def _conductor(self, plan: Iterable[Planned], workshop: Workshop) -> str:
-        """What conducts from heart to electrodes, in words; "" before there are any."""
+    def _electrodes(self, plan: Iterable[Planned], workshop: Workshop) -> str:
+        """Where they come from and what conducts to them, in words; "" before there are any."""
         one = next((one for one in plan if one.step.name == "electrodes"), None)
-        return str(workshop.result(one).where) if one is not None and workshop.is_done(one) else ""
+        return str(workshop.result(one).in_words) if one is not None and workshop.is_done(one) else ""
 
     def _cavities(self, plan: Iterable[Planned], workshop: Workshop) -> Cavities | None:
         """Blood as segmented; what a mesh encloses is for the report, since meshes take seconds to read."""

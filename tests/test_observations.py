@@ -28,7 +28,7 @@ def test_a_folder_gives_its_series_and_its_ecgs_and_no_stray_label_map(export):
     image, recording = find(export)
     assert (image.kind, recording.kind) == ("image", "ecg")
     assert image.value.kind == "lge"
-    assert recording.source == "DICOM waveform, 12 leads, 5.0 s at 500 Hz"
+    assert recording.source == "DICOM waveform, 12 leads, 5.0 s at 500 Hz: 60 beats a minute, QRS 74 ms"
     assert recording.effective == "2024-03-12T09:00:00"
 
 

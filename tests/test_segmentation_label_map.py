@@ -1,10 +1,12 @@
 """A label map somebody has drawn: taken as it is, or refused with its counts."""
 
+import numpy as np
 import pytest
 from short_axis import affine, scar_mask, truth
 
 from cardiotwin.errors import InputRejected, QualityGate
 from cardiotwin.segmentation import from_label_map, volumes_ml
+from cardiotwin.segmentation.labels import volumes_line
 
 
 def test_volumes_are_voxel_counts_times_the_voxel():
@@ -12,6 +14,22 @@ def test_volumes_are_voxel_counts_times_the_voxel():
     volumes = volumes_ml(from_label_map(labels, affine()))
     assert volumes["lv_blood"] == pytest.approx((labels == 1).sum() * 1.6 * 1.6 * 9.0 / 1000)
     assert volumes["wall"] == pytest.approx((labels == 2).sum() * 1.6 * 1.6 * 9.0 / 1000)
+
+
+def test_volumes_are_told_in_one_line_with_scar_as_a_share_of_the_muscle():
+    labels, voxel_ml = truth(), 1.6 * 1.6 * 9.0 / 1000
+    labels[labels == 3] = 0
+    left, wall = ((labels == code).sum() * voxel_ml for code in (1, 2))
+    healthy = f"left ventricular blood {left:.0f} mL, myocardium {wall:.0f} mL"
+    assert volumes_line(from_label_map(labels, affine())) == f"{healthy} without scar"
+    scar = np.argwhere(labels == 2)[:40]
+    labels[tuple(scar[:30].T)], labels[tuple(scar[30:].T)] = 4, 5
+    told = volumes_line(from_label_map(labels, affine()))
+    core, border_zone = 30 * voxel_ml, 10 * voxel_ml
+    assert told == (
+        f"{healthy} with {core:.1f} mL of scar core ({100 * core / wall:.1f} %) and {border_zone:.1f} mL of border zone "
+        f"({100 * border_zone / wall:.1f} %)"
+    )
 
 
 def test_drawn_scar_makes_scar_assessable_and_none_does_not():

@@ -165,11 +165,22 @@ def twin_in(folder, settings):
     return Twin.create(folder, presets.settings_text(settings, "test"), layout)
 
 
+def test_a_twin_says_that_its_electrodes_were_placed_and_how_far_off_they_may_be(tmp_path):
+    twin = twin_in(tmp_path / "twin", Settings())
+    assert twin.status().electrodes == "", "nothing computed yet"
+    twin.run("calibrate")
+    spread = twin.result("electrodes").uncertainty_mm
+    told = twin.status().electrodes
+    assert told.startswith("placed by a rule from the heart, each with a standard deviation of ")
+    assert f"of {spread.min():.0f} to {spread.max():.0f} mm: measured ones, as CSV, would narrow" in told
+    assert told.endswith("in an infinite conductor")
+
+
 def test_a_twin_says_what_conducts_and_keeps_a_torso_that_is_added(tmp_path, skin):
     twin = twin_in(tmp_path / "twin", Settings())
     twin.add([electrodes_file(tmp_path, 0.0)])
     twin.run("calibrate")
-    assert twin.status().conductor == "an infinite conductor"
+    assert twin.status().electrodes == "measured; in an infinite conductor"
     told = twin.add([saved(skin, tmp_path / "torso.stl")])
     assert any('used only once `conductor = "torso"`' in note for note in told.notes)
     assert [one.kind for one in told.observations] == ["torso"]
@@ -183,6 +194,8 @@ def test_a_twin_says_what_conducts_and_keeps_a_torso_that_is_added(tmp_path, ski
         "setting electrodes.conductor"
     )
     twin.run("calibrate")
-    assert twin.status().conductor.startswith(f"the patient's own torso of one conductivity ({skin.n_cells} triangles)")
+    assert twin.status().electrodes.startswith(
+        f"measured; in the patient's own torso of one conductivity ({skin.n_cells} t"
+    )
     assert len(twin.result("electrodes").conductor.transfer) == len(CHEST_MM)
     assert not twin.add([tmp_path / "torso.stl"]).observations, "adding twice is adding once"

@@ -158,6 +158,17 @@ def volumes_ml(segmentation: Segmentation) -> dict[str, float]:
     return volumes | {"wall": sum(volumes[NAMES[code]] for code in MUSCLE)}
 
 
+def volumes_line(segmentation: Segmentation) -> str:
+    """`volumes_ml` in a line: blood and myocardium in whole mL, scar to a tenth and as a share of all myocardium."""
+    ml = volumes_ml(segmentation)
+    wall = ml["wall"]
+    scar = {"scar core": ml["core"], "border zone": ml["border_zone"]}
+    drawn = " and ".join(f"{size:.1f} mL of {name} ({100 * size / wall:.1f} %)" for name, size in scar.items() if size)
+    right = f", right {ml['rv_blood']:.0f} mL" if ml["rv_blood"] else ""
+    with_scar = f"with {drawn}" if drawn else "without scar"
+    return f"left ventricular blood {ml['lv_blood']:.0f} mL{right}, myocardium {wall:.0f} mL {with_scar}"
+
+
 def relabel(segmentation: Segmentation, border_zone_threshold: float, core_threshold: float) -> Segmentation:
     """The same contours, scar by other shares of the maximum; see `delineated`."""
     return with_scar(segmentation, PercentOfMaximum(border_zone_threshold, core_threshold))
