@@ -5,8 +5,9 @@
 Groups: detector (circuits in generated waves whose re-entry is known from who excited whom), isthmus (slabs with one
 isthmus of known place, monodomain), screen (seconds for one heart, 19 sites, S1 to S4), agreement (of the screen with
 the monodomain model on phantom hearts that neither was settled on), plans (the proposed cut, the whole border zone and
-a wrong place, re-tested on phantom hearts; hours), ranking (stated probabilities of being best on
-made-up populations of twins), identical (one comparison computed again and again).
+a wrong place, re-tested on phantom hearts; hours), ranking (stated probabilities of being best on made-up populations
+of twins), identical (one comparison computed again and again), heart (17 sites, S1 to S4, at 0.8 mm: screened first,
+and exhaustively; an hour). With ``--keep FOLDER`` a run of agreement or plans that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 from generated_waves import KINDS, Wave, wave
+from one_heart import heart_rows
 from phantom_hearts import ONE_MEMBER, agreement_rows, plan_rows
 from ranking import ranking_rows
 from slab_with_isthmus import CASES, along_channel, slab_with_isthmus, watched
@@ -143,6 +145,7 @@ GROUPS: dict[str, Group] = {
     "plans": lambda n: plan_rows(n or 20),
     "ranking": lambda n: ranking_rows(n or 300),
     "identical": lambda _: identical_rows(),
+    "heart": lambda _: heart_rows(),
 }
 
 
