@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from cardiotwin import __version__, terminal
 from cardiotwin.errors import QualityGate, SettingsError
+from cardiotwin.printed_results import (
+    print_answer,
+    print_burns,
+    print_comparison,
+    print_groups,
+    print_result,
+    print_rows,
+    print_run,
+    print_status,
+)
 
 if TYPE_CHECKING:
     from cardiotwin.plan_checks import PlanCheck
-    from cardiotwin.segmentation import Cavities
-    from cardiotwin.status import Run, Status
     from cardiotwin.twin import Twin
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="one JSON object for machines")]
@@ -58,8 +66,8 @@ def demo(
     if json:
         terminal.say_json(vars(result))
         return
-    _print_comparison(result.comparison)
-    _print_answer(result.answer)
+    print_comparison(result.comparison)
+    print_answer(result.answer)
     terminal.say(f"Report: {result.report}")
 
 
@@ -231,7 +239,7 @@ def status(case: Case, *, json: Json = False) -> None:
     if json:
         terminal.say_json(now)
     else:
-        _print_status(now)
+        print_status(now)
 
 
 @app.command
@@ -298,7 +306,7 @@ def verify(
     if json:
         terminal.say_json({"machine": machine(), "rows": rows})
     else:
-        _print_groups(rows, TITLES, machine())
+        print_groups(rows, TITLES, machine())
     missed = [row["name"] for row in rows if row["ok"] is False]
     if missed:
         asked = sum(row["ok"] is not None for row in rows)
@@ -315,7 +323,7 @@ def doctor(*, json: Json = False) -> None:
     """
     from cardiotwin.doctor import examine, machine
 
-    _print_rows(examine(), machine(), json)
+    print_rows(examine(), machine(), json)
 
 
 @app.command
@@ -372,7 +380,7 @@ def import_cell(
     if json:
         terminal.say_json({"machine": machine(), **vars(made)})
         return
-    _print_rows(made.rows, machine(), json)
+    print_rows(made.rows, machine(), json)
     gates, others = len(made.gates), len(made.states) - 1 - len(made.gates) - len(made.stiff)
     terminal.say(
         f"{len(made.states)} state variables: the potential; by Rush-Larsen steps (gates) {gates}, by linearly "
@@ -432,42 +440,16 @@ def _run(case: Path, until: str | None, json: bool, cluster: str | None = None) 
         report = {"run": done, "report": twin.report if twin.report.is_file() else None}
         terminal.say_json(report if burns is None else report | {"plans": burns[0], "left_out": burns[1]})
         return
-    _print_run(done, case)
+    print_run(done, case)
     if burns is not None:
-        _print_burns(*burns)
+        print_burns(*burns)
     for step in twin.status().steps:
         if step.name in done.computed and step.doubtful not in ("", "none"):
             terminal.say(f"doubtful in {step.name}: {step.doubtful}")
     if until in ("screen", "induce", "compare"):
-        _print_result(twin, until)
+        print_result(twin, until)
     if "report" in done.computed:
         terminal.say(f"Report: {twin.report}")
-
-
-def _print_result(twin: Twin, stage: str) -> None:
-    """What a stage of pacing found, where it is up to date."""
-    with suppress(QualityGate):
-        from cardiotwin.circuit_results import circuit_lines
-        from cardiotwin.induction import Arrhythmias
-        from cardiotwin.report.tachycardias import best_fit_line
-
-        found = twin.result(stage)
-        lines = circuit_lines(twin.result("mesh"), found) if isinstance(found, Arrhythmias) else [str(found)]
-        for line in lines:
-            terminal.say(line)
-        recorded = any(one.kind == "tachycardia" for one in twin.ledger.observations())
-        if stage == "induce" and recorded and (line := best_fit_line(twin.study())):
-            terminal.say(line)
-
-
-def _print_run(done: Run, case: Path) -> None:
-    terminal.say(f"computed: {', '.join(done.computed)}" if done.computed else "nothing to compute")
-    again = ": earlier results are in use again" if not done.computed else ""
-    terminal.say(f"version {done.version}" + (again if done.is_new_version else " (unchanged)"))
-    if done.behind:
-        terminal.say(f"not up to date: {', '.join(done.behind)}; `cardiotwin run {case}` computes that")
-    for missing in done.missing:
-        terminal.say(f"missing: {missing}")
 
 
 def _burns(twin: Twin) -> tuple[tuple[PlanCheck, ...], tuple[str, ...]]:
@@ -480,132 +462,3 @@ def _burns(twin: Twin) -> tuple[tuple[PlanCheck, ...], tuple[str, ...]]:
         return (), ()
     checks = tuple(check_plan(study.heart, plan) for plan in study.plans if plan.lesions)
     return checks, study.proposals.left_out if study.proposals else ()
-
-
-def _print_burns(checks: tuple[PlanCheck, ...], left_out: tuple[str, ...]) -> None:
-    from cardiotwin.plan_results import BURNT, burnt
-
-    if checks:
-        terminal.table(BURNT, [burnt(check) for check in checks], title="What each plan burns")
-    for check in checks:
-        for note in check.notes:
-            terminal.say(terminal.one_line(f"{check.name}: {note}"))
-    for one in left_out:
-        terminal.say(one)
-
-
-def _print_status(now: Status) -> None:
-    from cardiotwin.observations import age
-
-    version = f"version {now.version}" if now.version else "nothing computed yet"
-    terminal.say(f"{now.name}: {version}" + (f", in use by {now.held_by}" if now.held_by else ""))
-    rows = [
-        (
-            step.name,
-            step.state,
-            f"v{step.version}" if step.version else "",
-            step.finished,
-            "" if step.seconds is None else f"{step.seconds:.1f}",
-            step.because or (f"needs {step.note.split(':')[0]}" if step.note else ""),
-        )
-        for step in now.steps
-    ]
-    terminal.table(("step", "state", "since", "computed (UTC)", "took, s", "because"), rows)
-    for step in now.steps:
-        if step.doubtful:
-            terminal.say(f"doubtful in {step.name}: {step.doubtful}")
-    if now.cavities is not None:
-        _print_cavities(now.cavities)
-    if now.electrodes:
-        terminal.say(f"electrodes: {now.electrodes}")
-    for missing in dict.fromkeys(step.note for step in now.steps if step.note):
-        terminal.say(f"missing: {missing}")
-    mesh_given = any(one.kind == "mesh" and one.sha256 in now.used_by for one in now.observations)
-    inputs = [
-        (
-            one.kind,
-            one.source,
-            one.effective or "unknown",
-            age(one.effective),
-            _use(one.kind, now.used_by.get(one.sha256, ()), mesh_given),
-            one.arrived,
-            one.sha256[:12],
-        )
-        for one in now.observations
-    ]
-    terminal.table(("input", "what", "of", "age", "in use", "arrived (UTC)", "SHA-256"), inputs)
-    for one in now.observations:
-        for note in now.notes.get(one.sha256, ()):
-            terminal.say(terminal.one_line(f"told of {one.kind.replace('_', ' ')} {one.sha256[:12]}: {note}"))
-    versions = [(f"v{one.number}", one.created, ", ".join(one.computed)) for one in now.versions]
-    terminal.table(("version", "made (UTC)", "what is new in it"), versions)
-
-
-def _print_cavities(found: Cavities) -> None:
-    sides = {"left": found.left_ml, "right": found.right_ml}
-    volumes = (f"{side} {'not drawn' if ml != ml else f'{ml:.1f} mL'}" for side, ml in sides.items())
-    terminal.say(f"cavities: {', '.join(volumes)} ({found.cut}); phase: {found.phase}")
-
-
-def _use(kind: str, steps: tuple[str, ...], mesh_given: bool) -> str:
-    """Contours beside a mesh are drawn and shown, but the heart is the mesh."""
-    if not steps or (kind == "mesh" and set(steps) != {"report"}):
-        return "yes: the heart" if steps else "no"
-    beside = mesh_given and kind in ("image", "label_map") and set(steps) <= {"segment", "report"}
-    return "report only" if beside or set(steps) == {"report"} else "yes"
-
-
-def _print_comparison(comparison: Any) -> None:
-    from cardiotwin.plan_results import REFERENCE, ablated, in_order, of_the_first, sentence
-
-    rows = []
-    for plan in in_order(comparison.plans):
-        name = f"{plan.name} (reference)" if plan.name == REFERENCE else plan.name
-        inducible = f"{plan.inducible} of {plan.tested}"
-        rows.append((plan.rank, name, f"{plan.probability_best:.2f}", inducible, plan.new_circuits, ablated(plan)))
-    terminal.table(("rank", "plan", "P(best)", "inducible", "new circuits", "ablated, mL"), rows)
-    _print_burns(tuple(plan.check for plan in in_order(comparison.plans) if plan.check is not None), ())
-    for pair in of_the_first(comparison):
-        terminal.say(f"{pair}.")
-    if comparison.decides:
-        terminal.say(sentence(comparison.decides))
-    terminal.say("P(best) adds up to 1; what is inducible, new circuits, then volume decide; equal plans share it.")
-
-
-def _print_answer(answer: dict[str, Any]) -> None:
-    """As at the top of the report."""
-    terminal.say(f"{answer['headline']}. {answer['sentence']}")
-    for caveat in answer["caveats"]:
-        terminal.say(f"- {caveat}")
-
-
-_MARKS = {True: "yes", False: "NO", None: ""}
-_COLUMNS = ("name", "value", "unit", "bar", "ok", "note")
-
-
-def _print_rows(rows: Any, machine: str, json: bool) -> None:
-    """Measured against asked."""
-    plain = terminal.as_json(list(rows))
-    if json:
-        terminal.say_json({"machine": machine, "rows": plain})
-    else:
-        terminal.table(_COLUMNS, map(_row_cells, plain), title=machine)
-
-
-def _print_groups(rows: list[dict[str, Any]], titles: dict[str, str], machine: str) -> None:
-    """A table for each first part of the rows' names."""
-    terminal.say(machine)
-    for group, title in titles.items():
-        cells = [_row_cells(row) for row in rows if row["name"].split("/")[0] == group]
-        if cells:
-            terminal.say(f"\n{title}")
-            terminal.table(_COLUMNS, cells)
-
-
-def _row_cells(row: dict[str, Any]) -> tuple[str, ...]:
-    value = row["value"]
-    if value is None:
-        value = "none"
-    if isinstance(value, float):
-        value = f"{value:.4g}" if value == value else "none"
-    return row["name"], str(value), row["unit"], row["bar"], _MARKS[row["ok"]], row["note"]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from small_twin import electrodes_file
 
-from cardiotwin import cli, errors, terminal
+from cardiotwin import cli, errors, printed_results, terminal
 
 COMMANDS = (
     *("demo", "new", "add", "remove", "run", "status", "export", "verify", "doctor", "settings"),
@@ -242,7 +242,7 @@ def test_a_plan_of_a_comparison_is_a_row(capsys):
     comparison = small_comparison()
     first = replace(comparison.plans[0], ablated_ml=1.25, ablated_ml_low=1.0, ablated_ml_high=1.5, check=check)
     comparison = replace(comparison, plans=(first, *comparison.plans[1:]))
-    cli._print_comparison(comparison)
+    printed_results.print_comparison(comparison)
     told = capsys.readouterr().out
     assert re.search(r"1 +isthmus +0\.91 +0 of 9 +0 +1\.25 \(1\.00 to 1\.50\)", told)
     assert re.search(r"isthmus +0\.20 +1\.05 +3\.0 +4\n", told)
@@ -253,7 +253,9 @@ def test_a_plan_of_a_comparison_is_a_row(capsys):
 
 
 def test_the_answer_on_the_terminal_says_what_it_rests_on(capsys):
-    cli._print_answer({"headline": "Preferred plan: x", "sentence": "It is small.", "caveats": ["2 of 3 draws."]})
+    printed_results.print_answer(
+        {"headline": "Preferred plan: x", "sentence": "It is small.", "caveats": ["2 of 3 draws."]}
+    )
     assert capsys.readouterr().out == "Preferred plan: x. It is small.\n- 2 of 3 draws.\n"
 
 

@@ -25,11 +25,9 @@ def test_volumes_are_told_in_one_line_with_scar_as_a_share_of_the_muscle():
     scar = np.argwhere(labels == 2)[:40]
     labels[tuple(scar[:30].T)], labels[tuple(scar[30:].T)] = 4, 5
     told = volumes_line(from_label_map(labels, affine()))
-    core, border_zone = 30 * voxel_ml, 10 * voxel_ml
-    assert told == (
-        f"{healthy} with {core:.1f} mL of scar core ({100 * core / wall:.1f} %) and {border_zone:.1f} mL of border zone "
-        f"({100 * border_zone / wall:.1f} %)"
-    )
+    core, border_zone = (f"{count * voxel_ml:.1f} mL" for count in (30, 10))
+    shares = [f"{100 * count * voxel_ml / wall:.1f} %" for count in (30, 10)]
+    assert told == f"{healthy} with {core} of scar core ({shares[0]}) and {border_zone} of border zone ({shares[1]})"
 
 
 def test_drawn_scar_makes_scar_assessable_and_none_does_not():

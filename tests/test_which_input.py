@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from small_twin import electrodes_file
 
-from cardiotwin import cli, presets
+from cardiotwin import cli, presets, printed_results
 from cardiotwin.ledger import Ledger, Observation
 from cardiotwin.stages import path
 from cardiotwin.twin import Twin
@@ -71,8 +71,8 @@ def test_add_says_what_is_replaced_and_status_which_is_in_use(twin, tmp_path, ca
 
 
 def test_of_contours_and_a_mesh_status_says_that_the_mesh_is_the_heart():
-    assert cli._use("label_map", ("segment", "report"), True) == "report only"
-    assert cli._use("label_map", ("segment",), False) == "yes"
-    assert cli._use("mesh", ("mesh",), True) == "yes: the heart"
-    assert cli._use("mesh", (), False) == "no"
-    assert cli._use("ecg", ("calibrate",), True) == "yes"
+    assert printed_results.use_of("label_map", ("segment", "report"), True) == "report only"
+    assert printed_results.use_of("label_map", ("segment",), False) == "yes"
+    assert printed_results.use_of("mesh", ("mesh",), True) == "yes: the heart"
+    assert printed_results.use_of("mesh", (), False) == "no"
+    assert printed_results.use_of("ecg", ("calibrate",), True) == "yes"
