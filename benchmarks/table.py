@@ -6,6 +6,8 @@ import argparse
 import json
 import os
 import platform
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -87,16 +89,23 @@ def show_groups(doc: str | None, groups: dict[str, Group], cases: str) -> None:
 
 
 def show(groups: Iterable[Iterable[Row]], *, as_json: bool) -> None:
-    """Print every group as soon as it is there, or in the end one JSON object with the machine."""
+    """Print every row as soon as it is there; as JSON those lines go to standard error, and one object comes at the
+    end, also of a run that is stopped: ``complete`` is false then.
+    """
     table: list[Row] = []
-    for lines in groups:
-        for line in lines:
-            table.append(line)
-            if not as_json:
-                print(printed(line), flush=True)
-    if as_json:
-        python = f"Python {platform.python_version()}, Numba {numba.__version__}"
-        print(json.dumps({"machine": f"{platform.machine()}, {os.cpu_count()} cores, {python}", "rows": table}))
+    complete = False
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        for lines in groups:
+            for line in lines:
+                table.append(line)
+                print(printed(line), flush=True, file=sys.stderr if as_json else sys.stdout)
+        complete = True
+    finally:
+        if as_json:
+            python = f"Python {platform.python_version()}, Numba {numba.__version__}"
+            machine = f"{platform.machine()}, {os.cpu_count()} cores, {python}"
+            print(json.dumps({"machine": machine, "complete": complete, "rows": table}), flush=True)
 
 
 def printed(line: Row) -> str:

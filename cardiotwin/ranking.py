@@ -14,10 +14,9 @@ never contradicted, was as sure as a lead in all: stated at 0.96 it was right in
 by the sign test with a uniform prior, P(theta > 1/2) after k successes and l failures; k draws out of k give 1 -
 2^-(k+1). Plans that leave the same in every draw stay equal in all of it, so that volume decides between them, which is
 a rule and no finding; those equal in volume too share evenly, so that the probabilities add up to one, as all do where
-nothing was inducible. The other factor
-is the probability that a plan beats no ablation at all, by that sign test: one draw in which it leaves less is not
-much, however many of its sites agree. When only what was inducible is tested again a plan cannot come out worse than no
-ablation, so chance alone would favour it: then there is no preference.
+nothing was inducible. The other factor is the probability that a plan beats no ablation at all, by that sign test: one
+draw in which it leaves less is not much, however many of its sites agree. When only what was inducible is tested again
+a plan cannot come out worse than no ablation, so chance alone would favour it: then there is no preference.
 Draws of one member of the posterior are one: of n draws with k different members each counts for k/n.
 The interval of the residual inducibility is Jeffreys' for a share, so that 0 of 12 is not taken for never.
 """
