@@ -2,12 +2,13 @@
 
     python benchmarks/ablation.py [--json] [--only GROUP,...] [--cases N]
 
-Groups: detector (circuits in generated waves whose re-entry is known from who excited whom), isthmus (slabs with one
-isthmus of known place, monodomain), screen (seconds for one heart, 19 sites, S1 to S4), agreement (of the screen with
-the monodomain model on phantom hearts that neither was settled on), plans (the proposed cut, the whole border zone and
-a wrong place, re-tested on phantom hearts; hours), ranking (stated probabilities of being best on made-up populations
-of twins), identical (one comparison computed again and again), heart (17 sites, S1 to S4, at 0.8 mm: screened first,
-and exhaustively; an hour). With ``--keep FOLDER`` a run of agreement or plans that was stopped goes on.
+Groups, the quick ones first: detector (circuits in generated waves whose re-entry is known from who excited whom),
+isthmus (slabs with one isthmus of known place, monodomain), screen (seconds for one heart, 19 sites, S1 to S4), ranking
+(stated probabilities of being best on made-up populations of twins), identical (one comparison computed again and
+again); then agreement (of the screen with the monodomain model on phantom hearts that neither was settled on), heart
+(17 sites, S1 to S4, at 0.8 mm: screened first, and exhaustively), plans (the proposed cut, the whole border zone and a
+wrong place, re-tested on phantom hearts), which take an hour or more each, and fine (what a coarse protocol finds of
+what pacing at 0.8 mm finds), a day. With ``--keep FOLDER`` a run of agreement, plans or fine that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from fine_hearts import fine_rows, heart_rows
 from generated_waves import KINDS, Wave, wave
-from one_heart import heart_rows
 from phantom_hearts import ONE_MEMBER, agreement_rows, plan_rows
 from ranking import ranking_rows
 from slab_with_isthmus import CASES, along_channel, slab_with_isthmus, watched
@@ -141,17 +142,18 @@ GROUPS: dict[str, Group] = {
     "detector": lambda n: detector_rows(n or 200),
     "isthmus": isthmus_rows,
     "screen": screen_rows,
-    "agreement": lambda n: agreement_rows(n or 4),
-    "plans": lambda n: plan_rows(n or 20),
     "ranking": lambda n: ranking_rows(n or 300),
     "identical": lambda _: identical_rows(),
+    "agreement": lambda n: agreement_rows(n or 4),
     "heart": lambda _: heart_rows(),
+    "plans": lambda n: plan_rows(n or 20),
+    "fine": lambda n: fine_rows(n or 20),
 }
 
 
 def main() -> None:
     """Print the table, or with ``--json`` one object."""
-    show_groups(__doc__, GROUPS, "200 waves, 300 populations for each number of draws and sites")
+    show_groups(__doc__, GROUPS, "200 waves, 300 populations for each number of draws and sites, 20 hearts")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 Groups: recordings (real ECGs read, delineated and drawn), qrs_duration and monodomain (what the ECG says of activation,
 and both models' ECGs), patients, scar, small_scar, coverage, leads, updates (a second ECG), clinical (DTI004). A row
 holds the mean, the median or the worst of its cases as it says; times are processor time of all threads and wall time.
+Patients, coverage and leads compute a case a core, and with ``--keep FOLDER`` go on where they were stopped.
 """
 
 from __future__ import annotations

@@ -77,6 +77,7 @@ Group = Callable[[int], Iterable[Row]]
 def show_groups(doc: str | None, groups: dict[str, Group], cases: str) -> None:
     """The command line of a benchmark in groups: ``--only`` some of them, on so many ``--cases`` each."""
     parser = options(doc)
+    parser.epilog = next((part for part in (doc or "").split("\n\n") if part.startswith("Groups")), None)
     parser.add_argument("--only", default=",".join(groups), help="groups, comma between them")
     parser.add_argument("--cases", type=int, default=0, help=f"in each group; otherwise {cases}")
     parser.add_argument("--keep", type=Path, help="folder for finished cases of the long groups: a next run goes on")
