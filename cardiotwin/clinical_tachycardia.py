@@ -197,17 +197,6 @@ def match(measured: ClinicalCycle, seen: Tachycardia) -> Match:
     )
 
 
-def best(matches: Sequence[Match]) -> int:
-    """Row of the match with the greatest correlation.
-
-    Raises
-    ------
-    ValueError
-        There is none.
-    """
-    return max(range(len(matches)), key=lambda number: matches[number].correlation)
-
-
 def _check_leads(leads: Sequence[str], seen: np.ndarray) -> None:
     if np.sum(seen) < FEWEST_LEADS:
         named = ", ".join(np.array(leads)[seen].tolist()) or "none"

@@ -8,9 +8,10 @@ from cube_heart import block_heart
 from scipy.signal import resample_poly
 from test_tachycardia_ecg import seen as circuit_of
 
-from cardiotwin.clinical_tachycardia import best, clinical_cycle, match
+from cardiotwin.clinical_tachycardia import clinical_cycle, match
 from cardiotwin.ecg import LEADS, Ecg
 from cardiotwin.errors import QualityGate
+from cardiotwin.report.tachycardias import Scored
 
 DIRECTIONS = {"left": (1, 0, 0), "front": (0, -1, 0), "up": (0, 0, 1), "slanted": (-1, 1, -1)}
 
@@ -141,4 +142,8 @@ def test_sinus_rhythm_at_75_a_minute_is_refused():
 
 def test_the_best_is_the_one_with_the_greatest_correlation(circuits):
     measured = clinical_cycle(recorded(circuits["front"]))
-    assert list(circuits)[best([match(measured, one) for one in circuits.values()])] == "front"
+    found = Scored(measured, tuple(match(measured, one) for one in circuits.values()))
+    assert list(circuits)[found.best] == "front"
+    in_order = [found.matches[row].correlation for row in found.by_score]
+    assert in_order == sorted(in_order, reverse=True)
+    assert Scored(measured).best is None

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from cardiotwin.calibration import Posterior
-from cardiotwin.clinical_tachycardia import ClinicalCycle, Match, best, clinical_cycle, match
+from cardiotwin.clinical_tachycardia import ClinicalCycle, Match, clinical_cycle, match
 from cardiotwin.errors import InputRejected, QualityGate
 from cardiotwin.study import Study
 from cardiotwin.tachycardia_ecg import Tachycardia, tachycardia_ecgs
@@ -46,8 +46,8 @@ class Scored:
 
     @property
     def best(self) -> int | None:
-        """Row of the circuit that fits best."""
-        return best(self.matches) if self.matches else None
+        """Row of the circuit that fits best; None without a match."""
+        return next(iter(self.by_score), None)
 
     @property
     def by_score(self) -> list[int]:
