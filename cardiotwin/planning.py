@@ -84,9 +84,10 @@ def _recipe(step: Step, keys: dict[str, str], settings: Settings, version: int) 
         inputs |= {f"{argument}.{i}": observation for i, observation in enumerate(observations)}
     if step.into:
         inputs["version"] = str(version)
-    if step.plug_in and (named := step.plug_in(readable(settings, step.settings))):
+    if step.plug_in and (named := step.plug_in(readable(settings, step.settings, step.but_for))):
         inputs[PLUG_IN] = named
-    return Recipe(step.function.__name__, inputs, values(settings, step.settings), code_version(step.function))
+    read = values(settings, step.settings, step.but_for)
+    return Recipe(step.function.__name__, inputs, read, code_version(step.function))
 
 
 def is_observation(name: str) -> bool:
@@ -117,20 +118,21 @@ def uses(steps: Iterable[Step]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def values(settings: Settings, declared: Iterable[str]) -> dict[str, Any]:
+def values(settings: Settings, declared: Iterable[str], but_for: Iterable[str] = ()) -> dict[str, Any]:
     """Declared settings as `section.key` to JSON value, without those that cannot change a result."""
-    chosen = set(declared)
+    chosen, idle = set(declared), HOW.union(but_for)
     found = {}
     for section, part in settings.model_dump(mode="json").items():
         for key, value in part.items():
             name = f"{section}.{key}"
-            if {section, name} & chosen and name not in HOW:
+            if {section, name} & chosen and name not in idle:
                 found[name] = value
     return found
 
 
-def readable(settings: Settings, declared: Iterable[str]) -> SimpleNamespace:
-    """The settings a stage may read: whole sections, or a section with single keys."""
+def readable(settings: Settings, declared: Iterable[str], but_for: Iterable[str] = ()) -> SimpleNamespace:
+    """The settings a stage may read: whole sections, or a section with single keys; those of `but_for` at defaults."""
+    settings = _as_if_unset(settings, but_for)
     chosen = SimpleNamespace()
     for name in declared:
         section, _, key = name.partition(".")
@@ -141,3 +143,11 @@ def readable(settings: Settings, declared: Iterable[str]) -> SimpleNamespace:
             part = shown
         setattr(chosen, section, part)
     return chosen
+
+
+def _as_if_unset(settings: Settings, names: Iterable[str]) -> Settings:
+    for section, _, key in (name.partition(".") for name in names):
+        part = getattr(settings, section)
+        default = type(part).model_fields[key].get_default(call_default_factory=True)
+        settings = settings.model_copy(update={section: part.model_copy(update={key: default})})
+    return settings

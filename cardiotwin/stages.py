@@ -123,6 +123,9 @@ class Step:
     apart_from : tuple of str
         Arguments and sections of the settings that single results in `Work.folder` do not hang on: where only these
         change, the folder is the same, and what is there stays of use. Names of results must tell the rest.
+    but_for : tuple of str
+        ``"section.key"`` of sections in `settings` that the function has no use for: not in the key of its result, and
+        to the function as if nobody had set them.
     waits_for : str
         What is missing for this step and how to add it; "" when nothing is.
     share : float
@@ -145,6 +148,7 @@ class Step:
     optional: tuple[str, ...] = ()
     only_if: dict[str, Callable[[Settings], bool]] = field(default_factory=dict)
     apart_from: tuple[str, ...] = ()
+    but_for: tuple[str, ...] = ()
     waits_for: str = ""
     share: float = 0.4
     into: str = ""
@@ -251,7 +255,15 @@ def _induction(observed: dict[str, list[str]], simulated: dict[str, str]) -> tup
     """
     screened = {"heart": "mesh", "coarse": "calibration mesh", "posterior": simulated["posterior"]}
     return (
-        Step("screen", "screen", screen_for_circuits, screened, ("induce", "tissue"), share=4),
+        Step(
+            "screen",
+            "screen",
+            screen_for_circuits,
+            screened,
+            ("induce", "tissue"),
+            but_for=("induce.scar_thresholds",),
+            share=4,
+        ),
         Step(
             "induce",
             "induce",
@@ -338,7 +350,12 @@ def _calibrations(ecgs: list[str]) -> tuple[Step, ...]:
         inputs = {"heart": "calibration mesh", "electrodes": "electrodes", "library": table.name}
         inputs |= {"previous": steps[-1].name} if number > 1 else {}
         lists = {"ecgs": tuple(ecgs[:number])}
-        steps.append(Step(name, "calibrate", calibrate, inputs, ("calibrate", "tissue"), lists, share=12))
+        steps.append(
+            Step(
+                name, "calibrate", calibrate, inputs, ("calibrate", "tissue"), lists,
+                but_for=("calibrate.scar_thresholds",), share=12,
+            )
+        )  # fmt: skip
     return tuple(steps)
 
 

@@ -91,7 +91,8 @@ class Workshop:
         start = time.monotonic()
 
         def call(folder: Path) -> Any:
-            work = Work(readable(self.settings, one.step.settings), folder, progress, self.provenance())
+            read = readable(self.settings, one.step.settings, one.step.but_for)
+            work = Work(read, folder, progress, self.provenance())
             return compiled.retrying(lambda: one.step.function(work, **inputs))
 
         if one.step.into:

@@ -181,3 +181,29 @@ def test_no_two_pacings_share_a_name(wall, monkeypatch):  # noqa: F811
 def test_thresholds_that_make_no_sense_are_refused(given, told):
     with pytest.raises(ValidationError, match=told):
         InduceSettings(**given)
+
+
+def planned_with(**sections):
+    seen = [Observation(f"{n:064x}", kind, "", "", "", "", "", "") for n, kind in enumerate(("image", "ecg"))]
+    return {one.step.name: one for one in planning.planned(stages.path(seen), Settings.model_validate(sections), 0)}
+
+
+@pytest.mark.parametrize(
+    ("section", "stale"),
+    [
+        ("induce", {"induce", "proposed plans", "plan", "compare", "report"}),
+        ("calibrate", {"scar thresholds", "report"}),
+    ],
+)
+def test_thresholds_make_stale_only_what_is_computed_with_them(section, stale):
+    """Not the screen, which knows one scar, and not the calibration, whose scar is the one that was segmented."""
+    before, after = planned_with(), planned_with(**{section: {"scar_thresholds": [[0.35, 0.5]]}})
+    assert {name for name, one in after.items() if one.key != before[name].key} == stale
+
+
+def test_a_step_is_not_shown_the_setting_that_it_does_not_hang_on():
+    asked = Settings.model_validate({"induce": {"scar_thresholds": [[0.35, 0.5]], "n_draws": 3}})
+    step = planned_with()["screen"].step
+    shown = planning.readable(asked, step.settings, step.but_for).induce
+    assert (shown.scar_thresholds, shown.n_draws) == ((), 3)
+    assert asked.induce.scar_thresholds == ((0.35, 0.5),)
