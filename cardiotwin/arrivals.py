@@ -12,7 +12,7 @@ from cardiotwin.errors import InputRejected
 from cardiotwin.ledger import Observation, words
 from cardiotwin.progress import Progress
 from cardiotwin.settings import LabelSettings, Settings
-from cardiotwin.stages import Layout
+from cardiotwin.step import Layout
 from cardiotwin.store import now
 
 if TYPE_CHECKING:

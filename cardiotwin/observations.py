@@ -49,7 +49,7 @@ class Found:
     Attributes
     ----------
     kind : str
-        Of `cardiotwin.stages.OBSERVED`.
+        Of `cardiotwin.step.OBSERVED`.
     value
         What the ingest functions return.
     source : str

@@ -9,7 +9,7 @@ from typing import Any
 
 from cardiotwin.settings import Settings
 from cardiotwin.sources import code_version
-from cardiotwin.stages import Step
+from cardiotwin.step import Step
 from cardiotwin.store import Recipe
 
 HOW = frozenset({"induce.workers", "induce.only_screened", "simulate.checkpoint_every_s"})

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cardiotwin import __version__, artefact, durable, planning, stages, staleness, store
+from cardiotwin import __version__, artefact, durable, planning, stage_functions, stages, staleness, store
 from cardiotwin.arrivals import (
     also_calibrated,
     changes_of_use,
@@ -28,8 +28,8 @@ from cardiotwin.planning import Planned
 from cardiotwin.progress import PLAN, Progress, part, shares, silent
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
 from cardiotwin.settings import read_settings
-from cardiotwin.stages import Layout
 from cardiotwin.status import Added, Run, Status, StepStatus
+from cardiotwin.step import OBSERVED, Layout, kind_of
 from cardiotwin.store import Store
 from cardiotwin.whose import refuse_other_person, told_of_unnamed, unchecked
 from cardiotwin.workshop import Workshop
@@ -172,7 +172,7 @@ class Twin:
         kept = [one.sha256 for one in self.ledger.observations() if one.kind == kind]
         if not kept:
             return None
-        return store.load(self.folder / "observations" / kept[-1], stages.kind_of(stages.OBSERVED[kind]))
+        return store.load(self.folder / "observations" / kept[-1], kind_of(OBSERVED[kind]))
 
     def _current_heart(self) -> Heart | None:
         plan = self.planned()
@@ -429,14 +429,15 @@ class Twin:
         workshop = self._workshop(plan)
         self._check_heart(plan, workshop)
         known = workshop.inputs(report)
-        return stages.as_study(planning.readable(self.settings, report.step.settings), self.provenance(), **known)
+        read = planning.readable(self.settings, report.step.settings)
+        return stage_functions.as_study(read, self.provenance(), **known)
 
     def ecgs(self) -> tuple[tuple[Ecg, str], ...]:
         """Every ECG in use, oldest first, and when it was recorded, in words."""
         return tuple((ecg, one.effective or "time unknown") for one, ecg in self._known_ecgs())
 
     def _known_ecgs(self) -> Iterator[tuple[Observation, Ecg]]:
-        kind = stages.kind_of(stages.OBSERVED["ecg"])
+        kind = kind_of(OBSERVED["ecg"])
         told = (one for one in self.ledger.observations() if one.kind == "ecg")
         yield from ((one, store.load(self.folder / "observations" / one.sha256, kind)) for one in told)
 

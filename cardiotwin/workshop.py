@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from cardiotwin import compiled, durable, stages, store
+from cardiotwin import compiled, durable, store
 from cardiotwin.errors import IntegrityError, Interrupted, stopped
 from cardiotwin.ledger import Ledger
 from cardiotwin.planning import Planned, is_observation, readable
 from cardiotwin.progress import Progress, announced, named, part
 from cardiotwin.provenance import Provenance
 from cardiotwin.settings import Settings
-from cardiotwin.stages import Work
+from cardiotwin.step import OBSERVED, Work, kind_of
 from cardiotwin.store import Store
 
 
@@ -142,6 +142,6 @@ class Workshop:
     def _observed(self, name: str) -> Any:
         if name not in self._loaded:
             sha256 = name.removeprefix("sha256:")
-            kind = stages.kind_of(stages.OBSERVED[self._kinds[sha256]])
+            kind = kind_of(OBSERVED[self._kinds[sha256]])
             self._loaded[name] = store.load(self.folder / "observations" / sha256, kind)
         return self._loaded[name]

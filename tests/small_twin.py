@@ -9,7 +9,8 @@ import numpy as np
 from cardiotwin import presets, store
 from cardiotwin.electrodes import Electrodes
 from cardiotwin.ensemble import run_tasks
-from cardiotwin.stages import NO_ECG, Step, Work
+from cardiotwin.stages import NO_ECG
+from cardiotwin.step import Step, Work
 from cardiotwin.twin import Twin
 
 CHEST_MM = {

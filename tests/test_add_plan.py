@@ -16,7 +16,9 @@ from cardiotwin.ingest.plan_files import read_plan
 from cardiotwin.ledger import Observation
 from cardiotwin.progress import silent
 from cardiotwin.provenance import Provenance
-from cardiotwin.stages import Step, Work, gather_plans, path
+from cardiotwin.stage_functions import gather_plans
+from cardiotwin.stages import path
+from cardiotwin.step import Step, Work
 from cardiotwin.twin import Twin
 
 ON_SURFACE_MM = np.array([0.0, 8.0, 8.0])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from data_folder import real_data
 
-from cardiotwin import stages
+from cardiotwin import stage_functions
 from cardiotwin.beats import chosen, find_beats, mean_beat
 from cardiotwin.ecg import LEADS, Ecg
 from cardiotwin.ecg_noise import cleaned, without_hum
@@ -135,7 +135,7 @@ def test_the_setting_hands_the_chosen_beat_to_the_calibration(monkeypatch):
     ecg, count = with_ectopics()
     for beat in (0, 1):
         settings = SimpleNamespace(calibrate=CalibrateSettings(beat=beat), tissue=None)
-        stages.calibrate(SimpleNamespace(settings=settings, progress=None), None, None, None, (ecg,))
+        stage_functions.calibrate(SimpleNamespace(settings=settings, progress=None), None, None, None, (ecg,))
     assert given[0] == (ecg,)
     assert given[1][0].notes == (f"the mean of {count} beats of shape 1",)
 

@@ -8,7 +8,7 @@ import pytest
 from cube_heart import block_heart
 from small_study import small_study
 
-from cardiotwin import confirmation, front_velocity, induction, planning, stages
+from cardiotwin import confirmation, front_velocity, induction, planning, stage_functions, stages
 from cardiotwin.calibration import _convergence, border_zone_fractions, calibrate, sites_of
 from cardiotwin.ecg import Ecg, eikonal_ecg, electrode_weights
 from cardiotwin.eikonal import conducting_tets, prepare, solve
@@ -74,7 +74,7 @@ def test_a_twin_tabulates_every_fraction_with_the_settings_that_its_step_declare
     block = block_heart((3, 6, 6), 2.0)
     scarred = np.where(block.mesh.centroids[:, 1] > 6.0, BORDER_ZONE, HEALTHY).astype(np.uint8)
     work = SimpleNamespace(settings=planning.readable(settings, step.settings), progress=silent)
-    table = stages.tabulate_sites(work, replace(block, tissue_class=scarred))
+    table = stage_functions.tabulate_sites(work, replace(block, tissue_class=scarred))
     assert table.fractions.tolist() == [0.5, 0.35, 0.7, 1.0]
 
 

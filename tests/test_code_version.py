@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cardiotwin import sources, stages
+from cardiotwin import sources, stage_functions
 
 
 @pytest.fixture
@@ -66,13 +66,19 @@ def reached(function) -> frozenset[str]:
 
 def test_the_report_is_no_part_of_any_other_stage():
     upper = ("cardiotwin.report.", "cardiotwin.cli.", "cardiotwin.twin.")
-    for function in (stages.segment_image, stages.build_heart, stages.calibrate, stages.induce, stages.compare):
+    for function in (
+        stage_functions.segment_image,
+        stage_functions.build_heart,
+        stage_functions.calibrate,
+        stage_functions.induce,
+        stage_functions.compare,
+    ):
         assert not [name for name in reached(function) if f"{name}.".startswith(upper)]
 
 
 def test_calibration_knows_its_kernels_and_meshing_does_not_know_calibration():
-    assert "cardiotwin.kernels.eikonal" in reached(stages.calibrate)
-    assert "cardiotwin.calibration" not in reached(stages.build_heart)
+    assert "cardiotwin.kernels.eikonal" in reached(stage_functions.calibrate)
+    assert "cardiotwin.calibration" not in reached(stage_functions.build_heart)
 
 
 def test_no_public_name_is_hidden_by_a_module_of_its_own_name():

@@ -15,7 +15,7 @@ from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import rasterised
 from cardiotwin.segmentation import Segmentation
 from cardiotwin.settings import MeshSettings
-from cardiotwin.stages import Step, Work
+from cardiotwin.step import Step, Work
 from cardiotwin.twin import Twin
 
 

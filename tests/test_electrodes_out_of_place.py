@@ -15,8 +15,8 @@ from cardiotwin.ledger import Observation
 from cardiotwin.meshes.reference.torso import adult_torso
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.torso import true_electrodes
+from cardiotwin.stage_functions import take_electrodes
 from cardiotwin.stages import path as steps_of
-from cardiotwin.stages import take_electrodes
 
 ALL = {**CHEST_MM, "RL": (-150, -30, -240)}
 REVERSED = {f"V{number}": f"V{7 - number}" for number in range(1, 7)}

@@ -18,7 +18,8 @@ from cardiotwin.ingest import read_dicom
 from cardiotwin.progress import silent
 from cardiotwin.provenance import Provenance
 from cardiotwin.settings import SegmentSettings
-from cardiotwin.stages import Work, segment_image
+from cardiotwin.stage_functions import segment_image
+from cardiotwin.step import Work
 
 
 def work(**settings):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cardiotwin import planning, stages
+from cardiotwin import planning, stage_functions, stages
 from cardiotwin.ledger import Observation
 from cardiotwin.settings import InduceSettings, Settings, TissueSettings
 
@@ -32,7 +32,7 @@ def test_the_setting_changes_what_is_paced_and_nothing_else():
 def test_what_the_screen_hangs_on_reaches_pacing_through_it(monkeypatch):
     """Another version of the screen's code makes a night of pacing stale only where that was asked to follow it."""
     before = keys(BESIDE), keys(ONLY)
-    code_of, screen = planning.code_version, stages.screen_for_circuits
+    code_of, screen = planning.code_version, stage_functions.screen_for_circuits
     monkeypatch.setattr(planning, "code_version", lambda step: code_of(step) + "+" * (step is screen))
     after = keys(BESIDE), keys(ONLY)
     assert [old["screen"] == new["screen"] for old, new in zip(before, after, strict=True)] == [False, False]

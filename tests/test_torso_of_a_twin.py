@@ -17,7 +17,8 @@ from cardiotwin.ingest.torso_surface import read_torso
 from cardiotwin.ledger import Observation
 from cardiotwin.meshes.reference.torso import adult_torso
 from cardiotwin.settings import ElectrodeSettings, Settings
-from cardiotwin.stages import Step, Work, place_electrodes, take_electrodes
+from cardiotwin.stage_functions import place_electrodes, take_electrodes
+from cardiotwin.step import OBSERVED, Step, Work
 from cardiotwin.twin import Twin
 
 HEART = ellipsoid_heart(8.0)
@@ -157,7 +158,7 @@ def the_heart(work: Work) -> "Heart":  # noqa: F821
 
 def layout(observations):
     """The real electrodes of a heart that is ready."""
-    observed = {kind: [f"sha256:{one.sha256}" for one in observations if one.kind == kind] for kind in stages.OBSERVED}
+    observed = {kind: [f"sha256:{one.sha256}" for one in observations if one.kind == kind] for kind in OBSERVED}
     return Step("mesh", "mesh", the_heart), stages._electrodes(observed["electrodes"], observed["torso"])
 
 

@@ -17,8 +17,9 @@ from cardiotwin.lock import locked
 from cardiotwin.phantom.dicom_ecg import write_dicom_ecg
 from cardiotwin.phantom.patient import phantom_patient
 from cardiotwin.planning import readable
-from cardiotwin.stages import NO_ECG, Step, Work, path
+from cardiotwin.stages import NO_ECG, path
 from cardiotwin.status import Added
+from cardiotwin.step import Step, Work
 from cardiotwin.twin import Twin
 
 
