@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -126,6 +127,32 @@ def lesion_elements(heart: Heart, plan: Plan, grow_mm: float = 0.0, *, whatever:
     if grow_mm == 0.0 and hit.any():
         _check_leaves_a_heart(heart, plan, hit & viable, viable)
     return hit if whatever else hit & viable
+
+
+def lesion_places(heart: Heart, lesions: Sequence[Lesion]) -> np.ndarray:
+    """(n_tets,) bool within one of some lesions, whatever tissue is there and whether or not any of it is viable."""
+    hit = np.zeros(len(heart.mesh.tets), bool)
+    for number, lesion in enumerate(lesions, 1):
+        hit |= _one_lesion(heart, lesion, f"lesion {number}", 0.0)
+    return hit
+
+
+def lesions_in(other: Heart, heart: Heart, plan: Plan) -> np.ndarray:
+    """(n_tets,) bool: what a plan burns in the same mesh with other scar: the same places, whatever tissue is there.
+
+    Parameters
+    ----------
+    other : Heart
+    heart : Heart
+        With scar as segmented: the border zone that is homogenised is its.
+    plan : Plan
+
+    Raises
+    ------
+    InputRejected
+        As `lesion_elements` of `heart`.
+    """
+    return lesion_elements(heart, plan, whatever=True) & (other.tissue_class != CORE)
 
 
 def _check_leaves_a_heart(heart: Heart, plan: Plan, hit: np.ndarray, viable: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
@@ -20,6 +20,7 @@ from scipy.spatial import cKDTree
 from cardiotwin.calibration import Posterior
 from cardiotwin.eikonal import conducting_tets
 from cardiotwin.ensemble import run_tasks
+from cardiotwin.errors import InputRejected
 from cardiotwin.heart import Heart
 from cardiotwin.monodomain import Solver
 from cardiotwin.pacing_sites import healthy_endocardium, sites_of_protocol
@@ -123,6 +124,8 @@ class Arrhythmias:
         Unique ones.
     inductions : tuple of Induction
         Every combination tested.
+    scars : dict of str to (n_tets,) uint8
+        Tissue class of every scar that was paced besides the heart's own, by its name.
     """
 
     site_positions: np.ndarray
@@ -130,6 +133,7 @@ class Arrhythmias:
     members: np.ndarray
     circuits: tuple[Circuit, ...]
     inductions: tuple[Induction, ...]
+    scars: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         induced = sum(one.circuit is not None for one in self.inductions)
@@ -137,6 +141,34 @@ class Arrhythmias:
             f"Arrhythmias({induced} of {len(self.inductions)} combinations inducible, {len(self.circuits)} circuits; "
             f"{len(self.site_nodes)} sites, {len(self.members)} draws)"
         )
+
+    def scar_of(self, circuit: int) -> str:
+        """Thresholds that scar was told by where a circuit was induced first: its fields and nodes are from there."""
+        return next((one.scar for one in self.inductions if one.circuit == circuit), AS_SEGMENTED)
+
+    def hearts(self, heart: Heart) -> tuple[Heart, ...]:
+        """The heart that each circuit turned on, to measure and draw it on; circuits of one scar share one.
+
+        Parameters
+        ----------
+        heart : Heart
+            That was paced, with scar as segmented.
+
+        Raises
+        ------
+        InputRejected
+            A circuit of a scar that is not among `scars`.
+        """
+        known = {AS_SEGMENTED: heart}
+        known |= {scar: replace(heart, tissue_class=classes) for scar, classes in self.scars.items()}
+        told = [self.scar_of(number) for number in range(len(self.circuits))]
+        for number, scar in enumerate(told, start=1):
+            if scar not in known:
+                raise InputRejected(
+                    f"arrhythmias: circuit {number} turned on scar by {scar}, whose tissue is not there; expected one "
+                    f"of {', '.join(known)}. Pace again"
+                )
+        return tuple(known[scar] for scar in told)
 
 
 Lesions: TypeAlias = dict[str, dict[str, np.ndarray]]
@@ -255,7 +287,8 @@ def _everywhere(
     """Every combination of draw, profile and site; of some, only those in which a screen found a circuit."""
     settings = context.settings
     members = context.posterior.draws(settings.n_draws, seed=seed)
-    blank = Arrhythmias(context.hearts[AS_SEGMENTED].mesh.points[nodes], nodes, members, (), ())
+    scars = {scar: heart.tissue_class for scar, heart in context.hearts.items() if scar != AS_SEGMENTED}
+    blank = Arrhythmias(context.hearts[AS_SEGMENTED].mesh.points[nodes], nodes, members, (), (), scars)
     everything = [
         Induction(site, draw, profile, (), None, "", scar=scar)
         for draw in range(settings.n_draws)

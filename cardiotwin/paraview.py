@@ -20,6 +20,7 @@ from cardiotwin.durable import write_file
 from cardiotwin.electrodes import Electrodes, shown_skin
 from cardiotwin.films import film_file
 from cardiotwin.heart import CORE, Heart
+from cardiotwin.induction import AS_SEGMENTED
 from cardiotwin.paraview_scene import SCENE, SCRIPT, scene_file, script_file
 from cardiotwin.pictures.film import FRAMES
 from cardiotwin.plan_results import file_names
@@ -113,13 +114,12 @@ def _jobs(study: Study) -> dict[str, tuple[str, Callable[[], File]]]:
     if study.ensemble_beat is not None and study.calibration_heart is not None:
         what = "the beat of the ensemble on the calibration mesh: what the ECG leaves open, node by node"
         jobs["ensemble.vtu"] = what, partial(_ensemble, study.calibration_heart, study.ensemble_beat)
-    for number, circuit in enumerate(study.arrhythmias.circuits if study.arrhythmias else (), start=1):
-        jobs[f"circuit_{number}.vtu"] = (
-            f"circuit {number}: its phase map over the heart",
-            partial(_circuit, study, circuit),
-        )
-        what = f"circuit {number} as a film: one turn in {FRAMES} frames on the surface, which closes on itself"
-        jobs[f"circuit_{number}_film.vtkhdf"] = what, partial(_film, study, circuit)
+    for number, (circuit, heart) in enumerate(study.circuits, start=1):
+        on = _scar_told(study, number)
+        what = f"circuit {number}: its phase map over the heart{on}"
+        jobs[f"circuit_{number}.vtu"] = what, partial(_circuit, heart, circuit)
+        what = f"circuit {number} as a film: one turn in {FRAMES} frames on the surface, which closes on itself{on}"
+        jobs[f"circuit_{number}_film.vtkhdf"] = what, partial(_film, study, heart, circuit)
     for name, plan in zip(plan_file_names(study), study.plans, strict=True):
         lesions = ablation.lesion_elements(study.heart, plan)
         if lesions.any():
@@ -205,16 +205,22 @@ def _ensemble(heart: Heart, beat: EnsembleBeat) -> File:
     return unstructured(heart.mesh.points, heart.mesh.tets, {"tissue_class": heart.tissue_class}, nodes)
 
 
-def _circuit(study: Study, circuit: Circuit) -> File:
-    mesh = study.heart.mesh
+def _scar_told(study: Study, number: int) -> str:
+    """What the tissue classes beside a circuit are, where that is not the scar of heart.vtu."""
+    scar = study.arrhythmias.scar_of(number - 1) if study.arrhythmias is not None else AS_SEGMENTED
+    return "" if scar == AS_SEGMENTED else f"; scar by {scar} of the brightest signal, on which it was induced"
+
+
+def _circuit(heart: Heart, circuit: Circuit) -> File:
+    mesh = heart.mesh
     isthmus = np.zeros(len(mesh.points), np.uint8)
     isthmus[circuit.isthmus_nodes] = 1
     nodes = {"phase_ms": finite(circuit.phase_ms, NEVER_MS), "isthmus": isthmus}
-    return unstructured(mesh.points, mesh.tets, {"tissue_class": study.heart.tissue_class}, nodes)
+    return unstructured(mesh.points, mesh.tets, {"tissue_class": heart.tissue_class}, nodes)
 
 
-def _film(study: Study, circuit: Circuit) -> File:
-    return film_file(study.heart, circuit, study.preferred_lesions)
+def _film(study: Study, heart: Heart, circuit: Circuit) -> File:
+    return film_file(heart, circuit, study.preferred_lesions(heart))
 
 
 def _lesions(study: Study, lesions: np.ndarray) -> File:

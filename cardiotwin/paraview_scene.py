@@ -120,7 +120,7 @@ def _circuits(study: Study) -> list[dict[str, Any]]:
             "last_frame_ms": float(frame_times_ms(circuit)[-1]),
             "exit_mm": [float(x) for x in circuit.exit_mm],
         }
-        for number, circuit in enumerate(study.arrhythmias.circuits if study.arrhythmias else (), start=1)
+        for number, (circuit, _) in enumerate(study.circuits, start=1)
     ]
 
 

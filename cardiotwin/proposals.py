@@ -21,11 +21,13 @@ from cardiotwin.ablation import (
     Plan,
     inward_normals,
     lesion_elements,
+    lesion_places,
 )
+from cardiotwin.eikonal import conducting_tets
 from cardiotwin.errors import InputRejected, QualityGate
-from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, Heart
+from cardiotwin.heart import BASE, BORDER_ZONE, HEALTHY, Heart
 from cardiotwin.isthmus_lines import lines_across
-from cardiotwin.reentry import Circuit, neighbours, still_turns
+from cardiotwin.reentry import Circuit, Neighbours, neighbours, still_turns
 from cardiotwin.segmentation import Corridor, Segmentation, find_corridors
 from cardiotwin.settings import PlanSettings
 from cardiotwin.structural_cut import structural_cut
@@ -67,8 +69,17 @@ class _NothingToDo(Exception):
 class _Case:
     heart: Heart
     circuits: tuple[Circuit, ...]
+    turned_on: tuple[Heart, ...]
     settings: PlanSettings
     segmentation: Segmentation | None
+
+    @cached_property
+    def viable(self) -> dict[Heart, Neighbours]:
+        """Tissue outside the core, of every heart that circuits turned on."""
+        return {
+            heart: neighbours(heart.mesh.points, heart.mesh.tets[conducting_tets(heart)])
+            for heart in dict.fromkeys(self.turned_on)
+        }
 
     @cached_property
     def isthmus_points(self) -> np.ndarray:
@@ -84,16 +95,23 @@ class _Case:
 
 
 def propose_plans(
-    heart: Heart, circuits: tuple[Circuit, ...], settings: PlanSettings, segmentation: Segmentation | None = None
+    heart: Heart,
+    circuits: tuple[Circuit, ...],
+    settings: PlanSettings,
+    segmentation: Segmentation | None = None,
+    *,
+    turned_on: tuple[Heart, ...] | None = None,
 ) -> tuple[Plan, ...]:
     """Plans to compare, as `settings.propose` asks; those that cannot be made are told in the log.
+
+    Arguments as in `proposals_for`.
 
     Raises
     ------
     QualityGate
         Lesions of these depths reach no circuit, and no other plan stands.
     """
-    found = proposals_for(heart, circuits, settings, segmentation)
+    found = proposals_for(heart, circuits, settings, segmentation, turned_on=turned_on)
     for one in found.left_out:
         _log.warning("plan: %s", one)
     check_some_stand(found, found.plans)
@@ -112,7 +130,12 @@ def check_some_stand(found: Proposals, plans: Iterable[Plan]) -> None:
 
 
 def proposals_for(
-    heart: Heart, circuits: tuple[Circuit, ...], settings: PlanSettings, segmentation: Segmentation | None = None
+    heart: Heart,
+    circuits: tuple[Circuit, ...],
+    settings: PlanSettings,
+    segmentation: Segmentation | None = None,
+    *,
+    turned_on: tuple[Heart, ...] | None = None,
 ) -> Proposals:
     """The plans of `settings.propose`, in one order, and why others are left out.
 
@@ -132,8 +155,12 @@ def proposals_for(
     ----------
     segmentation : Segmentation or None
         In which corridors are found; without it there is no dechanneling.
+    turned_on : tuple of Heart, optional
+        The heart that each circuit turned on (`Arrhythmias.hearts`), on which it is to be opened; `heart` for all where
+        left out. Border zone, corridors and what counts as healthy are those of `heart`.
     """
-    case = _Case(heart, circuits, settings, segmentation)
+    turned_on = (heart,) * len(circuits) if turned_on is None else turned_on
+    case = _Case(heart, circuits, turned_on, settings, segmentation)
     plans, left_out, gate = [], [], ""
     for asked, (name, make) in _MAKERS.items():
         if asked not in settings.propose:
@@ -176,15 +203,15 @@ def _isthmus_line(case: _Case) -> Plan:
     _check_circuits(case)
     lesions: list[Lesion] = []
     loose = []
-    for number, circuit in enumerate(case.circuits, 1):
-        if not circuit.cut_nodes.size or not _turns(case, circuit, lesions):
+    for number, (circuit, heart) in enumerate(zip(case.circuits, case.turned_on, strict=True), 1):
+        if not circuit.cut_nodes.size or not _turns(case, circuit, heart, lesions):
             continue
-        found = lines_across(case.heart, circuit)
+        found = lines_across(heart, circuit)
         reached = [one for one in found if one.away_mm <= case.settings.lesion_depth_mm]
         for line in reached:
             lesions.append(case.lesion("line", line.points_mm))
             loose += [number] * (not all(line.anchored))
-            if not _turns(case, circuit, lesions):
+            if not _turns(case, circuit, heart, lesions):
                 break
         else:
             raise QualityGate(
@@ -262,10 +289,9 @@ def _on_surface(case: _Case, places: Sequence[tuple[str, np.ndarray]]) -> list[n
     return chosen
 
 
-def _turns(case: _Case, circuit: Circuit, lesions: Sequence[Lesion]) -> bool:
-    """Whether the wave of a circuit still finds a closed path past these lesions."""
-    heart = case.heart
-    left = (heart.tissue_class != CORE) & ~lesion_elements(heart, Plan("so far", tuple(lesions)))
+def _turns(case: _Case, circuit: Circuit, heart: Heart, lesions: Sequence[Lesion]) -> bool:
+    """Whether the wave of a circuit still finds a closed path past these lesions, in the heart that it turned on."""
+    left = conducting_tets(heart, lesion_places(heart, lesions))
     return still_turns(circuit, neighbours(heart.mesh.points, heart.mesh.tets[left]))
 
 
@@ -273,11 +299,11 @@ def _isthmus_points(case: _Case) -> np.ndarray:
     """(k, 3) lesion points that open every circuit."""
     _check_circuits(case)
     points = np.empty((0, 3))
-    viable = neighbours(case.heart.mesh.points, case.heart.mesh.tets[case.heart.tissue_class != CORE])
-    for circuit in case.circuits:
+    for circuit, heart in zip(case.circuits, case.turned_on, strict=True):
         so_far = [case.points(points)] if len(points) else []
-        if circuit.cut_nodes.size and _turns(case, circuit, so_far):
-            points = np.concatenate([points, _cover(case.heart, structural_cut(circuit, viable), case.settings)])
+        if circuit.cut_nodes.size and _turns(case, circuit, heart, so_far):
+            cut = structural_cut(circuit, case.viable[heart])
+            points = np.concatenate([points, _cover(heart, cut, case.settings)])
     if not len(points):
         raise _NothingToDo("no circuit has a cut")
     return points
@@ -289,7 +315,7 @@ def _cover(heart: Heart, cut: np.ndarray, settings: PlanSettings) -> np.ndarray:
     The cut is the least that opens the paths the wave took; without a margin it finds the next one beside them.
     """
     away = cKDTree(heart.mesh.points[cut]).query(heart.mesh.centroids)[0]
-    goal = (away <= CUT_MARGIN_EDGES * heart.edge_mm) & (heart.tissue_class != CORE)
+    goal = (away <= CUT_MARGIN_EDGES * heart.edge_mm) & conducting_tets(heart)
     target = heart.mesh.centroids[goal]
     nodes, inward = inward_normals(heart)
     surface = heart.mesh.points[nodes]

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cardiotwin.ablation import NO_ABLATION, Plan, ablated_ml, lesion_elements
+from cardiotwin.ablation import NO_ABLATION, Plan, ablated_ml, lesions_in
 from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import NO_PREFERENCE, Comparison, Outcome
 from cardiotwin.errors import SettingsError
-from cardiotwin.heart import CORE, Heart
+from cardiotwin.heart import Heart
 from cardiotwin.induction import AS_SEGMENTED, SCREENED_OUT, Arrhythmias, induce, joined, retest
 from cardiotwin.plan_checks import check_plan
 from cardiotwin.progress import Progress, part, silent
@@ -125,10 +125,9 @@ class _Trial:
         return {plan.name: found.get(plan.name, before) for plan in self.plans}
 
     def _lesions(self, plan: Plan) -> dict[str, np.ndarray]:
-        """What the plan burns, by what scar was told by: the same places, whatever tissue is there."""
-        burnt = lesion_elements(self.heart, plan, whatever=True)
+        """What the plan burns, by what scar was told by."""
         hearts = {AS_SEGMENTED: self.heart} | self.others
-        return {scar: burnt & (heart.tissue_class != CORE) for scar, heart in hearts.items()}
+        return {scar: lesions_in(heart, self.heart, plan) for scar, heart in hearts.items()}
 
     def twins(self) -> dict[str, tuple[str, ...]]:
         """What the twins of one draw differ in: its level in each, in the order of `Outcome.by_twin`."""

@@ -229,15 +229,20 @@ def check_plans(work: Work, heart: Heart, plans: tuple[Plan, ...]) -> tuple[Plan
 
 def propose(work: Work, heart: Heart, arrhythmias: Arrhythmias, segmentation: Segmentation | None = None) -> Proposals:
     """What the tool proposes, and why it does not propose the rest of what it was asked for."""
+    from cardiotwin.ablation import DECHANNELING, HOMOGENISE
     from cardiotwin.induction import only_under_other_scars
     from cardiotwin.proposals import proposals_for
 
-    found = proposals_for(heart, arrhythmias.circuits, work.settings.plan, segmentation)
+    circuits, turned_on = arrhythmias.circuits, arrhythmias.hearts(heart)
+    found = proposals_for(heart, circuits, work.settings.plan, segmentation, turned_on=turned_on)
     elsewhere = only_under_other_scars(arrhythmias)
-    if not elsewhere:
+    of_scar = [plan.name for plan in found.plans if plan.name in (HOMOGENISE, DECHANNELING)]
+    if not elsewhere or not of_scar:
         return found
     numbers = ", ".join(str(number + 1) for number in elsewhere)
-    note = f"scar as segmented decides what is proposed: circuits that turn only with other scar ({numbers}) may stay"
+    note = (
+        f"{' and '.join(of_scar)}: of scar as segmented; circuits that turn only with other scar ({numbers}) may stay"
+    )
     return replace(found, left_out=(*found.left_out, note))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from cardiotwin.ablation import NO_ABLATION, Plan, lesion_elements
+from cardiotwin.ablation import NO_ABLATION, Plan, lesions_in
 from cardiotwin.beat_of_ensemble import EnsembleBeat
 from cardiotwin.calibration import Posterior
 from cardiotwin.clinical_tachycardia import ClinicalTachycardia
@@ -20,6 +21,7 @@ from cardiotwin.induction import Arrhythmias
 from cardiotwin.monodomain import Activation
 from cardiotwin.proposals import Proposals
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
+from cardiotwin.reentry import Circuit
 from cardiotwin.scar_evidence import ScarEvidence
 from cardiotwin.segmentation import Segmentation
 from cardiotwin.settings import Settings
@@ -160,10 +162,15 @@ class Study:
         preference = self.comparison.preference if self.comparison is not None else None
         return next((plan for plan in self.plans if plan.name == preference), None)
 
-    @property
-    def preferred_lesions(self) -> np.ndarray:
-        """(n_tets,) bool: what that plan ablates in `heart`; nothing where there is none."""
-        return lesion_elements(self.heart, self.preferred_plan or NO_ABLATION)
+    def preferred_lesions(self, heart: Heart) -> np.ndarray:
+        """(n_tets,) bool: what that plan ablates in a heart of this mesh; nothing where there is none."""
+        return lesions_in(heart, self.heart, self.preferred_plan or NO_ABLATION)
+
+    @cached_property
+    def circuits(self) -> tuple[tuple[Circuit, Heart], ...]:
+        """Every unique circuit, with the heart that it turned on: where scar was told otherwise, not `heart`."""
+        found = self.arrhythmias
+        return () if found is None else tuple(zip(found.circuits, found.hearts(self.heart), strict=True))
 
     def was_looked_for(self, tissue_class: int) -> bool:
         """Whether border zone or core (of `heart`) would be known if there were any; so 0 mL means none.

@@ -79,11 +79,11 @@ def test_isthmus_and_lesions_lie_beside_the_wave(folder, study):
     assert marked <= {tuple(point) for point in mesh.points[study.arrhythmias.circuits[0].isthmus_nodes]}
     assert marked
     lesions = lesion_elements(study.heart, study.plans[0])
-    np.testing.assert_array_equal(study.preferred_lesions, lesions)
+    np.testing.assert_array_equal(study.preferred_lesions(study.heart), lesions)
     assert 0 < found["ablated"].sum() <= 4 * lesions.sum()
     assert set(found["tissue_class"]) == {1, 2, 3}
     undecided = replace(study, comparison=replace(study.comparison, preference="no preference"))
-    assert not undecided.preferred_lesions.any()
+    assert not undecided.preferred_lesions(study.heart).any()
 
 
 # ----------------------------------------------------------------------------------------------------- the script
@@ -259,7 +259,9 @@ def test_the_ensemble_stands_in_for_a_beat_that_was_not_confirmed(study, tmp_pat
 
 @pytest.fixture(scope="module")
 def turning(study):
-    return circuit_film(study.heart, outside(study.heart), study.arrhythmias.circuits[0], study.preferred_lesions)
+    return circuit_film(
+        study.heart, outside(study.heart), study.arrhythmias.circuits[0], study.preferred_lesions(study.heart)
+    )
 
 
 def test_the_film_for_the_report_loops_over_one_turn_and_is_small(turning):
@@ -274,7 +276,7 @@ def test_frames_differ_as_much_across_the_seam_as_elsewhere(study):
     circuit = study.arrhythmias.circuits[0]
     frames = [
         one[:460, : 3 * PANEL_PX].astype(float)
-        for one in film_frames(study.heart, outside(study.heart), circuit, study.preferred_lesions)
+        for one in film_frames(study.heart, outside(study.heart), circuit, study.preferred_lesions(study.heart))
     ]
     steps = [np.abs(frames[k] - frames[k - 1]).mean() for k in range(FRAMES)]
     assert min(steps) > 0.1, "it moves"

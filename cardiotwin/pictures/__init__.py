@@ -58,10 +58,10 @@ def film_name(picture: str) -> str:
 
 
 def _films(study: Study) -> tuple[str, ...]:
-    count = len(study.arrhythmias.circuits[:MOST_CIRCUITS]) if study.arrhythmias else 0
+    count = len(study.circuits[:MOST_CIRCUITS])
     return tuple(film_name(f"circuit_{number}") for number in range(1, count + 1))
 
 
 def _write_films(folder: Path, study: Study, skin: Skin, names: tuple[str, ...]) -> None:
-    for name, circuit in zip(names, study.arrhythmias.circuits if study.arrhythmias else (), strict=False):
-        write_file(folder / name, circuit_film(study.heart, skin, circuit, study.preferred_lesions))
+    for name, (circuit, heart) in zip(names, study.circuits, strict=False):
+        write_file(folder / name, circuit_film(heart, skin, circuit, study.preferred_lesions(heart)))

@@ -93,7 +93,7 @@ def pictures(study: Study) -> Iterator[Picture]:
     time = first_activation_ms(study)
     if time is not None:
         yield _activation(study, time)
-    for number, _ in enumerate(study.arrhythmias.circuits[:MOST_CIRCUITS] if study.arrhythmias else (), start=1):
+    for number, _ in enumerate(study.circuits[:MOST_CIRCUITS], start=1):
         yield _circuit(study, number)
     for number, plan in enumerate(plans_in_order(study.plans, study.comparison), start=1):
         picture = _plan(study, plan, number)
@@ -206,8 +206,7 @@ def _activation(study: Study, time: np.ndarray) -> Picture:
 
 
 def _circuit(study: Study, number: int) -> Picture:
-    assert study.arrhythmias is not None
-    circuit = study.arrhythmias.circuits[number - 1]
+    circuit, _ = study.circuits[number - 1]
     cycle_ms = circuit.cycle_length_ms
     palette = bands("activation in the cycle, ms", 0.0, cycle_ms, "not activated in the cycle", period=cycle_ms)
     markers = (
@@ -229,8 +228,7 @@ def _plan(study: Study, plan: ablation.Plan, number: int) -> Picture | None:
         return None
     shown = np.where(lesions, CORE + 1, heart.tissue_class)
     palette = categories("tissue", (*TISSUE, "ablated"), (*TISSUE_COLOURS, ABLATED_COLOUR))
-    circuits = study.arrhythmias.circuits if study.arrhythmias else ()
-    places = np.array([circuit.isthmus_mm for circuit in circuits]).reshape(-1, 3)
+    places = np.array([circuit.isthmus_mm for circuit, _ in study.circuits]).reshape(-1, 3)
     markers = (Marker("middle of the isthmus of a circuit", places, "#ffffff", "D", 60.0),) if len(places) else ()
     target = np.average(heart.mesh.centroids[lesions], axis=0, weights=heart.mesh.volumes[lesions])
     title = f"Plan: {one_line(plan.name, 60)}"

@@ -16,7 +16,7 @@ from cardiotwin.comparison import Comparison
 from cardiotwin.ecg_agreement import aligned
 from cardiotwin.eikonal import conducting_tets
 from cardiotwin.followed_circuits import followed
-from cardiotwin.heart import CORE, Heart
+from cardiotwin.heart import Heart
 from cardiotwin.induction import Arrhythmias
 from cardiotwin.isthmus import isthmus_of
 from cardiotwin.locations import wall
@@ -174,8 +174,8 @@ def _of_circuits(study: Study) -> list[dict[str, Any]]:
     assert study.arrhythmias is not None
     rows = _circuits(study.heart, study.arrhythmias)
     found = tachycardias(study)
-    for number, (row, circuit) in enumerate(zip(rows, study.arrhythmias.circuits, strict=True)):
-        isthmus = isthmus_of(circuit, study.heart.mesh, conducting_tets(study.heart))
+    for number, (row, (circuit, heart)) in enumerate(zip(rows, study.circuits, strict=True)):
+        isthmus = isthmus_of(circuit, heart.mesh, conducting_tets(heart))
         row["isthmus"] = asdict(isthmus) if isthmus is not None else None
         row["ecg"] = _of_tachycardia(found.seen[number]) if number < len(found.seen) else None
         row["no_ecg"] = found.refused
@@ -214,11 +214,11 @@ def _clinical(study: Study) -> dict[str, Any] | None:
 
 
 def _circuits(heart: Heart, arrhythmias: Arrhythmias) -> list[dict[str, Any]]:
-    rows, conducting = [], heart.mesh.tets[heart.tissue_class != CORE]
-    for number, circuit in enumerate(arrhythmias.circuits):
+    rows = []
+    for number, (circuit, turned_on) in enumerate(zip(arrhythmias.circuits, arrhythmias.hearts(heart), strict=True)):
         induced = [one for one in arrhythmias.inductions if one.circuit == number]
         isthmus_ml = _volume_around(heart, circuit.isthmus_nodes)
-        kind, lines = circuit_kind(circuit, heart.mesh.points, conducting)
+        kind, lines = circuit_kind(circuit, heart.mesh.points, heart.mesh.tets[conducting_tets(turned_on)])
         rows.append(
             {
                 "number": number + 1,
@@ -236,6 +236,7 @@ def _circuits(heart: Heart, arrhythmias: Arrhythmias) -> list[dict[str, Any]]:
                 "draws": len({one.draw for one in induced}),
                 "profiles": sorted({one.profile for one in induced}),
                 "scars": list(dict.fromkeys(one.scar for one in induced)),
+                "measured_on_scar": arrhythmias.scar_of(number),
                 "induced": len(induced),
             }
         )

@@ -80,7 +80,7 @@ def _colourings(study: Study, faces: np.ndarray, element: np.ndarray) -> list[di
     if time is not None:
         low, high = float(np.nanmin(time)), float(np.nanmax(time))
         found.append(_of_nodes("Activation, confirming run", bands("ms", low, high, "not activated"), time[faces]))
-    for k, circuit in enumerate(study.arrhythmias.circuits if study.arrhythmias else (), start=1):
+    for k, (circuit, _) in enumerate(study.circuits, start=1):
         cycle_ms = circuit.cycle_length_ms
         palette = bands("ms in the cycle", 0.0, cycle_ms, "not activated", period=cycle_ms)
         found.append(_of_nodes(f"Circuit {k}", palette, circuit.phase_ms[faces]))

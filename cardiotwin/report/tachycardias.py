@@ -10,6 +10,7 @@ import numpy as np
 from cardiotwin.calibration import Posterior
 from cardiotwin.clinical_tachycardia import ClinicalCycle, Match, clinical_cycle, match
 from cardiotwin.errors import InputRejected, QualityGate
+from cardiotwin.heart import Heart
 from cardiotwin.study import Study
 from cardiotwin.tachycardia_ecg import Tachycardia, tachycardia_ecgs
 from cardiotwin.tissue import Velocities
@@ -92,9 +93,16 @@ def _tachycardias(study: Study) -> Tachycardias:
     fraction = study.settings.tissue.border_zone_velocity_fraction
     if posterior.border_zone_fraction is not None:
         fraction = _median(posterior, posterior.border_zone_fraction)
-    circuits = study.arrhythmias.circuits
+    by_heart: dict[Heart, list[int]] = {}  # a lead field each
+    for row, (_, heart) in enumerate(study.circuits):
+        by_heart.setdefault(heart, []).append(row)
+    seen: dict[int, Tachycardia] = {}
     try:
-        return Tachycardias(tachycardia_ecgs(study.heart, circuits, study.electrodes, typical, fraction))
+        for heart, rows in by_heart.items():
+            circuits = [study.circuits[row][0] for row in rows]
+            found = tachycardia_ecgs(heart, circuits, study.electrodes, typical, fraction)
+            seen |= dict(zip(rows, found, strict=True))
+        return Tachycardias(tuple(seen[row] for row in range(len(study.circuits))))
     except InputRejected as error:  # an electrode that lies in the wall of this mesh, not in the coarser one's
         return Tachycardias(refused=str(error))
 
