@@ -15,6 +15,7 @@ from cardiotwin.eikonal import conducting_tets, prepare, solve
 from cardiotwin.electrodes import default_electrodes, placements
 from cardiotwin.errors import SettingsError
 from cardiotwin.heart import BORDER_ZONE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM
+from cardiotwin.induction import AS_SEGMENTED
 from cardiotwin.ledger import Observation
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
@@ -121,7 +122,11 @@ def test_every_simulation_of_a_member_has_its_border_zone(monkeypatch, member):
         lambda: confirmation.confirm(study.heart, posterior, study.electrodes, Settings().simulate, TISSUE),
         lambda: front_velocity.front_to_tissue(study.heart, posterior, TISSUE),
         lambda: induction._prepared(
-            induction._Context(study.heart, posterior, Settings().induce, TISSUE, {}), "", member, "structural"
+            induction._Context({AS_SEGMENTED: study.heart}, posterior, Settings().induce, TISSUE, {}),
+            "",
+            member,
+            "structural",
+            AS_SEGMENTED,
         ),
     )
     for run in runs:
