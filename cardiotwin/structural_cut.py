@@ -39,7 +39,7 @@ def structural_cut(circuit: Circuit, tissue: Neighbours) -> np.ndarray:
     isthmus = np.intersect1d(circuit.isthmus_nodes, local)
     before = isthmus[since[isthmus] < moment - spread - APART_MS]
     behind = isthmus[since[isthmus] > moment + spread + APART_MS]
-    if not np.isfinite(moment) or not before.size or not behind.size:
+    if not before.size or not behind.size:
         return cut
     found = minimum_cut(local, *_graph(tissue, local, before, behind), tissue.volumes)
     enough = tissue.volumes[found].sum() <= AT_MOST * tissue.volumes[cut].sum()
