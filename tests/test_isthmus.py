@@ -10,6 +10,7 @@ import pytest
 from cube_heart import block_mesh
 
 from cardiotwin.isthmus import isthmus_of
+from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.reentry import Circuit
 
 LENGTH_MM, WIDTH_MM, VELOCITY, CYCLE_MS = 24.0, 6.0, 0.2, 300.0
@@ -53,10 +54,69 @@ def test_nodes_that_the_last_cycle_did_not_reach_do_not_count():
     assert isthmus_of(nowhere, mesh, np.ones(len(mesh.tets), bool)) is None
 
 
-def test_an_isthmus_of_a_few_nodes_is_not_measured():
+def measured(mesh, phase, nodes, conducting=None):
+    """The isthmus that some nodes of a wave are."""
+    nodes = np.flatnonzero(nodes).astype(np.int32)
+    wave = dataclasses.replace(circuit(mesh), phase_ms=phase.astype(np.float32), isthmus_nodes=nodes)
+    return isthmus_of(wave, mesh, np.ones(len(mesh.tets), bool) if conducting is None else conducting)
+
+
+def test_an_isthmus_of_fewer_than_eight_nodes_is_not_measured():
     mesh = block_mesh((1, 1, 1), 1.0)
-    small = dataclasses.replace(circuit(mesh), isthmus_nodes=np.arange(4))
-    assert isthmus_of(small, mesh, np.ones(len(mesh.tets), bool)) is None
+    phase = mesh.points[:, 0] / VELOCITY
+    assert measured(mesh, phase, np.ones(8, bool)).velocity == pytest.approx(VELOCITY)
+    assert measured(mesh, phase, np.arange(8) > 0) is None
+
+
+def test_the_wave_beside_the_isthmus_does_not_count():
+    """One cell wide, and there the wave runs as it does; beside it, 60 ms later, it is none of its velocity."""
+    mesh = block_mesh((24, 3, 2), 1.0)
+    x, y, _ = mesh.points.T
+    inside = (y > 0.9) & (y < 2.1)
+    assert measured(mesh, x / VELOCITY + 60.0 * ~inside, inside).velocity == pytest.approx(VELOCITY, rel=1e-3)
+
+
+def test_an_isthmus_one_node_thick_is_measured_where_the_wave_went_on_beside_it():
+    mesh = block_mesh((24, 2, 6), 1.0)
+    x, y, _ = mesh.points.T
+    sheet = np.abs(y - 1.0) < 0.1
+    assert measured(mesh, x / VELOCITY, sheet).velocity == pytest.approx(VELOCITY, rel=1e-3)
+    assert measured(mesh, np.where(sheet, x / VELOCITY, np.nan), sheet) is None
+
+
+def test_tissue_that_does_not_conduct_does_not_count():
+    """Scar over two thirds of the isthmus, at whose nodes the times are of no wave."""
+    mesh = block_mesh((24, 6, 2), 1.0)
+    x, y, _ = mesh.points.T
+    alive = mesh.centroids[:, 1] < 2.0
+    phase = np.where(y < 2.1, x / VELOCITY, (x / VELOCITY + 70.0 * y) % 130.0)
+    everywhere = np.ones(len(x), bool)
+    assert measured(mesh, phase, everywhere, alive).velocity == pytest.approx(VELOCITY, rel=1e-3)
+    assert measured(mesh, phase, everywhere, np.zeros(len(mesh.tets), bool)) is None
+
+
+def test_the_velocity_is_that_of_most_of_the_tissue_however_finely_the_rest_is_meshed():
+    """16 layers of 0.25 mm at 0.1 m/s, then 8 of 2.5 mm at 0.4 m/s."""
+    mesh = block_mesh((24, 6, 2), 1.0)
+    layer = mesh.points[:, 0]
+    x = np.interp(layer, [0.0, 16.0, 24.0], [0.0, 4.0, 24.0])
+    phase = np.interp(layer, [0.0, 16.0, 24.0], [0.0, 40.0, 90.0])
+    graded = Mesh(np.column_stack([x, mesh.points[:, 1:]]), mesh.tets)
+    assert measured(graded, phase, np.ones(len(x), bool)).velocity == pytest.approx(0.4, rel=1e-3)
+
+
+def test_an_isthmus_is_as_wide_as_most_of_it():
+    """6 mm for 24 mm, then 12 mm."""
+    mesh = block_mesh((30, 12, 2), 1.0)
+    x, y, _ = mesh.points.T
+    inside = (np.abs(y - 6.0) < 3.1) | (x > 24.1)
+    assert measured(mesh, x / VELOCITY, inside).width_mm == pytest.approx(6.0, abs=0.1)
+
+
+def test_a_width_is_not_told_where_hardly_a_node_lies_across():
+    mesh = block_mesh((4, 1, 1), 1.0)
+    x, _, z = mesh.points.T
+    assert np.isnan(measured(mesh, x / VELOCITY, z < 0.1).width_mm)
 
 
 def test_the_channel_of_a_slab_is_its_isthmus_from_end_to_end(slabs):
