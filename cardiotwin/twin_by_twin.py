@@ -29,8 +29,8 @@ def pairs(outcomes: Sequence[Outcome]) -> tuple[PairOfPlans, ...]:
 
 
 def _pair(one: Outcome, other: Outcome) -> PairOfPlans:
-    lead = other.by_twin - one.by_twin
-    better, worse = int(np.sum(lead > 1e-9)), int(np.sum(lead < -1e-9))
+    lead = other.by_twin - one.by_twin  # shares of as many sites: where plans tie, the same number
+    better, worse = int(np.sum(lead > 0)), int(np.sum(lead < 0))
     return PairOfPlans(one.plan.name, other.plan.name, better, lead.size - better - worse, worse)
 
 
@@ -55,7 +55,7 @@ def what_decides(
     """
     names = f"{one.plan.name} and {other.plan.name}"
     lead = other.by_twin - one.by_twin
-    if np.abs(lead).max() < 1e-9:
+    if not lead.any():
         return f"{names} leave the same in every twin: further draws will hardly tell them apart"
     if np.ptp(lead) < 1e-9:
         return f"{names} differ alike in every twin: nothing about the twins decides between them"
@@ -66,7 +66,7 @@ def what_decides(
     for name, columns in levels.items():
         found += _of_levels(lead, name, columns, random)
     least, told = min(found, default=(1.0, ""))
-    chance = min(len(found) * least, 1.0)
+    chance = min(max(len(found), 1) * least, 1.0)
     if chance > CHANCE:
         return f"nothing is shown to decide between {names} (least chance {chance:.2f}): add draws first"
     return f"between {names} {told} decides (chance {chance:.2g}): narrow that down first"

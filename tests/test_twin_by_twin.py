@@ -1,5 +1,7 @@
 """Plan against plan, twin by twin: counted by hand, and what decides is found where it was put and not elsewhere."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -96,3 +98,56 @@ def test_the_fewest_draws_are_enough_for_a_lead_that_turns_in_all_of_them():
 )
 def test_what_cannot_decide_is_said(lead, told):
     assert told in what_decides(outcome("a", np.zeros(lead.shape)), outcome("b", lead), {}, PROFILES)
+
+
+def decides(lead, parameters, levels):
+    lead = np.asarray(lead, float)
+    return what_decides(outcome("a", np.zeros(lead.shape)), outcome("b", lead), parameters, levels)
+
+
+def test_a_lead_of_one_site_of_ten_is_alike_whatever_is_left():
+    """0.3 - 0.2 is not 0.1 to the last bit."""
+    left = np.arange(8.0)[:, None] / 10
+    told = what_decides(outcome("a", left), outcome("b", (np.arange(8.0)[:, None] + 1) / 10), {}, ONE)
+    assert "differ alike in every twin" in told
+
+
+@pytest.mark.parametrize("same", [0.3, 0.1 + 0.2, np.nan])
+def test_a_parameter_that_is_the_same_in_all_draws_or_unknown_is_not_asked_about(same):
+    """Though its last bit goes with the lead: of 70 ways to deal four leads to eight draws, two are as ordered."""
+    lead = np.repeat([0.0, 0.5], 4)
+    constant = np.where(lead > 0, same, 0.3 if np.isfinite(same) else same)
+    assert "nothing is shown" in decides(lead[:, None], {"fibre velocity": constant}, ONE)
+    told = decides(lead[:, None], {"fibre velocity": constant, "cross-fibre velocity": np.arange(8.0)}, ONE)
+    assert "between a and b the cross-fibre velocity (rank correlation 0.87" in told
+    assert float(re.findall(r"chance (\S+)\)", told)[0]) == pytest.approx(2 / 70, abs=0.01)
+
+
+def test_draws_that_lead_alike_but_for_rounding_follow_no_parameter():
+    """The mean of 0.3, 0.2 and 0.1 is not that of 0.1, 0.2 and 0.3 to the last bit; scars even out as well."""
+    lead = [[0.3, 0.2, 0.1]] * 4 + [[0.1, 0.2, 0.3]] * 4
+    scars = {"scar threshold": ("as segmented", "30 % and 50 %", "50 % and 70 %")}
+    assert "nothing is shown" in decides(lead, {"fibre velocity": np.arange(8.0)}, scars)
+
+
+def test_levels_that_lead_alike_but_for_rounding_are_no_further_question():
+    """Two questions at a chance of 2 in 70 would be one too many."""
+    lead = np.array([[0.3, 0.0], [0.0, 0.3], [0.0, 0.3], [0.3, 0.0], [0.8, 0.1], [0.1, 0.8], [0.8, 0.1], [0.1, 0.8]])
+    assert np.ptp(lead.sum(axis=0)) == pytest.approx(0.0, abs=1e-9)
+    assert "the fibre velocity" in decides(lead, {"fibre velocity": np.arange(8.0)}, PROFILES)
+
+
+def test_two_questions_double_the_chance():
+    """A lead that follows the velocity at a chance of 2 in 70, and differs between profiles in one draw."""
+    lead = np.repeat([0.0, 0.5], 4)[:, None] + np.zeros((1, 2))
+    lead[0] += [0.2, -0.2]
+    assert "the fibre velocity" in decides(lead, {"fibre velocity": np.arange(8.0)}, {})
+    assert "nothing is shown" in decides(lead, {"fibre velocity": np.arange(8.0)}, PROFILES)
+
+
+def test_the_chance_of_one_contrary_draw_in_nine_is_that_of_the_sign_test():
+    """2 (1 + 9) / 2^9, though the same leads in other draws add up to another last bit."""
+    lead = np.array([0.2, 0.7, 0.6, 0.0, 0.1, 0.5, 0.4, 0.8, 0.3])[:, None] + [0.0, 0.1]
+    lead[2] = lead[2, ::-1]
+    told = decides(lead, {}, PROFILES)
+    assert float(re.findall(r"chance (\S+)\)", told)[0]) == pytest.approx(20 / 512, abs=0.01)
