@@ -12,6 +12,7 @@ from cardiotwin.ablation import Lesion, Plan
 from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import NO_PREFERENCE
 from cardiotwin.errors import SettingsError
+from cardiotwin.heart import CORE, HEALTHY
 from cardiotwin.induction import Arrhythmias, Induction, induce, joined
 from cardiotwin.ledger import Observation
 from cardiotwin.reentry import Circuit
@@ -187,3 +188,46 @@ def test_arrhythmias_of_other_profiles_are_refused(wall, answers):  # noqa: F811
     other = PROTOCOL.model_copy(update={"border_zone_profiles": ("structural_and_ionic",)})
     with pytest.raises(SettingsError, match="paced with profile structural"):
         compare(wall, POSTERIOR, PLANS, found, other, TISSUE)
+
+
+@pytest.fixture
+def each_member_its_own(monkeypatch):
+    """Every member re-enters on a circuit of its own, whatever burns; after "worse" on one more."""
+    members: list = []
+
+    def pace(_, task):
+        if task.member not in members:
+            members.append(task.member)
+        z_mm = -40.0 if task.plan == "worse" else 40.0 * members.index(task.member)
+        return Paced((300.0,), circuit(z_mm), "re-entry")
+
+    monkeypatch.setattr(induction, "_pace", pace)
+
+
+def test_a_circuit_that_turned_without_ablation_in_any_draw_is_not_new(wall, each_member_its_own):  # noqa: F811
+    worse = Plan("worse", (Lesion("point", np.array([[0.0, 5.0, 5.0]]), 3.0, 3.0),))
+    found = induce(wall, POSTERIOR, PROTOCOL, TISSUE)
+    told = compare(wall, POSTERIOR, [*PLANS, worse], found, PROTOCOL, TISSUE, CompareSettings(most_draws=6))
+    assert (told.draws, len(found.circuits)) == (6, 2)
+    assert {plan.name: plan.new_circuits for plan in told.plans} == {"no ablation": 0, "half": 0, "worse": 1}
+
+
+def test_further_draws_are_paced_with_the_other_scar_too(wall, answers):  # noqa: F811
+    other = dataclasses.replace(wall, tissue_class=np.where(wall.mesh.centroids[:, 2] > 20.0, CORE, HEALTHY))
+    others = {"30 % and 50 %": other}
+    found = induce(wall, POSTERIOR, PROTOCOL, TISSUE, others=others)
+    answers.clear()
+    told = compare(wall, POSTERIOR, PLANS, found, PROTOCOL, TISSUE, CompareSettings(most_draws=40), others=others)
+    assert (told.preference, told.draws) == ("half", 4)
+    assert {plan.tested for plan in told.plans} == {4 * 2 * 2}, "draws, sites and scars"
+    fresh = [task.scar for task in answers if not task.plan]
+    assert fresh.count("as segmented") == fresh.count("30 % and 50 %") == 2 * 2
+
+
+def test_what_decides_is_asked_of_plans_that_are_meant_and_not_of_a_control_between_them(wall, answers):  # noqa: F811
+    control = dataclasses.replace(PLANS[0], name="control", control=True)
+    worse = Plan("worse", (Lesion("point", np.array([[0.0, 15.0, 15.0]]), 6.0, 3.0),))
+    found = induce(wall, POSTERIOR, PROTOCOL, TISSUE)
+    told = compare(wall, POSTERIOR, [*PLANS, control, worse], found, PROTOCOL, TISSUE)
+    assert [plan.name for plan in told.plans] == ["half", "control", "worse", "no ablation"]
+    assert told.decides.startswith("half and worse leave the same")
