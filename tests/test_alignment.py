@@ -1,13 +1,23 @@
 """Slices shifted by known amounts in a stack whose truth is a tapering, leaning ventricle."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK
 from scipy import ndimage
 from short_axis import affine, truth
 
+from cardiotwin import planning, stages
+from cardiotwin.heart import build_heart
+from cardiotwin.ledger import Observation
+from cardiotwin.progress import silent
+from cardiotwin.provenance import Provenance
+from cardiotwin.scar_variants import other_scars
 from cardiotwin.segmentation import Segmentation, aligned_slices
 from cardiotwin.segmentation.alignment import registered
+from cardiotwin.settings import Settings
 
 PIXEL_MM = 1.6
 
@@ -76,6 +86,50 @@ def test_a_short_stack_is_left_alone():
     labels = truth()
     labels[3] = ndimage.shift(labels[3], (5, 0), order=0)
     assert not aligned_slices(Segmentation(labels, affine(), None, True, {}))[1].shifts.any()
+
+
+ALIGNED = Settings(mesh={"edge_mm": 3.0, "align_slices": True}, induce={"scar_thresholds": ((0.3, 0.5),)})
+MOVES = {6: (4, 4)}
+
+
+def scarred(moves: dict[int, tuple[int, int]]) -> Segmentation:
+    """The stack with a patch of the wall at 0.6 of the brightest signal, which is moved with the labels."""
+    given = stack()
+    signal = np.full(given.labels.shape, 0.1, np.float32)
+    signal[4:8, 30:50, 60:] = 0.6
+    signal[given.labels == 4] = 1.0
+    for k, move in moves.items():
+        signal[k] = ndimage.shift(signal[k], move, order=0, mode="nearest")
+    return replace(shifted(given, moves), signal=signal)
+
+
+@pytest.fixture(scope="module")
+def in_line():
+    """The heart of a stack that no breath-hold shifted."""
+    return build_heart(scarred({}), ALIGNED.mesh.model_copy(update={"align_slices": False}), progress=silent)
+
+
+def work_of(step: str) -> stages.Work:
+    """With the settings that a step of the path declares."""
+    seen = [Observation("0" * 64, "image", "", "", "", "", "", "")]
+    reads = next(one.step.settings for one in planning.planned(stages.path(seen), ALIGNED, 0) if one.step.name == step)
+    return stages.Work(planning.readable(ALIGNED, reads), Path(), silent, Provenance())
+
+
+def test_the_heart_of_shifted_slices_is_that_of_slices_in_line(in_line):
+    heart = stages.build_heart(work_of("mesh"), scarred(MOVES))
+    np.testing.assert_array_equal(heart.mesh.points, in_line.mesh.points)
+    np.testing.assert_array_equal(heart.tissue_class, in_line.tissue_class)
+
+
+@pytest.mark.parametrize("step", ["induce", "compare"])
+def test_scar_by_other_thresholds_lies_in_slices_moved_as_for_the_mesh(in_line, step):
+    expected = other_scars(in_line, scarred({}), [(0.3, 0.5)], align_slices=False)
+    (name,) = expected
+    found = stages._other_scars(work_of(step), in_line, scarred(MOVES))
+    np.testing.assert_array_equal(found[name].tissue_class, expected[name].tissue_class)
+    unmoved = other_scars(in_line, scarred(MOVES), [(0.3, 0.5)], align_slices=False)
+    assert (unmoved[name].tissue_class != expected[name].tissue_class).any()
 
 
 def test_registration_agrees_with_simpleitk():
