@@ -27,7 +27,8 @@ class Isthmus:
     length_mm : float
         Along the way of the wave, from entrance to exit.
     width_mm : float
-        Across it, along the wall: the median over its length. A lattice shows it to within an edge.
+        Across it, along the wall: the median over slices that the wave takes equal time for. A lattice shows it to
+        within an edge.
     velocity : float
         Of the front, mm/ms: the median over the tissue of the isthmus.
     """
@@ -88,7 +89,7 @@ def _median(values: np.ndarray, weights: np.ndarray) -> float:
 
 def _width(points: np.ndarray, times: np.ndarray, slices: int = 5) -> float:
     """Median over slices of equal time of the longest extent of what is activated in each."""
-    edges = np.quantile(times, np.linspace(0.0, 1.0, slices + 1))
+    edges = np.linspace(times.min(), times.max(), slices + 1)
     extents = []
     for low, high in pairwise(edges):
         part = points[(times >= low) & (times <= high)]
