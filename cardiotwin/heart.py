@@ -32,7 +32,7 @@ from cardiotwin.meshes.tetrahedra import oriented, stuff
 from cardiotwin.meshes.ventricles import ventricles
 from cardiotwin.meshes.ventricular import VentricularCoordinates, ventricular_coordinates
 from cardiotwin.progress import Progress, part, silent
-from cardiotwin.segmentation import Segmentation, aligned_slices, labels
+from cardiotwin.segmentation import Segmentation, aligned_slices, as_meshed, labels
 from cardiotwin.segmentation.right_ventricle import right_wall
 from cardiotwin.settings import MeshSettings
 
@@ -197,9 +197,7 @@ def with_scar_of(heart: Heart, segmentation: Segmentation, *, align_slices: bool
     align_slices : bool
         As `MeshSettings.align_slices` was when `heart` was built.
     """
-    if align_slices:
-        segmentation, _ = aligned_slices(segmentation)
-    drawn = base_first(segmentation)
+    drawn = base_first(as_meshed(segmentation, align_slices))
     voxels = apply_affine(np.linalg.inv(drawn.affine), heart.mesh.points)
     mirrored = np.linalg.det(drawn.affine[:3, :3]) > 0  # as in build_heart
     tets = heart.mesh.tets[:, [1, 0, 2, 3]] if mirrored else heart.mesh.tets

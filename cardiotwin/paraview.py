@@ -26,7 +26,7 @@ from cardiotwin.pictures.film import FRAMES
 from cardiotwin.plan_results import file_names
 from cardiotwin.progress import Progress, silent
 from cardiotwin.reentry import Circuit
-from cardiotwin.segmentation import Corridor, find_corridors
+from cardiotwin.segmentation import Corridor
 from cardiotwin.segments import heart_segments
 from cardiotwin.study import Study
 from cardiotwin.vtk_files import NEVER_MS, File, finite, time_series, unstructured, xml_file
@@ -124,8 +124,7 @@ def _jobs(study: Study) -> dict[str, tuple[str, Callable[[], File]]]:
         lesions = ablation.lesion_elements(study.heart, plan)
         if lesions.any():
             jobs[name] = f'elements that the plan "{_one_line(plan.name)}" ablates', partial(_lesions, study, lesions)
-    ways = find_corridors(study.segmentation) if study.segmentation is not None else ()
-    if ways:
+    if ways := study.corridors:
         jobs["corridors.vtp"] = "corridors through scar core, a line each", partial(corridor_file, ways)
     if len(_site_columns(study)["kind"]):
         jobs["sites.vtp"] = "activation sites, pacing sites, electrodes, circuits", partial(_sites, study)

@@ -63,10 +63,11 @@ def segmenter_in_use(settings: SimpleNamespace) -> str:
 def build_heart(work: Work, segmentation: Segmentation) -> Heart:
     from cardiotwin.heart import build_heart
     from cardiotwin.mesh_holes import told_of_drawn
+    from cardiotwin.segmentation import as_meshed
 
     wall_mm = work.settings.segment.rv_wall_mm
     heart = build_heart(segmentation, work.settings.mesh, rv_wall_mm=wall_mm, progress=work.progress)
-    return told_of_drawn(heart, segmentation)
+    return told_of_drawn(heart, as_meshed(segmentation, work.settings.mesh.align_slices))
 
 
 def build_calibration_heart(work: Work, segmentation: Segmentation) -> Heart:
@@ -232,7 +233,10 @@ def propose(work: Work, heart: Heart, arrhythmias: Arrhythmias, segmentation: Se
     from cardiotwin.ablation import DECHANNELING, HOMOGENISE
     from cardiotwin.induction import only_under_other_scars
     from cardiotwin.proposals import proposals_for
+    from cardiotwin.segmentation import as_meshed
 
+    if segmentation is not None:
+        segmentation = as_meshed(segmentation, work.settings.mesh.align_slices)
     circuits, turned_on = arrhythmias.circuits, arrhythmias.hearts(heart)
     found = proposals_for(heart, circuits, work.settings.plan, segmentation, turned_on=turned_on)
     elsewhere = only_under_other_scars(arrhythmias)

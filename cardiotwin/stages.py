@@ -187,7 +187,7 @@ def _plans(observed: dict[str, list[str]]) -> tuple[Step, Step]:
     inputs = {"heart": "mesh", "arrhythmias": "induce"} | ({} if observed["mesh"] else {"segmentation": "segment"})
     gathered = {"proposals": "proposed plans"} | ({"own": "own plans"} if observed["plan"] else {})
     return (
-        Step("proposed plans", "plan", propose, inputs, ("plan",), share=0.3),
+        Step("proposed plans", "plan", propose, inputs, ("plan", "mesh.align_slices"), share=0.3),
         Step("plan", "plan", gather_plans, gathered, share=0.1),
     )
 

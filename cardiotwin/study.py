@@ -23,7 +23,7 @@ from cardiotwin.proposals import Proposals
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
 from cardiotwin.reentry import Circuit
 from cardiotwin.scar_evidence import ScarEvidence
-from cardiotwin.segmentation import Segmentation
+from cardiotwin.segmentation import Corridor, Segmentation, as_meshed, find_corridors
 from cardiotwin.settings import Settings
 from cardiotwin.tissue import Velocities
 
@@ -165,6 +165,13 @@ class Study:
     def preferred_lesions(self, heart: Heart) -> np.ndarray:
         """(n_tets,) bool: what that plan ablates in a heart of this mesh; nothing where there is none."""
         return lesions_in(heart, self.heart, self.preferred_plan or NO_ABLATION)
+
+    @cached_property
+    def corridors(self) -> tuple[Corridor, ...]:
+        """Ways through the scar core as segmented, where the heart has it."""
+        if self.segmentation is None:
+            return ()
+        return find_corridors(as_meshed(self.segmentation, self.settings.mesh.align_slices))
 
     @cached_property
     def circuits(self) -> tuple[tuple[Circuit, Heart], ...]:

@@ -9,8 +9,9 @@ import SimpleITK
 from scipy import ndimage
 from short_axis import affine, truth
 
-from cardiotwin import planning, stages
+from cardiotwin import planning, proposals, stage_functions, stages, study
 from cardiotwin.heart import build_heart
+from cardiotwin.induction import Arrhythmias
 from cardiotwin.ledger import Observation
 from cardiotwin.progress import silent
 from cardiotwin.provenance import Provenance
@@ -18,6 +19,8 @@ from cardiotwin.scar_variants import other_scars
 from cardiotwin.segmentation import Segmentation, aligned_slices
 from cardiotwin.segmentation.alignment import registered
 from cardiotwin.settings import Settings
+from cardiotwin.step import Work
+from cardiotwin.study import Study
 
 PIXEL_MM = 1.6
 
@@ -109,15 +112,15 @@ def in_line():
     return build_heart(scarred({}), ALIGNED.mesh.model_copy(update={"align_slices": False}), progress=silent)
 
 
-def work_of(step: str) -> stages.Work:
+def work_of(step: str) -> Work:
     """With the settings that a step of the path declares."""
     seen = [Observation("0" * 64, "image", "", "", "", "", "", "")]
     reads = next(one.step.settings for one in planning.planned(stages.path(seen), ALIGNED, 0) if one.step.name == step)
-    return stages.Work(planning.readable(ALIGNED, reads), Path(), silent, Provenance())
+    return Work(planning.readable(ALIGNED, reads), Path(), silent, Provenance())
 
 
 def test_the_heart_of_shifted_slices_is_that_of_slices_in_line(in_line):
-    heart = stages.build_heart(work_of("mesh"), scarred(MOVES))
+    heart = stage_functions.build_heart(work_of("mesh"), scarred(MOVES))
     np.testing.assert_array_equal(heart.mesh.points, in_line.mesh.points)
     np.testing.assert_array_equal(heart.tissue_class, in_line.tissue_class)
 
@@ -126,10 +129,27 @@ def test_the_heart_of_shifted_slices_is_that_of_slices_in_line(in_line):
 def test_scar_by_other_thresholds_lies_in_slices_moved_as_for_the_mesh(in_line, step):
     expected = other_scars(in_line, scarred({}), [(0.3, 0.5)], align_slices=False)
     (name,) = expected
-    found = stages._other_scars(work_of(step), in_line, scarred(MOVES))
+    found = stage_functions._other_scars(work_of(step), in_line, scarred(MOVES))
     np.testing.assert_array_equal(found[name].tissue_class, expected[name].tissue_class)
     unmoved = other_scars(in_line, scarred(MOVES), [(0.3, 0.5)], align_slices=False)
     assert (unmoved[name].tissue_class != expected[name].tissue_class).any()
+
+
+def test_corridors_are_sought_where_the_heart_has_them(in_line, monkeypatch):
+    """By proposals and by the page: in slices as they were moved for the mesh."""
+    sought = []
+    monkeypatch.setattr(
+        proposals,
+        "proposals_for",
+        lambda heart, circuits, settings, given, **_: sought.append(given) or proposals.Proposals((), ()),
+    )
+    nothing = Arrhythmias(np.zeros((0, 3)), np.zeros(0, np.int32), np.zeros(0, np.int32), (), ())
+    stage_functions.propose(work_of("proposed plans"), in_line, nothing, scarred(MOVES))
+    monkeypatch.setattr(study, "find_corridors", lambda given: sought.append(given) or ())
+    assert Study(in_line, ALIGNED, segmentation=scarred(MOVES)).corridors == ()
+    assert len(sought) == 2
+    for given in sought:
+        np.testing.assert_array_equal(given.labels, scarred({}).labels)
 
 
 def test_registration_agrees_with_simpleitk():

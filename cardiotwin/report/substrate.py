@@ -22,7 +22,6 @@ from cardiotwin.segmentation import (
     Segmentation,
     SweepRow,
     cavities,
-    find_corridors,
     left_wall_ml,
     scar_of_left_ml,
     sweep,
@@ -69,7 +68,7 @@ def substrate(study: Study) -> dict[str, Any]:
                 "border_zone_share": one.border_zone_share,
                 "narrowest_at_mm": one.narrowest_at_mm,
             }
-            for one in (find_corridors(segmentation) if segmentation is not None else ())
+            for one in study.corridors
         ],
         "sweep": [
             asdict(row) | {"used": number == 0, "of_left": (row.core_ml + row.border_zone_ml) / wall_ml}

@@ -1,6 +1,6 @@
 """From an image to labelled tissue."""
 
-from cardiotwin.segmentation.alignment import Alignment, aligned_slices
+from cardiotwin.segmentation.alignment import Alignment, aligned_slices, as_meshed
 from cardiotwin.segmentation.automatic import segment
 from cardiotwin.segmentation.cavities import Cavities, cavities
 from cardiotwin.segmentation.corridors import Corridor, find_corridors
@@ -50,6 +50,7 @@ __all__ = [
     "StandardDeviations",
     "SweepRow",
     "aligned_slices",
+    "as_meshed",
     "cavities",
     "delineated",
     "find_corridors",

@@ -47,6 +47,11 @@ class Alignment:
         return f"Alignment({moved} of {len(self.shifts)} slices moved)"
 
 
+def as_meshed(segmentation: Segmentation, align_slices: bool) -> Segmentation:
+    """Where a heart has what was drawn: with `MeshSettings.align_slices` slices are where they were moved to."""
+    return aligned_slices(segmentation)[0] if align_slices else segmentation
+
+
 def aligned_slices(segmentation: Segmentation) -> tuple[Segmentation, Alignment]:
     """Move slices that are out of line by whole pixels: every label keeps its volume.
 
