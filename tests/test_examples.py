@@ -62,7 +62,7 @@ def test_label_map_to_heart_says_how_it_is_called(monkeypatch):
 
 @pytest.mark.slow
 def test_label_map_to_heart_draws_the_phantom(tmp_path):
-    """Every picture in the README is one that an example or the demo draws; the core is as large as the phantom's labels say."""
+    """Pictures in the README are those that examples or the demo draw; the core is as large as the labels say."""
     module = example("label_map_to_heart")
     image, truth = module.seen(Path("phantom"))
     heart = module.heart_with_scar(truth, edge_mm=3.0)
