@@ -119,9 +119,11 @@ def lesion_elements(heart: Heart, plan: Plan, grow_mm: float = 0.0, *, whatever:
     for number, lesion in enumerate(plan.lesions, 1):
         one = _one_lesion(heart, lesion, f"plan '{plan.name}', lesion {number}", grow_mm)
         if not (one & viable).any() and grow_mm >= 0:
+            todo = "move it, or make radius_mm and depth_mm larger than the mesh edge"
+            if lesion.kind == "homogenise":
+                todo = "this heart has no border zone: draw it in the label map (5), or leave the lesion out"
             raise InputRejected(
-                f"plan '{plan.name}', lesion {number} ({lesion.kind}): no viable tissue within it; "
-                "move it, or make radius_mm and depth_mm larger than the mesh edge"
+                f"plan '{plan.name}', lesion {number} ({lesion.kind}): no viable tissue within it; {todo}"
             )
         hit |= one
     if grow_mm == 0.0 and hit.any():
@@ -262,11 +264,24 @@ def lesion_path(heart: Heart, lesion: Lesion, where: str) -> np.ndarray:
         raise InputRejected(
             f"{where}: point {worst + 1} lies {away[worst]:.0f} mm from the heart's surface "
             f"(limit {FARTHEST_FROM_SURFACE_MM:.0f} mm); give points in mm in the imaging's patient frame (LPS)"
+            f"{_guess(tree, points)}"
         )
     if lesion.kind == "line":
         pieces = [np.linspace(a, b, 2 + int(np.linalg.norm(b - a) / PATH_STEP_MM)) for a, b in pairwise(points)]
         points = np.concatenate(pieces)
     return surface[tree.query(points)[1]]
+
+
+def _guess(tree: cKDTree, points: np.ndarray) -> str:
+    """What would bring points onto the heart; "" where nothing usual does."""
+    guesses = {
+        "x and y times -1 (RAS)": np.array([-1.0, -1.0, 1.0]),
+        "10 times as large (cm)": np.full(3, 10.0),
+    }
+    for words, factor in guesses.items():
+        if tree.query(points * factor)[0].max() <= FARTHEST_FROM_SURFACE_MM:
+            return f". With {words} they would lie on it"
+    return ""
 
 
 def _places(heart: Heart, lesion: Lesion, where: str) -> np.ndarray:

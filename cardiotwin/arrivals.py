@@ -7,8 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cardiotwin import artefact, planning, store
 from cardiotwin.errors import InputRejected
+from cardiotwin.imaging import apply_affine
 from cardiotwin.ledger import Observation, words
 from cardiotwin.progress import Progress
 from cardiotwin.settings import LabelSettings, Settings
@@ -18,6 +21,10 @@ from cardiotwin.store import now
 if TYPE_CHECKING:
     from cardiotwin.heart import Heart
     from cardiotwin.observations import Found
+    from cardiotwin.segmentation import Segmentation
+
+SAME_PLACE_MM = 30.0
+"""Within which the middles of two drawn hearts of one patient lie: phases and readers differ by a few."""
 
 
 def new_observations(found: Iterable[Found], known: Iterable[Observation]) -> dict[Observation, Found]:
@@ -59,12 +66,26 @@ def checked_label_maps(
         segmentation, lines = as_segmentation(one.value, settings, one.file)
         if image is not None:
             check_within(segmentation, image, one.file)
+        if image is None and (earlier := newest("label_map")) is not None:
+            lines = (*lines, *_moved(segmentation, as_segmentation(earlier, settings)[0]))
         guessed = (line.removeprefix(f"{one.file or 'label map'}: ") for line in lines)
         told[observation] = (volumes_line(segmentation), *guessed)
     if images and not maps and (label_map := newest("label_map")) is not None:
         segmentation, _ = as_segmentation(label_map, settings, "label map of this twin")
         check_within(segmentation, images[-1], "label map of this twin")
     return told
+
+
+def _moved(one: Segmentation, before: Segmentation) -> tuple[str, ...]:
+    """A line where the heart of a label map lies elsewhere than that of the one before it in the same twin."""
+    middles = [apply_affine(each.affine, np.argwhere(each.labels > 0)[:, ::-1]).mean(axis=0) for each in (one, before)]
+    apart_mm = float(np.linalg.norm(middles[0] - middles[1]))
+    if apart_mm <= SAME_PLACE_MM:
+        return ()
+    return (
+        f"its heart lies {apart_mm:.0f} mm from that of the label map that is in use so far: another patient's, or "
+        "another frame? `cardiotwin remove` takes it out again",
+    )
 
 
 def checked_meshes(new: dict[Observation, Found], settings: Settings, progress: Progress) -> list[str]:
@@ -127,6 +148,17 @@ def unused_torso(new: dict[Observation, Found], settings: Settings) -> list[str]
         f'{one.file}: kept, but used only once `conductor = "torso"` stands in [electrodes] of twin.toml'
         for one in new.values()
         if one.kind == "torso"
+    ]
+
+
+def fitted_together(new: Iterable[Observation], known: Iterable[Observation]) -> list[str]:
+    """A line where an ECG joins others: all are fitted, also one that was meant to replace another."""
+    count = [sum(one.kind == "ecg" for one in ones) for ones in (tuple(new), known)]
+    if not all(count):
+        return []
+    return [
+        f"{sum(count)} ECGs of this twin are fitted together from now on; `cardiotwin remove` takes one out that this "
+        "one is to replace"
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -162,3 +163,16 @@ class Outcome:
     def inducible(self) -> np.ndarray:
         """(n_draws,) share of the combinations of site, profile and scar."""
         return np.asarray(self.by_twin.mean(axis=1))
+
+
+def only_by_volume(plans: Iterable[PlanResult], best: PlanResult) -> str:
+    """Which plans left as much as the best one, for the end of a sentence; "" for none.
+
+    Over these the preference is a rule's and no finding about arrhythmias.
+    """
+    alike = [
+        f"{one.name} ({one.ablated_ml:.1f} mL)"
+        for one in plans
+        if one.name != best.name and not one.control and one.inducible == best.inducible
+    ]
+    return f"; {' and '.join(alike)} left as much: over that, volume alone decides" if alike else ""

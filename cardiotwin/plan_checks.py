@@ -10,14 +10,17 @@ import numpy as np
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial import cKDTree
 
-from cardiotwin.ablation import Lesion, Plan, inward_normals, lesion_elements, lesion_path
+from cardiotwin.ablation import Lesion, Plan, inward_normals, lesion_elements, lesion_path, segment_number
 from cardiotwin.heart import BASE, BORDER_ZONE, CORE, HEALTHY, Heart
+from cardiotwin.segments import heart_segments
 from cardiotwin.units import cubic_mm_to_ml
 
 NEIGHBOURS_RADII = 4.0
 """Lesion points nearer than so many radii are meant to join; farther ones are separate lesions."""
 THICKEST_WALL_MM = 30.0
 STEP_MM = 0.5
+LEAST_LEFT_OF_SEGMENT = 0.02
+"""Share of a segment's viable volume below which what a lesion leaves of it is the roughness of the mesh."""
 LEAST_GAP_EDGES = 1.0
 """A gap narrower than the mesh's edge is not resolved."""
 
@@ -69,7 +72,12 @@ def check_plan(heart: Heart, plan: Plan) -> PlanCheck:
         if one.kind in ("point", "line", "patch")
     }
     applications = sum(_applications(heart, plan, one, paths.get(words)) for words, one in named)
-    notes = (*_gaps_along(heart, hit, named, paths), *_gaps_below(heart, hit, named, paths))
+    notes = (
+        *_too_small(heart, named),
+        *_gaps_along(heart, hit, named, paths),
+        *_gaps_below(heart, hit, named, paths),
+        *_gaps_below_segments(heart, hit, named),
+    )
     return PlanCheck(plan.name, healthy, border, _surface_cm2(heart, hit), applications, notes)
 
 
@@ -123,6 +131,19 @@ def _discs(points: np.ndarray, radius_mm: float) -> int:
 _Named = list[tuple[str, Lesion]]
 
 
+def _too_small(heart: Heart, named: _Named) -> Iterable[str]:
+    """A sentence for each lesion that the mesh does not resolve, as one in cm is not."""
+    for words, one in named:
+        sizes = {"radius_mm": one.radius_mm} if one.kind in ("point", "line", "patch") else {}
+        if one.kind != "homogenise":
+            sizes["depth_mm"] = one.depth_mm
+        if small := [f"{name} = {size:g}" for name, size in sizes.items() if size < heart.edge_mm]:
+            yield (
+                f"{words}: {' and '.join(small)}, below the mesh's edge of {heart.edge_mm:g} mm: what it burns is by "
+                "chance; are these cm?"
+            )
+
+
 def _gaps_along(heart: Heart, hit: np.ndarray, named: _Named, paths: dict[str, np.ndarray]) -> Iterable[str]:
     """A sentence for points that leave surface viable between neighbours, and for each line that is torn."""
     for words, one in named:
@@ -136,6 +157,13 @@ def _gaps_along(heart: Heart, hit: np.ndarray, named: _Named, paths: dict[str, n
     points = [(f"point {k} of {words}", place, one.radius_mm) for words, one in named if one.kind == "point"
               for k, place in enumerate(paths[words], 1)]  # fmt: skip
     found = sorted(_open_pairs(heart, hit, points), reverse=True)
+    far = [(apart, first, second) for apart, first, second, is_near in _neighbours(points) if not is_near]
+    if far:
+        apart, first, second = max(far)
+        yield (
+            f"{first} and {second} are {apart:.0f} mm apart: taken as lesions of their own, the tissue between is not "
+            f"looked at{f' (as of {len(far)} pairs in all)' if len(far) > 1 else ''}"
+        )
     if found:
         width, apart, first, second = found[0]
         yield (
@@ -144,26 +172,41 @@ def _gaps_along(heart: Heart, hit: np.ndarray, named: _Named, paths: dict[str, n
         )
 
 
-def _open_pairs(
-    heart: Heart, hit: np.ndarray, points: list[tuple[str, np.ndarray, float]]
-) -> Iterable[tuple[float, float, str, str]]:
-    """Viable surface between neighbours and their distance, mm, and their names."""
+_Points = list[tuple[str, np.ndarray, float]]
+"""Name, place and radius of each."""
+
+
+def _neighbours(points: _Points) -> Iterable[tuple[float, str, str, bool]]:
+    """Distance of every two neighbours, mm, their names, and whether they are near enough to be meant as one line."""
+    for i, j, apart in _tree(points):
+        radii = points[i][2] + points[j][2]
+        yield apart, points[i][0], points[j][0], apart <= 0.5 * NEIGHBOURS_RADII * radii
+
+
+def _tree(points: _Points) -> Iterable[tuple[int, int, float]]:
+    """Pairs and their distance, mm, of the shortest tree that joins all."""
     if len(points) < 2:
         return
-    places, radii = np.array([place for _, place, _ in points]), np.array([radius for *_, radius in points])
+    places = np.array([place for _, place, _ in points])
     distance = np.linalg.norm(places[:, None] - places[None], axis=2)
     tree = minimum_spanning_tree(np.triu(distance + 1e-6, 1)).tocoo()
+    for i, j in zip(tree.row, tree.col, strict=True):
+        yield int(i), int(j), float(distance[i, j])
+
+
+def _open_pairs(heart: Heart, hit: np.ndarray, points: _Points) -> Iterable[tuple[float, float, str, str]]:
+    """Viable surface between neighbours and their distance, mm, and their names."""
     surface = heart.mesh.points[np.unique(heart.faces[heart.surface != BASE])]
     on_surface, of_centroids = cKDTree(surface), cKDTree(heart.mesh.centroids)
-    for i, j in zip(tree.row, tree.col, strict=True):
-        apart = float(distance[i, j])
-        if not min(radii[i], radii[j]) < apart <= 0.5 * NEIGHBOURS_RADII * (radii[i] + radii[j]):
+    for i, j, apart in _tree(points):
+        (first, here, one), (second, there, other) = points[i], points[j]
+        if not min(one, other) < apart <= 0.5 * NEIGHBOURS_RADII * (one + other):
             continue
-        between = np.linspace(places[i], places[j], 2 + int(apart / STEP_MM))
+        between = np.linspace(here, there, 2 + int(apart / STEP_MM))
         element = of_centroids.query(surface[on_surface.query(between)[1]])[1]
         width = float(np.mean((heart.tissue_class[element] != CORE) & ~hit[element])) * apart
         if width > LEAST_GAP_EDGES * heart.edge_mm:
-            yield width, apart, points[i][0], points[j][0]
+            yield width, apart, first, second
 
 
 def _gaps_below(heart: Heart, hit: np.ndarray, named: _Named, paths: dict[str, np.ndarray]) -> Iterable[str]:
@@ -182,6 +225,21 @@ def _gaps_below(heart: Heart, hit: np.ndarray, named: _Named, paths: dict[str, n
             f"{words}: not transmural: below {share} viable tissue is left, up to {left.max():.1f} mm of it; a wave "
             "can pass underneath"
         )
+
+
+def _gaps_below_segments(heart: Heart, hit: np.ndarray, named: _Named) -> Iterable[str]:
+    """A sentence for each lesion of segments that leaves viable tissue of them, deeper than it reaches."""
+    volumes, viable = heart.mesh.volumes, heart.tissue_class != CORE
+    for words, one in named:
+        if one.kind != "segment":
+            continue
+        within = np.isin(heart_segments(heart), [segment_number(name) for name in one.segments]) & viable
+        left, whole = float(volumes[within & ~hit].sum()), float(volumes[within].sum())
+        if left > LEAST_LEFT_OF_SEGMENT * whole:
+            yield (
+                f"{words}: not transmural: {cubic_mm_to_ml(left):.1f} of {cubic_mm_to_ml(whole):.1f} mL of viable "
+                "tissue are left below it; a wave can pass underneath"
+            )
 
 
 def _left_below(heart: Heart, hit: np.ndarray, path: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ import numpy as np
 from scipy.stats import beta
 
 from cardiotwin.ablation import NO_ABLATION
-from cardiotwin.comparison import NO_PREFERENCE, Comparison, Outcome, PlanResult
+from cardiotwin.comparison import NO_PREFERENCE, Comparison, Outcome, PlanResult, only_by_volume
 from cardiotwin.settings import CompareSettings
 
 BOOTSTRAPS = 4000
@@ -167,13 +167,11 @@ def _verdict(
     if refused:
         return Comparison(results, NO_PREFERENCE, refused, draws)
     better, asked = best.better_than_none
-    return Comparison(
-        results,
-        best.name,
+    reason = (
         f"leaves less inducible than no ablation in {better} of {asked} twins with an arrhythmia, of {draws} drawn; "
-        f"residual {best.inducible} of {best.tested}, {best.ablated_ml:.1f} mL ablated",
-        draws,
+        f"residual {best.inducible} of {best.tested}, {best.ablated_ml:.1f} mL ablated"
     )
+    return Comparison(results, best.name, f"{reason}{only_by_volume(results, best)}", draws)
 
 
 def _no_preference(results: tuple[PlanResult, ...], best: PlanResult, settings: CompareSettings, screened: bool) -> str:

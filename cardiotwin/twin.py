@@ -16,6 +16,7 @@ from cardiotwin.arrivals import (
     checked_label_maps,
     checked_meshes,
     checked_plans,
+    fitted_together,
     keep,
     new_observations,
     unused_torso,
@@ -157,6 +158,7 @@ class Twin:
             notes += checked_meshes(new, self.settings, part(progress, 0.7, 0.95))
             notes += unused_torso(new, self.settings)
             notes += also_calibrated(found, before)
+            notes += fitted_together(new, before)
             progress(0.95, "storing")
             for observation, one in new.items():
                 keep(self.folder / "observations", observation, one, told.get(observation, ()), salt)

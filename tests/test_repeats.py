@@ -39,7 +39,7 @@ def test_of_one_recording_at_two_rates_the_finer_is_kept_and_that_is_said(twin, 
     for paths in ([coarse, fine], [fine, coarse]):
         done = twin.add(paths)
         assert any(note.startswith("coarse.csv: the same recording as fine.csv") for note in done.notes)
-    assert [one.source for one in twin.status().observations] == ["CSV, 12 leads, 5.0 s at 500 Hz"]
+    assert [one.source.split(":")[0] for one in twin.status().observations] == ["CSV, 12 leads, 5.0 s at 500 Hz"]
 
 
 def test_more_leads_count_more_than_more_samples(twin, tmp_path):
@@ -69,7 +69,7 @@ def test_whose_it_is_and_when_it_was_are_taken_from_either(twin, tmp_path):
     finer = saved_csv(tmp_path / "finer.csv", resample(mv, 2 * mv.shape[1], axis=1), 1000)
     (kept,) = twin.add([named, finer]).observations
     assert (kept.effective, bool(kept.identity)) == ("2024-01-01T09:00:00", True)
-    assert kept.source.endswith("1000 Hz")
+    assert kept.source.startswith("CSV, 12 leads, 5.0 s at 1000 Hz: ")
 
 
 def test_a_real_recording_at_two_rates_is_one_and_its_halves_are_two():
@@ -88,7 +88,9 @@ def test_every_nameless_ecg_of_several_is_named_as_unchecked(twin, tmp_path):
     mv = twelve_leads()
     files = [saved_csv(tmp_path / f"{k}.csv", heard(mv, 1 + 0.1 * k), 500) for k in range(3)]
     assert twin.add(files[:2]).notes == (f"0.csv: {UNCHECKED}", f"1.csv: {UNCHECKED}")
-    assert twin.add(files[2:]).notes == (f"2.csv: {UNCHECKED}",)
+    unchecked, together = twin.add(files[2:]).notes
+    assert unchecked == f"2.csv: {UNCHECKED}"
+    assert together.startswith("3 ECGs of this twin are fitted together from now on")
 
 
 def test_a_nameless_ecg_beside_a_named_patient_is_unchecked_and_a_named_one_is_not(twin, tmp_path, capsys):
@@ -146,7 +148,7 @@ def test_other_stretches_of_one_recording_are_other_recordings(twin, tmp_path, s
 def test_of_a_recording_and_a_part_of_it_the_whole_is_kept(twin, tmp_path, spontaneous):
     part = saved_csv(tmp_path / "part.csv", resample(spontaneous[:, 1000:4000], 6000, axis=1), 1000)
     done = twin.add([part, saved_csv(tmp_path / "whole.csv", spontaneous, 500)])
-    assert [one.source for one in done.observations] == ["CSV, 12 leads, 10.0 s at 500 Hz"]
+    assert [one.source.split(":")[0] for one in done.observations] == ["CSV, 12 leads, 10.0 s at 500 Hz"]
     assert done.notes[0].startswith("part.csv: the same recording as whole.csv")
 
 

@@ -164,6 +164,7 @@ def volumes_line(segmentation: Segmentation) -> str:
     wall = ml["wall"]
     scar = {"scar core": ml["core"], "border zone": ml["border_zone"]}
     drawn = " and ".join(f"{size:.1f} mL of {name} ({100 * size / wall:.1f} %)" for name, size in scar.items() if size)
+    drawn += ", no border zone" if ml["core"] and not ml["border_zone"] else ""
     right = f", right {ml['rv_blood']:.0f} mL" if ml["rv_blood"] else ""
     with_scar = f"with {drawn}" if drawn else "without scar"
     return f"left ventricular blood {ml['lv_blood']:.0f} mL{right}, myocardium {wall:.0f} mL {with_scar}"
