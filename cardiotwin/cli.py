@@ -33,6 +33,7 @@ Cluster = Annotated[
     str | None,
     Parameter(help="where pacings are computed instead of here: tcp://host:8786 (Dask), slurm:N or pbs:N jobs"),
 ]
+OfVersion = Annotated[int | None, Parameter(help="an earlier version, as `status` lists them, in place of today's")]
 Stage = Literal["segment", "mesh", "calibrate", "simulate", "screen", "induce", "plan", "compare"]
 Until = Literal[Stage, "report"]
 
@@ -204,16 +205,20 @@ for _stage, _about in _ABOUT.items():
 
 
 @app.command
-def report(case: Case, *, json: Json = False) -> None:
+def report(case: Case, *, version: OfVersion = None, json: Json = False) -> None:
     """The HTML report of what is up to date; computes nothing else, and says what is not in it.
 
     It needs a heart (`cardiotwin mesh`), no ECG. `cardiotwin run` computes everything, and writes the report too.
+    That of an earlier version lies in exports/ of the twin and says what has changed since.
 
     Example: cardiotwin report case07
     """
     from cardiotwin.twin import Twin
 
     twin = Twin(case)
+    if version is not None:
+        _earlier_report(twin, version, json)
+        return
     with terminal.progress_bar(json) as progress:
         done = twin.write_report(progress)
     if json:
@@ -223,8 +228,20 @@ def report(case: Case, *, json: Json = False) -> None:
     terminal.say(f"Report: {twin.report}" + ("" if done.computed else " (up to date already)"))
     if done.behind:
         terminal.say(f"not in it: {', '.join(done.behind)}; `cardiotwin run {case}` computes that")
+    if "compare" in done.behind and (kept := twin.newest_version_with("compare")):
+        terminal.say(f"the last ranked plans: `cardiotwin report {case} --version {kept}`")
     for missing in done.missing:
         terminal.say(f"missing: {missing}")
+
+
+def _earlier_report(twin: Twin, version: int, json: bool) -> None:
+    with terminal.progress_bar(json) as progress:
+        path = twin.write_earlier_report(version, progress)
+    if json:
+        terminal.say_json({"version": version, "report": path})
+        return
+    terminal.say(terminal.RESEARCH_ONLY)
+    terminal.say(f"Report of version {version}: {path}")
 
 
 @app.command
@@ -248,6 +265,7 @@ def export(
     out: Annotated[Path, Parameter(help="folder to write to")],
     *,
     to: Literal["paraview", "opencarp", "nifti", "dicom-seg", "ecg"] = "paraview",
+    version: OfVersion = None,
     json: Json = False,
 ) -> None:
     """Write what is up to date as files for other programs: the study for ParaView, the mesh for openCARP, the
@@ -262,11 +280,13 @@ def export(
         from cardiotwin.opencarp import write_opencarp_study
         from cardiotwin.paraview import write_study
 
-        study, write = twin.study(), write_study if to == "paraview" else write_opencarp_study
+        study, write = twin.study(version), write_study if to == "paraview" else write_opencarp_study
         with terminal.progress_bar(json) as progress:
             written = write(out, study, progress)
         about = "ParaView in {}; start with README.txt" if to == "paraview" else "openCARP in {}; start with heart.par"
         told = f"{len(written)} files for {about.format(out)}"
+    elif version is not None:
+        raise SettingsError(f"--version {version}: for paraview and opencarp only; {to} writes what is in use today")
     elif to == "ecg":
         from cardiotwin.pictures.ecg_paper import export_ecgs
 

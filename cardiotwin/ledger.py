@@ -149,6 +149,23 @@ class Ledger:
         rows = self._rows("SELECT * FROM observations ORDER BY effective, rowid")
         return tuple(Observation(*row) for row in rows)
 
+    def observations_at(self, version: int) -> tuple[Observation, ...]:
+        """Those in use when a version was made, in the same order, as the audit chain tells it."""
+        rows = {one.sha256: one for one in self.observations()}
+        added: dict[str, None] = {}
+        for event, text in self._rows("SELECT event, detail FROM audit ORDER BY seq"):
+            detail = json.loads(text)
+            if event == "version" and detail["version"] == version:
+                break
+            if event == "added":
+                added |= dict.fromkeys(detail["sha256"])
+            elif event == "removed":
+                added.pop(detail["sha256"], None)
+        for (text,) in self._rows("SELECT detail FROM audit WHERE event = 'removed' ORDER BY seq"):
+            one = Observation(**json.loads(text))
+            rows.setdefault(one.sha256, one)
+        return tuple(sorted((rows[sha256] for sha256 in added), key=lambda one: one.effective))
+
     def versions(self) -> tuple[Version, ...]:
         """Oldest first."""
         rows = self._rows("SELECT version, created, keys, computed FROM versions ORDER BY version")

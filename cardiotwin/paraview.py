@@ -330,6 +330,8 @@ def _readme(study: Study, contents: Mapping[str, tuple[str, tuple[str, ...]]]) -
         f"Heart: {len(study.heart.mesh.points)} nodes, {len(study.heart.mesh.tets)} tetrahedra, "
         f"lattice constant {study.heart.edge_mm:g} mm.",
     ]
+    if study.provenance.outdated:
+        lines.append(f"EARLIER VERSION. {study.provenance.outdated}")
     if not study.heart.scar_assessable:
         lines.append("Scar was not assessed: that tissue_class is 1 everywhere means nothing.")
     lines += ["", f"To see it all at once: `paraview --script={SCRIPT}` in this folder; its first lines say how else."]

@@ -97,8 +97,17 @@ def print_status(now: Status) -> None:
     for one in now.observations:
         for note in now.notes.get(one.sha256, ()):
             terminal.say(terminal.one_line(f"told of {one.kind.replace('_', ' ')} {one.sha256[:12]}: {note}"))
-    versions = [(f"v{one.number}", one.created, ", ".join(one.computed)) for one in now.versions]
-    terminal.table(("version", "made (UTC)", "what is new in it"), versions)
+    before = ({}, *(one.keys for one in now.versions))
+    versions = [
+        (
+            f"v{one.number}",
+            one.created,
+            ", ".join(one.computed),
+            ", ".join(name for name in old if name not in one.keys),
+        )
+        for one, old in zip(now.versions, before, strict=False)
+    ]
+    terminal.table(("version", "made (UTC)", "what is new in it", "not in it any more"), versions)
 
 
 def _print_cavities(found: Cavities) -> None:

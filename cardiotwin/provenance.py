@@ -85,6 +85,8 @@ class Provenance:
         In the order of the path.
     missing : tuple of str
         What could not be computed and what to add, one sentence each.
+    outdated : str
+        Of an earlier version, what has changed since; "" where nothing has.
     """
 
     twin: str = ""
@@ -93,6 +95,7 @@ class Provenance:
     observations: tuple[ObservationRecord, ...] = ()
     stages: tuple[StageRecord, ...] = ()
     missing: tuple[str, ...] = ()
+    outdated: str = ""
 
     @property
     def phantom(self) -> bool:

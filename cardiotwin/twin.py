@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from cardiotwin.settings import read_settings
 from cardiotwin.status import Added, Run, Status, StepStatus
 from cardiotwin.step import OBSERVED, Layout, kind_of
 from cardiotwin.store import Store
+from cardiotwin.views import View, earlier_view, laid_out, newest_with
 from cardiotwin.whose import refuse_other_person, told_of_unnamed, unchecked
 from cardiotwin.workshop import Workshop
 
@@ -177,9 +179,9 @@ class Twin:
         return store.load(self.folder / "observations" / kept[-1], kind_of(OBSERVED[kind]))
 
     def _current_heart(self) -> Heart | None:
-        plan = self.planned()
-        mesh = next((one for one in plan if one.step.name == "mesh"), None)
-        workshop = self._workshop(plan)
+        view = self.view()
+        mesh = next((one for one in view.plan if one.step.name == "mesh"), None)
+        workshop = self._workshop(view)
         return workshop.result(mesh) if mesh and workshop.is_done(mesh) else None
 
     def remove(self, sha256: str) -> Observation:
@@ -212,8 +214,22 @@ class Twin:
 
     def planned(self) -> tuple[Planned, ...]:
         """Every step with the key its result has, or would have, for today's observations, settings and code."""
-        steps = self.layout(stages.counting(self.ledger.observations(), self.settings))
-        return planning.planned(steps, self.settings, self.ledger.current().number)
+        return self.view().plan
+
+    def view(self, version: int | None = None) -> View:
+        """The twin as it is now, or as an earlier version of it was.
+
+        Raises
+        ------
+        SettingsError
+            There is no such version, or it is of another release whose settings this one has not.
+        """
+        observations, number = self.ledger.observations(), self.ledger.current().number
+        steps = laid_out(observations, self.settings, self.layout)
+        today = planning.planned(steps, self.settings, number)
+        if version is not None:
+            return earlier_view(self.ledger, self.store, self.layout, version, today)
+        return View(number, observations, self.settings, today)
 
     def run(self, until: str | None = None, progress: Progress = silent) -> Run:
         """Bring every stage up to date, or one stage and what it needs.
@@ -240,24 +256,23 @@ class Twin:
             raise SettingsError(f"stage {until!r}: expected one of {', '.join(stages.STAGES)}")
         with self._locked(), _interruptible():
             self.store.sweep()
-            plan = self.planned()
-            wanted = planning.needed(plan, until)
-            before = self.ledger.current()
-            results = [one for one in plan if one.step.name in wanted and not one.step.into]
-            if todo := self._will_compute(plan, wanted):
+            view, before = self.view(), self.ledger.current()
+            wanted = planning.needed(view.plan, until)
+            results = [one for one in view.plan if one.step.name in wanted and not one.step.into]
+            if todo := self._will_compute(view, wanted):
                 PLAN.info("will compute: %s", ", ".join(todo))
-            computed = self._workshop(plan).compute(results, part(progress, 0.0, 0.96))
-            version = self._record_version(plan)
-            plan = self.planned()  # the report speaks of the version that has just come to be
-            folders = [one for one in plan if one.step.name in wanted and one.step.into]
-            computed += self._workshop(plan).compute(folders, part(progress, 0.96, 1.0))
+            computed = self._workshop(view).compute(results, part(progress, 0.0, 0.96))
+            version = self._record_version(view.plan)
+            view = self.view()  # the report speaks of the version that has just come to be
+            folders = [one for one in view.plan if one.step.name in wanted and one.step.into]
+            computed += self._workshop(view).compute(folders, part(progress, 0.96, 1.0))
             if until is None:
-                self.store.sweep(wanted={one.folder_key for one in plan})
+                self.store.sweep(wanted={one.folder_key for one in view.plan})
         progress(1.0, "done")
-        wanting = dict.fromkeys(one.missing for one in plan if one.missing and one.step.stage == until)
+        wanting = dict.fromkeys(one.missing for one in view.plan if one.missing and one.step.stage == until)
         if wanting:
             raise QualityGate(f"{until} of {self.folder.name} needs {'; '.join(wanting)}")
-        return self._run_of(computed, version, before, (one for one in plan if one.step.name in wanted))
+        return self._run_of(computed, version, before, (one for one in view.plan if one.step.name in wanted))
 
     def write_report(self, progress: Progress = silent) -> Run:
         """Write the report of what is up to date, and compute nothing else.
@@ -270,34 +285,56 @@ class Twin:
         with self._locked(), _interruptible():
             before = self.ledger.current()
             version = self._record_version(self.planned())  # what a run that was stopped has finished counts
-            plan = self.planned()
-            workshop = self._workshop(plan)
-            self._check_heart(plan, workshop)
-            computed = workshop.compute([one for one in plan if one.step.into], progress)
+            view = self.view()
+            workshop = self._workshop(view)
+            self._check_heart(view, workshop)
+            computed = workshop.compute([one for one in view.plan if one.step.into], progress)
         progress(1.0, "done")
-        return self._run_of(computed, version, before, plan)
+        return self._run_of(computed, version, before, view.plan)
+
+    def write_earlier_report(self, version: int, progress: Progress = silent) -> Path:
+        """The report of an earlier version, below `exports/`; that of today stays. Returns the path of the HTML file.
+
+        Raises
+        ------
+        SettingsError, QualityGate
+            There is no such version, or it has no heart; see `Twin.study`.
+        """
+        view = self.view(version)
+        workshop = self._workshop(view)
+        self._check_heart(view, workshop, version)
+        report = next(one for one in view.plan if one.step.into)
+        folder = self.folder / "exports" / f"report_version_{version}"
+        with _interruptible(), store.filled(folder, stage="report", version=version) as inside:
+            workshop.call(report, inside, progress)
+        progress(1.0, "done")
+        return folder / self.report.name
 
     def _run_of(self, computed: Iterable[str], version: Version, before: Version, plan: Iterable[Planned]) -> Run:
         """`plan`: the steps whose missing inputs are told."""
         missing = tuple(dict.fromkeys(one.missing for one in plan if one.missing))
-        now = self.planned()
+        now = self.view()
         workshop = self._workshop(now)
-        behind = tuple(one.step.name for one in now if one.recipe and not workshop.is_done(one))
+        behind = tuple(one.step.name for one in now.plan if one.recipe and not workshop.is_done(one))
         return Run(tuple(computed), version.number, version != before, missing, behind)
 
-    def _check_heart(self, plan: Iterable[Planned], workshop: Workshop) -> None:
-        """Refuse to report or export where there is nothing yet."""
-        mesh = next(one for one in plan if one.step.stage == "mesh")
-        if not workshop.is_done(mesh):
-            command = f"compute one with `cardiotwin mesh {self.folder}`"
-            todo = f"it needs {mesh.missing}" if mesh.missing else command
-            raise QualityGate(f"{self.folder.name}: no up-to-date heart; {todo}")
+    def _check_heart(self, view: View, workshop: Workshop, version: int | None = None) -> None:
+        """Refuse to report or export where there is nothing yet, or where an earlier version had nothing."""
+        mesh = next(one for one in view.plan if one.step.stage == "mesh")
+        if workshop.is_done(mesh):
+            return
+        kept = self.newest_version_with(mesh.step.name)
+        if version is not None:
+            raise QualityGate(f"{self.folder.name}: version {version} has no heart" + f"; {kept} has" * bool(kept))
+        todo = f"it needs {mesh.missing}" if mesh.missing else f"compute one with `cardiotwin mesh {self.folder}`"
+        shown = f"; `--version {kept}` shows the last one as it was" if kept else ""
+        raise QualityGate(f"{self.folder.name}: no up-to-date heart; {todo}{shown}")
 
-    def _will_compute(self, plan: Iterable[Planned], wanted: Container[str]) -> list[str]:
+    def _will_compute(self, view: View, wanted: Container[str]) -> list[str]:
         """Names of the steps that a run will compute; a report follows whatever is new."""
-        workshop = self._workshop(plan)
+        workshop = self._workshop(view)
         names: list[str] = []
-        for one in plan:
+        for one in view.plan:
             if one.recipe and one.step.name in wanted and (not workshop.is_done(one) or (one.step.into and names)):
                 names.append(one.step.name)
         return names
@@ -311,11 +348,11 @@ class Twin:
 
     def status(self) -> Status:
         """What is current, stale, missing; how old the inputs are; who holds the twin. Changes nothing."""
-        plan, versions, held = self.planned(), self.ledger.versions(), holder(self.folder / "lock")
-        workshop, observations = self._workshop(plan), self.ledger.observations()
+        view, versions, held = self.view(), self.ledger.versions(), holder(self.folder / "lock")
+        workshop, plan, observations = self._workshop(view), view.plan, view.observations
         return Status(
             name=self.folder.resolve().name,
-            version=self.ledger.current().number,
+            version=view.version,
             steps=tuple(self._status_of(one, workshop.is_done(one), versions) for one in plan),
             observations=observations,
             used_by=planning.uses(one.step for one in plan),
@@ -405,34 +442,40 @@ class Twin:
         IntegrityError
             It was changed on disk.
         """
-        plan = self.planned()
+        view = self.view()
         if stage in stages.STAGES:
-            found = [one for one in plan if stage == one.step.stage and not (one.step.into or one.step.beside)]
+            found = [one for one in view.plan if stage == one.step.stage and not (one.step.into or one.step.beside)]
         else:
-            found = [one for one in plan if stage == one.step.name]
+            found = [one for one in view.plan if stage == one.step.name]
         if not found:
             raise SettingsError(f"stage {stage!r}: expected one of {', '.join(stages.STAGES[:-1])}")
-        one, workshop = found[-1], self._workshop(plan)
+        one, workshop = found[-1], self._workshop(view)
         if not workshop.is_done(one):
             todo = f"needs {one.missing}" if one.missing else f"run `cardiotwin {one.step.stage} {self.folder}`"
             raise QualityGate(f"{one.step.name} of {self.folder.name} is not up to date: {todo}")
         return workshop.result(one)
 
-    def study(self) -> Study:
-        """All that is up to date, gathered for the report and for ParaView.
+    def study(self, version: int | None = None) -> Study:
+        """All that is up to date, gathered for the report and for ParaView; or all that an earlier version held.
 
         Raises
         ------
         QualityGate
-            There is no heart, or it was made from other inputs, settings or code than today's.
+            There is no heart, or it was made from other inputs, settings or code than today's; or the version had none.
+        SettingsError
+            There is no such version.
         """
-        plan = self.planned()
-        report = next(one for one in plan if one.step.into)
-        workshop = self._workshop(plan)
-        self._check_heart(plan, workshop)
+        view = self.view(version)
+        report = next(one for one in view.plan if one.step.into)
+        workshop = self._workshop(view)
+        self._check_heart(view, workshop, version)
         known = workshop.inputs(report)
-        read = planning.readable(self.settings, report.step.settings)
-        return stage_functions.as_study(read, self.provenance(), **known)
+        read = planning.readable(view.settings, report.step.settings)
+        return stage_functions.as_study(read, self._provenance(view), **known)
+
+    def newest_version_with(self, name: str) -> int:
+        """The newest version in which a step has a result that is still there; 0 where there is none."""
+        return newest_with(self.ledger, self.store, name)
 
     def ecgs(self) -> tuple[tuple[Ecg, str], ...]:
         """Every ECG in use, oldest first, and when it was recorded, in words."""
@@ -451,8 +494,10 @@ class Twin:
 
     def provenance(self) -> Provenance:
         """Observations, stage records and gaps of the twin as it is now."""
-        plan = self.planned()
-        in_use, known = planning.uses(one.step for one in plan), self.ledger.observations()
+        return self._provenance(self.view())
+
+    def _provenance(self, view: View) -> Provenance:
+        in_use, known = planning.uses(one.step for one in view.plan), view.observations
         observations = (
             ObservationRecord(
                 one.sha256,
@@ -468,11 +513,12 @@ class Twin:
         )
         return Provenance(
             twin=self.folder.resolve().name,
-            version=self.ledger.current().number,
+            version=view.version,
             cardiotwin=__version__,
             observations=tuple(observations),
-            stages=tuple(record for one in plan for record in self._records(one)),
-            missing=tuple(f"{one.step.name} needs {one.missing}" for one in plan if one.missing),
+            stages=tuple(record for one in view.plan for record in self._records(one)),
+            missing=tuple(f"{one.step.name} needs {one.missing}" for one in view.plan if one.missing),
+            outdated=view.outdated,
         )
 
     def _records(self, one: Planned) -> Iterator[StageRecord]:
@@ -506,8 +552,8 @@ class Twin:
             store.check(folder, manifest)
         return len(folders)
 
-    def _workshop(self, plan: Iterable[Planned]) -> Workshop:
-        return Workshop(self.folder, self.ledger, self.settings, plan, self.provenance)
+    def _workshop(self, view: View) -> Workshop:
+        return Workshop(self.folder, self.ledger, view, partial(self._provenance, view))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -13,9 +13,9 @@ from cardiotwin.ledger import Ledger
 from cardiotwin.planning import Planned, is_observation, readable
 from cardiotwin.progress import Progress, announced, named, part
 from cardiotwin.provenance import Provenance
-from cardiotwin.settings import Settings
 from cardiotwin.step import OBSERVED, Work, kind_of
 from cardiotwin.store import Store
+from cardiotwin.views import View
 
 
 class Workshop:
@@ -25,25 +25,18 @@ class Workshop:
     ----------
     folder : Path
         Of the twin.
-    ledger, settings
-    plan : iterable of Planned
-        All steps, also those that will not be computed.
+    ledger : Ledger
+    view : View
+        Its plan holds all steps, also those that will not be computed.
     provenance : callable
         Of the twin as it is when called.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        ledger: Ledger,
-        settings: Settings,
-        plan: Iterable[Planned],
-        provenance: Callable[[], Provenance],
-    ) -> None:
-        self.folder, self.ledger, self.settings, self.provenance = folder, ledger, settings, provenance
+    def __init__(self, folder: Path, ledger: Ledger, view: View, provenance: Callable[[], Provenance]) -> None:
+        self.folder, self.ledger, self.settings, self.provenance = folder, ledger, view.settings, provenance
         self.store = Store(folder / "stages")
-        self.plan = {one.step.name: one for one in plan}
-        self._kinds = {one.sha256: one.kind for one in ledger.observations()}
+        self.plan = {one.step.name: one for one in view.plan}
+        self._kinds = {one.sha256: one.kind for one in view.observations}
         self._loaded: dict[str, Any] = {}
 
     def is_done(self, one: Planned) -> bool:
@@ -87,23 +80,24 @@ class Workshop:
     def _compute_one(self, one: Planned, progress: Progress) -> None:
         assert one.recipe is not None
         progress(0.0, "starting")
-        inputs = self.inputs(one)
+        self.inputs(one)  # read from disk now, so that reading is not in the time it took
         start = time.monotonic()
-
-        def call(folder: Path) -> Any:
-            read = readable(self.settings, one.step.settings, one.step.but_for)
-            work = Work(read, folder, progress, self.provenance())
-            return compiled.retrying(lambda: one.step.function(work, **inputs))
-
         if one.step.into:
             about = {"inputs": one.recipe.inputs, "settings": one.recipe.settings, "code": one.recipe.code}
             with store.filled(self.folder / one.step.into, key=one.key, stage=one.step.stage, **about) as folder:
-                call(folder)
+                self.call(one, folder, progress)
         else:
             partial = self.store.partial(one.folder_key)
             durable.make_private(partial)
-            self.store.put(one.recipe, call(partial), time.monotonic() - start)
+            self.store.put(one.recipe, self.call(one, partial, progress), time.monotonic() - start)
         self._record(one, time.monotonic() - start)
+
+    def call(self, one: Planned, folder: Path, progress: Progress) -> Any:
+        """What a step's function returns, stored nowhere; `folder` is where it keeps partial results, or fills."""
+        inputs = self.inputs(one)
+        read = readable(self.settings, one.step.settings, one.step.but_for)
+        work = Work(read, folder, progress, self.provenance())
+        return compiled.retrying(lambda: one.step.function(work, **inputs))
 
     def _record(self, one: Planned, seconds: float) -> None:
         manifest = self.store.manifest(one.key)

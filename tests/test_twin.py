@@ -230,9 +230,9 @@ def test_a_stage_s_result_is_the_last_of_its_main_steps_and_others_go_by_their_n
     given = []
     ecgs = tuple(Observation(f"{k:064x}", "ecg", "", "", "", "", "", "") for k in (1, 2))
     plan = tuple(SimpleNamespace(step=step, missing="") for step in path(ecgs))
-    monkeypatch.setattr(Twin, "planned", lambda self: plan)
+    monkeypatch.setattr(Twin, "view", lambda self: SimpleNamespace(plan=plan))
     done = SimpleNamespace(is_done=lambda one: True, result=lambda one: given.append(one.step.name))
-    monkeypatch.setattr(Twin, "_workshop", lambda self, plan: done)
+    monkeypatch.setattr(Twin, "_workshop", lambda self, view: done)
     for stage in ("calibrate", "simulate", "beat of the ensemble", "site library", "plan"):
         twin.result(stage)
     assert given == ["calibrate, ECG 2", "simulate", "beat of the ensemble", "site library", "plan"]

@@ -67,6 +67,7 @@ def report_facts(study: Study) -> dict[str, Any]:
         "phantom": PHANTOM if study.provenance.phantom else None,
         "twin": study.provenance.twin,
         "version": study.provenance.version,
+        "outdated": study.provenance.outdated or None,
         "cardiotwin": study.provenance.cardiotwin,
         "answer": answer(study),
         "plans": _plans(study),
