@@ -127,7 +127,7 @@ def checked_plans(
         if observation.name in names:
             raise InputRejected(
                 f"{observation.source}: found the name of another {words(names[observation.name])}; expected each "
-                "plan under its own. Rename it, or take the other out of use with `cardiotwin remove`"
+                "plan under its own. Rename it, or put it in the other's place with `cardiotwin add --replace`"
             )
         names[observation.name] = observation
     if not plans:
@@ -138,6 +138,12 @@ def checked_plans(
     from cardiotwin.plan_checks import check_plan
 
     return [f"plan '{plan.name}': {note}" for plan in plans.values() for note in check_plan(heart, plan).notes]
+
+
+def replaced_plans(new: Iterable[Observation], known: Iterable[Observation]) -> tuple[Observation, ...]:
+    """Plans of a twin whose names new ones have."""
+    names = {one.name for one in new if one.kind == "plan"}
+    return tuple(one for one in known if one.kind == "plan" and one.name in names)
 
 
 def unused_torso(new: dict[Observation, Found], settings: Settings) -> list[str]:

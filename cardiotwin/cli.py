@@ -110,6 +110,7 @@ def add(
     accept_burned_in: Annotated[bool, Parameter(negative="", help="take pixels that may show a name")] = False,
     hz: Annotated[float | None, Parameter(help="samples per second of a CSV ECG that does not say")] = None,
     unit: Annotated[Literal["mV", "uV", "V"] | None, Parameter(help="of a CSV ECG that does not say")] = None,
+    replace: Annotated[bool, Parameter(negative="", help="a plan takes the place of the one of its name")] = False,
     json: Json = False,
 ) -> None:
     """Put in imaging, a label map, a mesh, an ECG, electrode positions, a torso or a plan; the kind is recognised.
@@ -123,7 +124,7 @@ def add(
         raise SettingsError("add: no path given; example: cardiotwin add case07 export/")
     with terminal.progress_bar(json) as progress:
         wanted = Wanted(series, kind, skip_bad, accept_burned_in, hz, unit)
-        added = Twin(case).add(paths, at=at, wanted=wanted, progress=progress)
+        added = Twin(case).add(paths, at=at, wanted=wanted, replace=replace, progress=progress)
     if json:
         terminal.say_json({"added": added.observations, "notes": added.notes})
         return
@@ -140,7 +141,7 @@ def add(
 @app.command
 def remove(
     case: Case,
-    sha256: Annotated[str, Parameter(help="of the input, as `status` shows it; at least its first 6 digits")],
+    which: Annotated[str, Parameter(help="name of a plan; or SHA-256, as `status` shows it, at least 6 digits of it")],
     *,
     json: Json = False,
 ) -> None:
@@ -151,7 +152,7 @@ def remove(
     from cardiotwin.ledger import words
     from cardiotwin.twin import Twin
 
-    removed = Twin(case).remove(sha256)
+    removed = Twin(case).remove(which)
     if json:
         terminal.say_json({"removed": removed})
     else:
@@ -197,11 +198,33 @@ _ABOUT: dict[Stage, str] = {
     "simulate": "Simulate one beat in full (monodomain) with the twin that fits the ECG best, to confirm it.",
     "screen": "Look for circuits with fronts in place of the monodomain model, from the same sites. Minutes.",
     "induce": "Pace several of the twins from several sites (programmed stimulation) and find their circuits. Hours.",
-    "plan": "Gather your ablation plans, and propose some from the circuits.",
     "compare": "Re-test every plan in every twin and rank them, with the probability of being best. Hours.",
 }
 for _stage, _about in _ABOUT.items():
     app.command(_stage_command(_stage, _about), name=_stage)
+
+
+@app.command
+def plan(
+    case: Case,
+    *,
+    own: Annotated[
+        bool, Parameter(negative="", help="your own only, on the heart: needs neither ECG nor pacing")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Gather your ablation plans, propose some from the circuits, and say what each burns, and its gaps.
+
+    What it needs is brought up to date first; pacing takes hours, with --own there is none.
+
+    Example: cardiotwin plan case07 --own
+    """
+    from cardiotwin.stages import OWN_PLANS
+    from cardiotwin.twin import Twin
+
+    if own and not any(one.kind == "plan" for one in Twin(case).ledger.observations()):
+        raise QualityGate(f"{case}: no plan of your own; `cardiotwin add {case} my_plan.toml`")
+    _run(case, OWN_PLANS if own else "plan", json)
 
 
 @app.command
@@ -256,7 +279,7 @@ def status(case: Case, *, json: Json = False) -> None:
     if json:
         terminal.say_json(now)
     else:
-        print_status(now)
+        print_status(now, case)
 
 
 @app.command
@@ -446,6 +469,7 @@ def _computing(cluster: str | None) -> Iterator[None]:
 
 
 def _run(case: Path, until: str | None, json: bool, cluster: str | None = None) -> None:
+    from cardiotwin.stages import OWN_PLANS
     from cardiotwin.twin import Twin
 
     twin = Twin(case)
@@ -455,7 +479,7 @@ def _run(case: Path, until: str | None, json: bool, cluster: str | None = None) 
         done = twin.run(until, progress)
     if not done.computed and not any(step.state == "current" for step in twin.status().steps):
         raise QualityGate(f"{case}: nothing can be computed yet; needs {'; and '.join(done.missing)}")
-    burns = _burns(twin) if until == "plan" else None
+    burns = _burns(twin, until) if until in ("plan", OWN_PLANS) else None
     if json:
         report = {"run": done, "report": twin.report if twin.report.is_file() else None}
         terminal.say_json(report if burns is None else report | {"plans": burns[0], "left_out": burns[1]})
@@ -472,10 +496,12 @@ def _run(case: Path, until: str | None, json: bool, cluster: str | None = None) 
         terminal.say(f"Report: {twin.report}")
 
 
-def _burns(twin: Twin) -> tuple[tuple[PlanCheck, ...], tuple[str, ...]]:
+def _burns(twin: Twin, which: str) -> tuple[tuple[PlanCheck, ...], tuple[str, ...]]:
     """What each plan of a twin burns, and why proposals were left out; nothing where there are no plans yet."""
     from cardiotwin.plan_checks import check_plan
 
+    if which != "plan":
+        return tuple(check_plan(twin.result("mesh"), plan) for plan in twin.result(which)), ()
     try:
         study = twin.study()
     except QualityGate:  # no heart yet: what is missing is told beside

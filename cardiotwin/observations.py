@@ -38,6 +38,10 @@ LEFT_OUT = {
 """Why a folder's files of a kind are left out, and what to do; of other kinds: see `_left_out`."""
 TACHYCARDIA = "tachycardia"
 """The kind of an ECG only where it is said: a file does not tell it from one in sinus rhythm."""
+SHOWS_NO_SCAR = (
+    "cine shows no scar: a heart made from it alone has none, and circuits around scar cannot be found on it; add the "
+    "LGE series, or a label map with the scar drawn"
+)
 _EFFECTIVE = ("AcquisitionDateTime", "AcquisitionDate+AcquisitionTime", "SeriesDate+SeriesTime", "StudyDate+StudyTime")
 _RECORDED = ("InstanceCreationDate+InstanceCreationTime", "ContentDate+ContentTime")
 
@@ -297,6 +301,7 @@ def _image(path: Path, salt: str, wanted: Wanted | None, progress: Progress) -> 
     taken = take_dicom(path, wanted, progress=progress)
     image, files, header = taken.image, taken.files, taken.header
     gaps = tuple(filter(None, [gap_note(image)]))
+    blind = (SHOWS_NO_SCAR,) if image.kind == "cine" else ()
     slices, rows, columns = image.values.shape
     return Found(
         kind="image",
@@ -306,8 +311,8 @@ def _image(path: Path, salt: str, wanted: Wanted | None, progress: Progress) -> 
         effective=_time(header, _EFFECTIVE),
         recorded=_time(header, _RECORDED),
         dicom=files,
-        notes=tuple(dict.fromkeys((*taken.choice, *image.notes, *gaps))),
-        kept=(*_without_files(image.notes), *gaps),
+        notes=tuple(dict.fromkeys((*taken.choice, *image.notes, *gaps, *blind))),
+        kept=(*_without_files(image.notes), *gaps, *blind),
     )
 
 
@@ -439,7 +444,7 @@ def _plan(path: Path, at: str) -> Found:
             f"{', '.join(RESERVED_NAMES)}. Rename the plan"
         )
     source, count = (
-        f"plan '{shown(plan.name)}', {len(plan.lesions)} lesions",
+        f"plan '{shown(plan.name)}', {len(plan.lesions)} lesion{'s' * (len(plan.lesions) != 1)}",
         sum(len(one.points_mm) for one in plan.lesions),
     )
     if path.suffix.lower() == ".toml":

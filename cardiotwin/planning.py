@@ -95,9 +95,9 @@ def is_observation(name: str) -> bool:
 
 
 def needed(plan: Iterable[Planned], until: str | None) -> set[str]:
-    """Names of the steps of a stage and of all they need; of all steps where no stage is named."""
+    """Names of the steps of a stage, or of one step, and of all they need; of all steps where none is named."""
     steps = {one.step.name: one.step for one in plan}
-    waiting = [name for name, step in steps.items() if until in (None, step.stage)]
+    waiting = [name for name, step in steps.items() if until in (None, step.stage, name)]
     found: set[str] = set()
     while waiting:
         name = waiting.pop()

@@ -54,7 +54,7 @@ def print_burns(checks: tuple[PlanCheck, ...], left_out: tuple[str, ...]) -> Non
         terminal.say(one)
 
 
-def print_status(now: Status) -> None:
+def print_status(now: Status, case: Path) -> None:
     from cardiotwin.observations import age
 
     version = f"version {now.version}" if now.version else "nothing computed yet"
@@ -108,6 +108,18 @@ def print_status(now: Status) -> None:
         for one, old in zip(now.versions, before, strict=False)
     ]
     terminal.table(("version", "made (UTC)", "what is new in it", "not in it any more"), versions)
+    terminal.say(_next(now, case))
+
+
+def _next(now: Status, case: Path) -> str:
+    """What would bring the twin on."""
+    todo = [step.name for step in now.steps if step.state in ("stale", "not computed")]
+    missing = any(step.note for step in now.steps)
+    if any(step.stage == "mesh" and step.state == "missing" for step in now.steps):
+        return f"next: `cardiotwin add {case} PATH`, with what is missing"
+    if todo:
+        return f"next: `cardiotwin run {case}` computes {', '.join(todo)}"
+    return f"next: `cardiotwin add {case} PATH`, with what is missing" if missing else "all of it is up to date"
 
 
 def _print_cavities(found: Cavities) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cardiotwin.errors import SettingsError
+from cardiotwin.toml_words import syntax_words, value_words
 
 LEAST_STATURE_MM = 1200.0
 """That the torso bears: it is an adult's."""
@@ -450,10 +451,12 @@ def read_protocol(path: Path | str) -> InduceSettings:
 
 
 def _parsed(path: Path, kind: type[Any]) -> Any:
+    text = ""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path.name}: not readable as TOML ({error})") from error
+        raise SettingsError(f"{path.name}: not readable as TOML ({syntax_words(text, error)})") from error
     try:
         return kind(**table)
     except ValidationError as error:
@@ -485,4 +488,4 @@ def explained(error: ValidationError, kind: type[BaseModel] | None = None) -> st
             f"`{key}`: a heart needs to know the border zone and the layers of the wall of its cell model, and of "
             f"{first['input']!r} does not; use it in Python, Medium(..., cell_model={first['input']!r}) with a Solver"
         )
-    return f"`{key}`: {first['msg']}, found {first['input']!r}"
+    return f"`{key}`: {value_words(first)}"

@@ -48,7 +48,7 @@ SITE_SETTINGS = (
 )  # fmt: skip
 
 NO_IMAGING = "imaging: add an LGE-CMR series (`cardiotwin add CASE FOLDER`), a label map (NIfTI or NRRD) or a mesh"
-ENSEMBLE_BEAT, SCAR_THRESHOLDS = "beat of the ensemble", "scar thresholds"
+ENSEMBLE_BEAT, SCAR_THRESHOLDS, OWN_PLANS = "beat of the ensemble", "scar thresholds", "own plans"
 NO_ECG = (
     "a 12-lead ECG: add one as DICOM, WFDB, CSV, aECG, Philips or GE MUSE XML, EDF or SCP-ECG "
     "(`cardiotwin add CASE FILE`)"
@@ -179,13 +179,13 @@ def _own_plans(observed: list[str]) -> tuple[Step, ...]:
     """As soon as there is a mesh, so that a misplaced plan is refused before hours of pacing and not after."""
     if not observed:
         return ()
-    return (Step("own plans", "plan", check_plans, {"heart": "mesh"}, lists={"plans": tuple(observed)}, share=0.1),)
+    return (Step(OWN_PLANS, "plan", check_plans, {"heart": "mesh"}, lists={"plans": tuple(observed)}, share=0.1),)
 
 
 def _plans(observed: dict[str, list[str]]) -> tuple[Step, Step]:
     """Proposals, for which corridors are found where the heart was made from a segmentation; and all plans together."""
     inputs = {"heart": "mesh", "arrhythmias": "induce"} | ({} if observed["mesh"] else {"segmentation": "segment"})
-    gathered = {"proposals": "proposed plans"} | ({"own": "own plans"} if observed["plan"] else {})
+    gathered = {"proposals": "proposed plans"} | ({"own": OWN_PLANS} if observed["plan"] else {})
     return (
         Step("proposed plans", "plan", propose, inputs, ("plan", "mesh.align_slices"), share=0.3),
         Step("plan", "plan", gather_plans, gathered, share=0.1),

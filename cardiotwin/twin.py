@@ -20,10 +20,11 @@ from cardiotwin.arrivals import (
     fitted_together,
     keep,
     new_observations,
+    replaced_plans,
     unused_torso,
 )
 from cardiotwin.errors import IntegrityError, QualityGate, SettingsError, stopped
-from cardiotwin.ledger import Ledger, Observation, Version
+from cardiotwin.ledger import Ledger, Observation, Version, words
 from cardiotwin.lock import holder, locked
 from cardiotwin.notes import DRAWN_HOLES
 from cardiotwin.planning import Planned
@@ -102,6 +103,7 @@ class Twin:
         *,
         at: str = "",
         wanted: Wanted | None = None,
+        replace: bool = False,
         progress: Progress = silent,
     ) -> Added:
         """Put in imaging, label maps, ECGs, electrode positions, a torso or plans; their kind is recognised.
@@ -116,6 +118,8 @@ class Twin:
             ISO 8601: when it was recorded, for files that do not say.
         wanted : Wanted
             Which image series to take from a folder that has several; rate and unit of a CSV ECG that does not say.
+        replace : bool
+            A plan takes the place of the one of the same name, which is otherwise refused.
         progress : Progress
 
         Raises
@@ -156,7 +160,9 @@ class Twin:
             progress(0.6, "holding labels and plans against anatomy")
             told = checked_label_maps(new, self._newest, self.settings.labels)
             notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
-            notes += checked_plans(new, before, self._current_heart)
+            outgoing = replaced_plans(new, before) if replace else ()
+            notes += [f"{words(old)}: replaced, out of use" for old in outgoing]
+            notes += checked_plans(new, set(before) - set(outgoing), self._current_heart)
             notes += checked_meshes(new, self.settings, part(progress, 0.7, 0.95))
             notes += unused_torso(new, self.settings)
             notes += also_calibrated(found, before)
@@ -164,6 +170,8 @@ class Twin:
             progress(0.95, "storing")
             for observation, one in new.items():
                 keep(self.folder / "observations", observation, one, told.get(observation, ()), salt)
+            for old in outgoing:  # stopped here, the same command brings the new one in
+                self.ledger.remove(old)
             if new:
                 self.ledger.add(list(new))
             given = {artefact.digest(one.value) for one in found}
@@ -184,7 +192,7 @@ class Twin:
         workshop = self._workshop(view)
         return workshop.result(mesh) if mesh and workshop.is_done(mesh) else None
 
-    def remove(self, sha256: str) -> Observation:
+    def remove(self, which: str) -> Observation:
         """Take an input out of use; what was made from it becomes stale. Adding the file again brings it back.
 
         Its files, its line in the audit chain and every version made from it stay. The twin still belongs to the
@@ -192,20 +200,22 @@ class Twin:
 
         Parameters
         ----------
-        sha256 : str
-            As `status` shows it; at least its first 6 digits.
+        which : str
+            The name of a plan; or the SHA-256 as `status` shows it, at least its first 6 digits.
 
         Raises
         ------
         SettingsError
-            Too short, or no input begins so, or more than one.
+            No plan of that name, and too short, or no input begins so, or more than one.
         """
         with self._locked():
             known = self.ledger.observations()
-            found = [one for one in known if one.sha256.startswith(sha256.lower())]
-            where = f"input {sha256!r} of {self.folder.name}"
-            if not re.fullmatch("[0-9a-f]{6,64}", sha256.lower()):
-                raise SettingsError(f"{where}: expected 6 to 64 hexadecimal digits; `cardiotwin status` lists them")
+            named = [one for one in known if one.kind == "plan" and one.name == which]
+            found = named or [one for one in known if one.sha256.startswith(which.lower())]
+            where = f"input {which!r} of {self.folder.name}"
+            if not named and not re.fullmatch("[0-9a-f]{6,64}", which.lower()):
+                expected = "the name of a plan, or 6 to 64 hexadecimal digits"
+                raise SettingsError(f"{where}: expected {expected}; `cardiotwin status` lists them")
             if len(found) != 1:
                 which = f"{len(found)} of {len(known)} inputs begin so"
                 raise SettingsError(f"{where}: {which}, expected one; `cardiotwin status` lists them")
@@ -239,7 +249,7 @@ class Twin:
         Parameters
         ----------
         until : str or None
-            Of `stages.STAGES`; None: as far as the observations allow.
+            Of `stages.STAGES`, or `stages.OWN_PLANS`; None: as far as the observations allow.
         progress : Progress
 
         Raises
@@ -252,7 +262,7 @@ class Twin:
         CardioTwinError
             Whatever a stage refuses.
         """
-        if until is not None and until not in stages.STAGES:
+        if until not in (None, stages.OWN_PLANS, *stages.STAGES):
             raise SettingsError(f"stage {until!r}: expected one of {', '.join(stages.STAGES)}")
         with self._locked(), _interruptible():
             self.store.sweep()

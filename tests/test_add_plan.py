@@ -139,7 +139,7 @@ def test_two_plans_of_one_name_are_refused_until_the_first_is_taken_out(twin, tm
             "unknown key `lesions`; did you mean `lesion`? A plan takes name,",
         ),
         ('name = "a"\n', "plan.toml: `lesion` is missing; a plan takes name, note, lesion"),
-        ('name = "a"\n[[lesion]]\nkind = "spot"\n', "lesion 1: `kind`: Input should be 'point', 'line', 'patch'"),
+        ('name = "a"\n[[lesion]]\nkind = "spot"\n', "lesion 1: `kind`: expected 'point', 'line', 'patch'"),
     ],
 )
 def test_a_typo_in_a_plan_is_told_as_one_of_the_plan(tmp_path, text, told):

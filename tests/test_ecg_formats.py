@@ -141,7 +141,7 @@ CASES = [
     ("aECG step in unknown unit", lambda p: made.aecg(p, stored(), step_unit="min"), ["s, ms or us"]),
     ("TE03 aECG wrong rate", lambda p: made.aecg(p, stored(), step="0.004", high="20240305090010"), ["20 s", "10 s"]),
     ("aECG lead twice", lambda p: made.aecg(p, stored(), (*LEADS[:11], "V1")), ["lead V1 twice"]),
-    ("TE03 aECG gain", lambda p: made.aecg(p, stored(), scale="2500"), ["mV; looks like microvolts"]),
+    ("TE03 aECG gain", lambda p: made.aecg(p, stored(), scale="2500"), ["1000 times too large"]),
     ("Philips version", lambda p: made.philips(p, stored(), version="9.9"), ["documentversion", "9.9"]),
     ("Philips duration", lambda p: made.philips(p, stored(), duration="11000"), ["5000 samples", "5500"]),
     ("Philips two resolutions", lambda p: made.philips(p, stored(), resolution="5"), ["resolution: found 2.5 and 5"]),

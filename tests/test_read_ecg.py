@@ -106,7 +106,7 @@ def test_a_table_without_header_needs_leads_rate_and_unit_from_the_user():
     np.testing.assert_allclose(read.mv, np.loadtxt(path, delimiter=",") / 1000)
     with pytest.raises(InputRejected, match="leads="):
         read_ecg(path)
-    with pytest.raises(InputRejected, match="looks like microvolts"):
+    with pytest.raises(InputRejected, match="1000 times too large: uV taken for mV"):
         read_ecg(path, leads=INDEPENDENT_LEADS, hz=1000, unit="mV")
 
 
@@ -196,10 +196,18 @@ def test_swapped_arms_are_noted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("unit", "factor", "guess"), [("mV", 1000, "microvolts"), ("mV", 0.001, "volts"), ("V", 1, "microvolts")]
+    ("unit", "factor", "guess"),
+    [
+        ("mV", 1000, "1000 times too large: uV taken for mV"),
+        ("V", 1, "1000 times too large: uV taken for mV, or mV taken for V"),
+        ("uV", 1, "1000 times too small: mV taken for uV"),
+        ("mV", 0.001, "1000 times too small: mV taken for uV, or V taken for mV"),
+        ("V", 1000, "a million times too large: uV taken for V"),
+        ("mV", 1e-7, "noise, or raw counts"),
+    ],
 )
-def test_a_wrong_unit_is_named(tmp_path, unit, factor, guess):
-    with pytest.raises(InputRejected, match=f"looks like {guess}"):
+def test_a_wrong_unit_is_named_in_either_direction(tmp_path, unit, factor, guess):
+    with pytest.raises(InputRejected, match=guess):
         read_ecg(saved_csv(tmp_path / "ecg.csv", factor * twelve_leads(), unit=unit))
 
 

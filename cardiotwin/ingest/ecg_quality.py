@@ -246,12 +246,15 @@ def _check_unit(standard: dict[str, np.ndarray], recording: Recording) -> None:
     largest = max(amplitudes)
     if LEAST_QRS_MV <= largest <= MOST_QRS_MV:
         return
-    guess = "volts" if largest < LEAST_QRS_MV else "microvolts" if largest < 1e3 * MOST_QRS_MV else "raw counts"
-    if not LEAST_QRS_MV <= {"volts": 1e3, "microvolts": 1e-3, "raw counts": 0.0}[guess] * largest <= MOST_QRS_MV:
-        guess = "noise or raw counts"
+    guesses = {
+        1e3: "looks 1000 times too small: mV taken for uV, or V taken for mV",
+        1e-3: "looks 1000 times too large: uV taken for mV, or mV taken for V",
+        1e-6: "looks a million times too large: uV taken for V",
+    }
+    fitting = (words for factor, words in guesses.items() if LEAST_QRS_MV <= factor * largest <= MOST_QRS_MV)
     raise InputRejected(
         f"{recording.name}: {recording.where}: found QRS complexes of {largest:.4g} mV, expected {LEAST_QRS_MV:g} to "
-        f"{MOST_QRS_MV:g} mV; looks like {guess}. Correct the unit"
+        f"{MOST_QRS_MV:g} mV; it {next(fitting, 'looks like noise, or raw counts of the converter')}. Correct the unit"
     )
 
 

@@ -15,6 +15,7 @@ from cardiotwin.errors import InputRejected
 from cardiotwin.ingest.lesion_points import MOST_DEPTH_MM, MOST_RADIUS_MM, LesionPoints, points_of_csv, points_of_vtk
 from cardiotwin.ingest.wording import shown
 from cardiotwin.settings import pacing_site
+from cardiotwin.toml_words import syntax_words, value_words
 
 FEWEST = {"point": 1, "line": 2, "patch": 1, "segment": 1, "homogenise": 0}
 """Places that a lesion of each kind needs."""
@@ -61,10 +62,12 @@ def read_plan(path: Path | str) -> Plan:
         return _of_points(points_of_csv(path, name), "CSV")
     if path.suffix.lower() in (".vtp", ".vtk"):
         return _of_points(points_of_vtk(path, name), "VTK")
+    text = ""
     try:
-        table = _PlanTable(**tomllib.loads(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        table = _PlanTable(**tomllib.loads(text))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputRejected(f"{path.name}: not readable as a plan in TOML ({error})") from error
+        raise InputRejected(f"{path.name}: not readable as a plan in TOML ({syntax_words(text, error)})") from error
     except ValidationError as error:
         raise InputRejected(f"{path.name}: {_complaint(error)}") from error
     lesions = tuple(_lesion(one, f"{path.name}: lesion {number}") for number, one in enumerate(table.lesion, 1))
@@ -127,13 +130,31 @@ def _complaint(error: ValidationError) -> str:
         near = get_close_matches(key, known, n=1)
         hint = f"did you mean `{near[0]}`? " if near else ""
         return f"{where}unknown key `{key}`; {hint}{'A lesion' if lesion else 'A plan'} takes {', '.join(known)}"
+    if found["type"] == "missing" and place[:1] == ("points_mm",):
+        return f"{where}{_point_of(place[:2])}: expected 3 values, found {found['input']!r}"
     if found["type"] == "missing":
         return f"{where}`{key}` is missing; {'a lesion' if lesion else 'a plan'} takes {', '.join(known)}"
     if found["type"] == "too_short" and key == "lesion":
         return (
             "an empty plan: `lesion` holds none; add a [[lesion]], or remove the file: no ablation is always compared"
         )
-    return f"{where}`{key}`: {found['msg']}, found {found['input']!r}"
+    if key == "lesion" and isinstance(found["input"], dict):
+        return "`[lesion]` stands in single brackets; each lesion begins with [[lesion]]"
+    return f"{where}{_point_of(place)}: {value_words(found)}{_as_points(place, found['input'])}"
+
+
+def _point_of(place: tuple[int | str, ...]) -> str:
+    """A key, and of `points_mm` which point and which of its coordinates."""
+    if place[:1] != ("points_mm",):
+        return f"`{'.'.join(map(str, place))}`"
+    point = f", point {int(place[1]) + 1}" if len(place) > 1 else ""
+    return f"`points_mm`{point}" + (f", {'xyz'[int(place[2])]}" if len(place) > 2 else "")
+
+
+def _as_points(place: tuple[int | str, ...], found: object) -> str:
+    """How points are written, where one of them is a number: a single point without its second brackets."""
+    alone = place[:1] == ("points_mm",) and len(place) == 2 and isinstance(found, (int, float))
+    return "; write points as [[x, y, z], [x, y, z]], also a single one" if alone else ""
 
 
 def _of_points(found: LesionPoints, form: str) -> Plan:
