@@ -5,10 +5,11 @@
 Groups, the quick ones first: detector (circuits in generated waves whose re-entry is known from who excited whom),
 isthmus (slabs with one isthmus of known place, monodomain), screen (seconds for one heart, 19 sites, S1 to S4), ranking
 (stated probabilities of being best on made-up populations of twins), identical (one comparison computed again and
-again); then agreement (of the screen with the monodomain model on phantom hearts that neither was settled on), heart
-(17 sites, S1 to S4, at 0.8 mm: screened first, and exhaustively), plans (the proposed cut, the whole border zone and a
-wrong place, re-tested on phantom hearts), which take an hour or more each, and fine (what a coarse protocol finds of
-what pacing at 0.8 mm finds), a day. With ``--keep FOLDER`` a run of agreement, plans or fine that was stopped goes on.
+again); then agreement (of the screen with the monodomain model on phantom hearts that neither was settled on), edited
+(seconds for an edited plan at 0.8 mm), resolution (outcomes at 1.5, 0.8 and 0.5 mm, site by site), heart (17 sites, S1
+to S4, at 0.8 mm: screened first, and exhaustively), plans (the proposed cut, the whole border zone and a wrong place,
+re-tested on phantom hearts), which take an hour or so each, and fine (what a coarse protocol finds of what pacing at
+0.8 mm finds), a day. With ``--keep FOLDER`` a run of agreement, resolution, plans or fine that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from fine_hearts import fine_rows, heart_rows
 from generated_waves import KINDS, Wave, wave
+from mesh_resolution import edited_rows, resolution_rows
 from phantom_hearts import ONE_MEMBER, agreement_rows, plan_rows
 from ranking import ranking_rows
 from slab_with_isthmus import CASES, along_channel, slab_with_isthmus, watched
@@ -145,6 +147,8 @@ GROUPS: dict[str, Group] = {
     "ranking": lambda n: ranking_rows(n or 300),
     "identical": lambda _: identical_rows(),
     "agreement": lambda n: agreement_rows(n or 4),
+    "edited": lambda _: edited_rows(),
+    "resolution": lambda n: resolution_rows(n or 1),
     "heart": lambda _: heart_rows(),
     "plans": lambda n: plan_rows(n or 20),
     "fine": lambda n: fine_rows(n or 20),
