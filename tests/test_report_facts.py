@@ -14,6 +14,8 @@ from cardiotwin.ablation import ablated_ml
 from cardiotwin.ecg import Ecg
 from cardiotwin.ecg_agreement import aligned
 from cardiotwin.heart import CORE, HEALTHY
+from cardiotwin.induction import SCREENED_OUT
+from cardiotwin.locations import wall
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.proposals import Proposals
 from cardiotwin.report.facts import _circuits, answer, report_facts, strict_json
@@ -137,6 +139,15 @@ def test_inductions_are_counted_by_circuit(study):
     assert [circuit["induced"] for circuit in facts["circuits"]] == [4, 1]
     assert facts["circuits"][0]["sites"] == [1, 2]
     assert facts["induction"]["inducible"] == 5
+
+
+def test_pacing_sites_are_placed_and_counted_without_what_was_not_paced(study):
+    first, *others = study.arrhythmias.inductions
+    found = replace(study.arrhythmias, inductions=(*others, replace(first, outcome=SCREENED_OUT, circuit=None)))
+    told = report_facts(replace(study, arrhythmias=found))["induction"]["from_sites"]
+    assert [(one["site"], one["inducible"], one["tested"]) for one in told] == [(1, 2, 2), (2, 2, 3), (3, 0, 3)]
+    for one, position in zip(told, found.site_positions, strict=True):
+        assert wall(study.heart, position).startswith(one["place"] + ", ")
 
 
 def test_a_circuit_is_said_to_turn_around_scar_or_in_the_tissue(study):

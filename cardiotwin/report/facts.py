@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from cardiotwin.beat_of_ensemble import EnsembleBeat
 from cardiotwin.calibration import Posterior
+from cardiotwin.circuit_results import from_each_site
 from cardiotwin.clinical_tachycardia import GOOD_MATCH
 from cardiotwin.comparison import Comparison
 from cardiotwin.ecg_agreement import aligned
@@ -80,7 +81,7 @@ def report_facts(study: Study) -> dict[str, Any]:
             for one in (followed(study.arrhythmias) if study.arrhythmias else ())
         ],
         "clinical_tachycardia": _clinical(study),
-        "induction": _induction(study.arrhythmias) if study.arrhythmias else None,
+        "induction": _induction(study.heart, study.arrhythmias) if study.arrhythmias else None,
         "inducibility_by_segment": inducibility(study.heart, study.arrhythmias) if study.arrhythmias else None,
         "screen": _screen(study),
         "substrate": substrate(study),
@@ -251,13 +252,14 @@ def _volume_around(heart: Heart, nodes: np.ndarray) -> float:
     return cubic_mm_to_ml(float((share[heart.mesh.tets].sum(axis=1) * heart.mesh.volumes).sum()))
 
 
-def _induction(arrhythmias: Arrhythmias) -> dict[str, Any]:
+def _induction(heart: Heart, arrhythmias: Arrhythmias) -> dict[str, Any]:
     outcomes = [one.outcome for one in arrhythmias.inductions]
     return {
         "tested": len(outcomes),
         "inducible": sum(one.circuit is not None for one in arrhythmias.inductions),
         "outcomes": {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))},
         "sites": len(arrhythmias.site_nodes),
+        "from_sites": [asdict(one) for one in from_each_site(heart, arrhythmias)],
         "draws": len(arrhythmias.members),
         "distinct_members": len(np.unique(arrhythmias.members)),
         "profiles": sorted({one.profile for one in arrhythmias.inductions}),
@@ -274,7 +276,7 @@ def _screen(study: Study) -> dict[str, Any] | None:
     agreed = screen_agreement(screened, study.arrhythmias) if study.arrhythmias is not None else None
     return {
         "found": [one for one in found if one["induced"]],
-        "combinations": _induction(screened),
+        "combinations": _induction(study.heart, screened),
         "agreement": asdict(agreed) | {"sentence": f"{agreed}."} if agreed is not None else None,
     }
 
