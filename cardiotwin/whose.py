@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from cardiotwin.observations import Found
 
 ECGS = ("ecg", "tachycardia")
-OF_A_PATIENT = ("image", "label_map", "mesh", *ECGS)
+DRAWN = ("label_map", "mesh")
+"""Kinds whose files hardly ever name anybody: told of beside what does."""
+OF_A_PATIENT = ("image", *DRAWN, *ECGS)
 """Kinds of input that show one."""
 UNCHECKED = "names no patient, so whether it is the same patient was not checked"
 
@@ -46,18 +48,24 @@ def refuse_other_person(people: list[tuple[str, str]], found: Found) -> None:
 def told_of_unnamed(
     new: dict[Observation, Found], people: list[tuple[str, str]], before: Iterable[Observation]
 ) -> Iterator[str]:
-    """A line for each ECG that may be another patient's for all that its file says, once something lies beside it."""
+    """A line for each input that may be another patient's for all that its file says: ECGs once something lies beside
+    them, label maps and meshes once that says whose it is.
+    """
     known = [one for one in before if one.kind in OF_A_PATIENT]
     arrived = [observation for observation in new if observation.kind in OF_A_PATIENT]
     if len(known) == 1 and arrived and known[0].kind in ECGS and not known[0].identity:
         yield f"{words(known[0])}: {UNCHECKED}"  # it was alone when it came
+    if any(one.identity for one in arrived) and not any(one.identity for one in known):
+        yield from (f"{words(one)}: {UNCHECKED}" for one in known if one.kind in DRAWN)
     for observation in arrived:
         one = new[observation]
-        if observation.kind in ECGS and not one.identity and (people or len(known) + len(arrived) > 1):
+        beside = bool(people) or (observation.kind in ECGS and len(known) + len(arrived) > 1)
+        if observation.kind in (*ECGS, *DRAWN) and not one.identity and beside:
             yield f"{one.file or one.source}: {UNCHECKED}"
 
 
 def unchecked(one: Observation, beside: Iterable[Observation]) -> tuple[str, ...]:
     """The same of an input of a twin, beside all of them; nothing where it is alone or says whose it is."""
-    others = any(other.kind in OF_A_PATIENT and other != one for other in beside)
-    return (UNCHECKED,) if one.kind in ECGS and not one.identity and others else ()
+    others = [other for other in beside if other.kind in OF_A_PATIENT and other != one]
+    told = others if one.kind in ECGS else [other for other in others if other.identity and one.kind in DRAWN]
+    return (UNCHECKED,) if told and not one.identity else ()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from made_dicom import ecg, twelve_leads, write
 from small_twin import layout
+from test_bad_other_cases import labels, saved
 from test_read_ecg import saved_csv
 from test_repeats import heard
 
@@ -88,6 +89,20 @@ def test_that_it_was_not_checked_stays_in_status_and_report_as_long_as_it_is_tru
     (other,) = (one.sha256 for one in twin.ledger.observations() if one.identity)
     twin.remove(other)
     assert UNCHECKED not in twin.status().notes.get(whose, ())
+
+
+def test_a_label_map_beside_a_named_ecg_is_told_of_whichever_comes_first(tmp_path):
+    """NIfTI names nobody; beside a nameless ECG there is nothing to check it against."""
+    label_map = saved(tmp_path / "map.nii", labels())
+    named = write(tmp_path / "export", [ecg(twelve_leads(), LEADS)])
+    nameless = saved_csv(tmp_path / "a.csv", heard(twelve_leads(), 1.1))
+    for number, (first, second) in enumerate([(label_map, named), (named, label_map), (label_map, nameless)]):
+        twin = Twin.create(tmp_path / f"case{number}", presets.settings_text(presets.preset("default"), ""))
+        told = [*twin.add([first]).notes, *twin.add([second]).notes]
+        (whose,) = (one.sha256 for one in twin.ledger.observations() if one.kind == "label_map")
+        beside_named = second != nameless
+        assert any(UNCHECKED in note and "a.csv" not in note for note in told) == beside_named
+        assert (UNCHECKED in twin.status().notes[whose]) == beside_named
 
 
 def two_exports(folder, change):
