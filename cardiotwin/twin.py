@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cardiotwin import __version__, artefact, durable, planning, stage_functions, stages, staleness, store
+from cardiotwin import __version__, artefact, durable, planning, stage_functions, stages, store
 from cardiotwin.arrivals import (
     also_calibrated,
     changes_of_use,
@@ -25,24 +24,23 @@ from cardiotwin.arrivals import (
 )
 from cardiotwin.errors import IntegrityError, QualityGate, SettingsError, stopped
 from cardiotwin.ledger import Ledger, Observation, Version, words
-from cardiotwin.lock import holder, locked
-from cardiotwin.notes import DRAWN_HOLES
+from cardiotwin.lock import locked
 from cardiotwin.planning import Planned
 from cardiotwin.progress import PLAN, Progress, part, shares, silent
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
 from cardiotwin.settings import read_settings
-from cardiotwin.status import Added, Run, Status, StepStatus
+from cardiotwin.status import Added, Run, Status
 from cardiotwin.step import OBSERVED, Layout, kind_of
+from cardiotwin.stocktaking import how_it_stands, newest, told_of
 from cardiotwin.store import Store
 from cardiotwin.views import View, earlier_view, laid_out, newest_with
-from cardiotwin.whose import refuse_other_person, told_of_unnamed, unchecked
+from cardiotwin.whose import refuse_other_person, told_of_unnamed
 from cardiotwin.workshop import Workshop
 
 if TYPE_CHECKING:
     from cardiotwin.ecg import Ecg
     from cardiotwin.heart import Heart
     from cardiotwin.ingest import Wanted
-    from cardiotwin.segmentation import Cavities
     from cardiotwin.study import Study
 
 
@@ -180,11 +178,7 @@ class Twin:
         return Added(tuple(new), tuple(notes))
 
     def _newest(self, kind: str) -> Any:
-        """The image or label map that is in use; None where there is none."""
-        kept = [one.sha256 for one in self.ledger.observations() if one.kind == kind]
-        if not kept:
-            return None
-        return store.load(self.folder / "observations" / kept[-1], kind_of(OBSERVED[kind]))
+        return newest(self.folder, kind, self.ledger.observations())
 
     def _current_heart(self) -> Heart | None:
         view = self.view()
@@ -358,89 +352,8 @@ class Twin:
 
     def status(self) -> Status:
         """What is current, stale, missing; how old the inputs are; who holds the twin. Changes nothing."""
-        view, versions, held = self.view(), self.ledger.versions(), holder(self.folder / "lock")
-        workshop, plan, observations = self._workshop(view), view.plan, view.observations
-        return Status(
-            name=self.folder.resolve().name,
-            version=view.version,
-            steps=tuple(self._status_of(one, workshop.is_done(one), versions) for one in plan),
-            observations=observations,
-            used_by=planning.uses(one.step for one in plan),
-            versions=versions,
-            held_by=str(held) if held else "",
-            notes={one.sha256: notes for one in observations if (notes := self._notes(one, observations))},
-            cavities=self._cavities(plan, workshop),
-            electrodes=self._electrodes(plan, workshop),
-        )
-
-    def _electrodes(self, plan: Iterable[Planned], workshop: Workshop) -> str:
-        """Where they come from and what conducts to them, in words; "" before there are any."""
-        one = next((one for one in plan if one.step.name == "electrodes"), None)
-        return str(workshop.result(one).in_words) if one is not None and workshop.is_done(one) else ""
-
-    def _cavities(self, plan: Iterable[Planned], workshop: Workshop) -> Cavities | None:
-        """Blood as segmented; what a mesh encloses is for the report, since meshes take seconds to read."""
-        one = next((one for one in plan if one.step.name == "segment"), None)
-        if one is None or not workshop.is_done(one) or any(each.kind == "mesh" for each in self.ledger.observations()):
-            return None
-        from cardiotwin.segmentation import cavities
-
-        segmentation = workshop.result(one)
-        image = None if segmentation.is_given else self._newest("image")
-        return cavities(segmentation, image.kind if image is not None else None)
-
-    def _notes(self, observation: Observation, beside: Iterable[Observation]) -> tuple[str, ...]:
-        """What was told of an input when it was put in, twins older than this kept nothing of it; and whose it may be.
-
-        The latter hangs on what has come to lie beside it, so it is not kept but said anew.
-        """
-        manifest = store.read_manifest(self.folder / "observations" / observation.sha256) or {}
-        return (*manifest.get("notes", ()), *unchecked(observation, beside))
-
-    def _status_of(self, one: Planned, is_done: bool, versions: tuple[Version, ...]) -> StepStatus:
-        step = one.step
-        manifest = store.read_manifest(self.folder / step.into) if step.into else self.store.manifest(one.key)
-        was_done = manifest is not None if step.into else any(step.name in version.keys for version in versions)
-        state = "current" if is_done else "missing" if one.missing else "stale" if was_done else "not computed"
-        since = next((version.number for version in versions if version.keys.get(step.name) == one.key), 0)
-        shown = manifest if is_done and manifest else {}
-        return StepStatus(
-            name=step.name,
-            stage=step.stage,
-            state=state,
-            version=since if is_done else 0,
-            finished=shown.get("created", ""),
-            seconds=shown.get("seconds"),
-            because=self._why_stale(one, versions) if state == "stale" else "",
-            note=one.missing,
-            doubtful=self._doubtful(one) if is_done else "",
-        )
-
-    def _doubtful(self, one: Planned) -> str:
-        """What a segmentation says of its slices and right ventricle, a mesh of its holes; the rest is not read."""
-        if one.step.name not in ("segment", "mesh"):
-            return ""
-        try:
-            value = json.loads((self.store.path(one.key) / artefact.VALUE).read_bytes())
-            told = value["notes"] if one.step.name == "mesh" else value["confidence"]
-        except (OSError, ValueError, KeyError) as error:
-            raise IntegrityError(
-                f"{one.step.name}: its result cannot be read ({error}); remove stages/{one.key}"
-            ) from error
-        if one.step.name == "mesh":
-            return " ".join(note for note in told if note.startswith(DRAWN_HOLES))
-        said = [told.get("doubtful", ""), told.get("right_ventricle_doubtful", "")]
-        return "; ".join(one for one in said if one and one != "none") or str(said[0])
-
-    def _why_stale(self, one: Planned, versions: tuple[Version, ...]) -> str:
-        if one.step.into:
-            before = store.read_manifest(self.folder / one.step.into)
-        else:
-            before = self.store.manifest(
-                next(each.keys[one.step.name] for each in versions[::-1] if one.step.name in each.keys)
-            )
-        kinds = {observation.sha256: observation.kind for observation in self.ledger.observations()}
-        return staleness.reason(one, before, kinds)
+        view = self.view()
+        return how_it_stands(view, self._workshop(view))
 
     def result(self, stage: str) -> Any:
         """The up-to-date output of a stage (its last step that is not `Step.beside`), or of a step by its name.
@@ -517,7 +430,7 @@ class Twin:
                 one.recorded,
                 one.arrived,
                 synthetic=bool((store.read_manifest(self.folder / "observations" / one.sha256) or {}).get("synthetic")),
-                notes=self._notes(one, known) if one.sha256 in in_use else (),
+                notes=told_of(self.folder, one, known) if one.sha256 in in_use else (),
             )
             for one in known
         )
