@@ -9,27 +9,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from cases import computed
 from phantom_hearts import DEMO, ONE_MEMBER, PROTOCOL
 from table import Row, listed, row
 
-from cardiotwin.ablation import ISTHMUS, Plan
+from cardiotwin.ablation import Lesion, Plan
 from cardiotwin.induction import induce
 from cardiotwin.pacing_sites import sites_of_protocol
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
-from cardiotwin.proposals import proposals_for
 from cardiotwin.retesting import compare
 from cardiotwin.settings import CompareSettings
 
 EDGES_MM = (0.5, 0.8, DEMO.mesh.edge_mm)
 """The first is what the others are held against."""
 EDITED_MM = 0.8
-WIDER = 1.2
-"""What is edited of the proposed cut: its radius."""
+RADIUS_MM, DEPTH_MM = 8.0, 15.0
+"""Of the plan by hand."""
 TEN_MINUTES_S = 600.0
 
 
@@ -117,7 +116,7 @@ def _told(one: PacedSite) -> str:
 
 
 def edited_rows() -> Iterable[Row]:
-    """Wall seconds for the proposed cut, its radius changed, on the pacing that induced without it."""
+    """Wall seconds for a plan by hand, a patch over each isthmus, on the pacing that induced without it."""
     heart = true_heart(make_anatomy(2), EDITED_MM)
     protocol = PROTOCOL.model_copy(update={"workers": 0})
     found = induce(heart, ONE_MEMBER, protocol, DEMO.tissue)
@@ -126,8 +125,7 @@ def edited_rows() -> Iterable[Row]:
     if not inducing:
         yield row(name, None, "s", TEN_MINUTES_S, note="skipped: nothing was inducible")
         return
-    proposed = next(plan for plan in proposals_for(heart, found.circuits, DEMO.plan).plans if plan.name == ISTHMUS)
-    lesions = tuple(replace(lesion, radius_mm=WIDER * lesion.radius_mm) for lesion in proposed.lesions)
+    lesions = tuple(Lesion("patch", one.isthmus_mm[None], RADIUS_MM, DEPTH_MM) for one in found.circuits)
     start = time.monotonic()
     only = CompareSettings(retest="inducible")
     results = compare(heart, ONE_MEMBER, [Plan("edited", lesions)], found, protocol, DEMO.tissue, only).plans
