@@ -255,7 +255,7 @@ def _one_file(path: Path, salt: str, at: str, wanted: Wanted | None, progress: P
             f"{shown(path.name)}: {why}; expected DICOM, a label map (.nii, .nii.gz, .nrrd, .mha, .mhd), surfaces "
             "(.stl, .ply, .vtp, .vtk; of the heart, or the skin in a file named torso), a mesh (.vtu, .vtk, .msh, "
             ".xdmf, .pts with .elem), an ECG (DICOM, .hea, .csv, aECG, Philips or GE MUSE XML, EDF, SCP-ECG), "
-            "electrodes (.csv) or a plan (.toml; lesion points as .csv, .vtp, .vtk)"
+            "electrodes (.csv, .mrk.json) or a plan (.toml; lesion points as .csv, .vtp, .vtk, .mrk.json)"
         )
     return _read(kind, path, (path,), salt, at, wanted, progress)
 
@@ -374,9 +374,9 @@ def _electrodes(path: Path, at: str) -> Found:
 
     electrodes, kept = electrodes_and_notes(path)
     notes = tuple(f"{shown(path.name)}: {note}" for note in kept)
-    return Found(
-        "electrodes", electrodes, f"CSV, {len(electrodes.names)} positions", effective=at, notes=notes, kept=kept
-    )
+    form = "CSV" if path.suffix.lower() == ".csv" else "3D Slicer"
+    source = f"{form}, {len(electrodes.names)} positions"
+    return Found("electrodes", electrodes, source, effective=at, notes=notes, kept=kept)
 
 
 def _ecg(ecg: Ecg, form: str, effective: str) -> Found:

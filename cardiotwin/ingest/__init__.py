@@ -5,7 +5,7 @@ from cardiotwin.ingest.archives import opened
 from cardiotwin.ingest.deidentify import deidentify, differences, identity, identity_of, same_person, write_deidentified
 from cardiotwin.ingest.dicom_image import Wanted, image_files, read_dicom, take_dicom
 from cardiotwin.ingest.ecg_files import read_ecg
-from cardiotwin.ingest.electrode_csv import electrodes_and_notes, read_electrodes
+from cardiotwin.ingest.electrode_files import electrodes_and_notes, read_electrodes
 from cardiotwin.ingest.labels import read_label_map
 from cardiotwin.ingest.recognise import explain, recognise, recognise_all
 from cardiotwin.ingest.study import Series, Study, read_header, survey

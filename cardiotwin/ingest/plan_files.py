@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cardiotwin.ablation import Lesion, Plan, segment_number
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest.lesion_points import MOST_DEPTH_MM, MOST_RADIUS_MM, LesionPoints, points_of_csv, points_of_vtk
+from cardiotwin.ingest.slicer_markups import ENDINGS as MARKUP_ENDINGS
+from cardiotwin.ingest.slicer_markups import LINES, Markup, Markups, read_markups
 from cardiotwin.ingest.wording import shown
 from cardiotwin.settings import pacing_site
 from cardiotwin.toml_words import syntax_words, value_words
@@ -45,7 +47,7 @@ class _PlanTable(BaseModel):
 
 
 def read_plan(path: Path | str) -> Plan:
-    """Read a plan from TOML, or lesion points from CSV, VTP or legacy VTK.
+    """Read a plan from TOML, lesion points from CSV, VTP or legacy VTK, or points and lines that 3D Slicer saved.
 
     TOML has `name`, `note`, and a `[[lesion]]` with `kind`, its places (`points_mm`, `at` or `segments`), `radius_mm`,
     `depth_mm` and `completeness` each. What was taken for granted of exported points is in the plan's note.
@@ -58,6 +60,8 @@ def read_plan(path: Path | str) -> Plan:
     """
     path = Path(path)
     name = shown(path.name, 120)
+    if path.name.lower().endswith(MARKUP_ENDINGS):
+        return _of_markups(read_markups(path))
     if path.suffix.lower() == ".csv":
         return _of_points(points_of_csv(path, name), "CSV")
     if path.suffix.lower() in (".vtp", ".vtk"):
@@ -176,6 +180,27 @@ def _of_points(found: LesionPoints, form: str) -> Plan:
         told.append(f"not used: {', '.join(found.unused)}")
     # Not after the file: what a hospital exports is often named after the patient.
     return Plan(found.name or f"imported lesions {found.digest[:4]}", tuple(lesions), "; ".join(told))
+
+
+def _of_markups(found: Markups) -> Plan:
+    """A point list is lesions at points, a line or curve a line lesion, a closed curve one that ends where it began."""
+    lesions = [_of_markup(one) for one in found.every]
+    counts = {kind: sum(one.kind == kind for one in lesions) for kind in ("point", "line")}
+    points = sum(len(one.points_mm) for one in lesions if one.kind == "point")
+    what = [f"{points} point{'s' * (points != 1)}"] * bool(counts["point"])
+    what += [f"{counts['line']} line{'s' * (counts['line'] != 1)}"] * bool(counts["line"])
+    frames = " and ".join(sorted({one.frame for one in found.every}))
+    sizes = f"radius {USUAL_RADIUS_MM:g} mm and depth {USUAL_DEPTH_MM:g} mm, which it does not say"
+    note = "; ".join((f"{' and '.join(what)} saved by 3D Slicer, in {frames}, mm", sizes, *found.left_out))
+    return Plan(f"imported lesions {found.digest[:4]}", tuple(lesions), note)
+
+
+def _of_markup(one: Markup) -> Lesion:
+    points = one.points_mm
+    if one.kind == "ClosedCurve":
+        points = np.concatenate([points, points[:1]])
+    is_line = one.kind in LINES and len(points) >= FEWEST["line"]
+    return Lesion("line" if is_line else "point", points, USUAL_RADIUS_MM, USUAL_DEPTH_MM)
 
 
 def plan_text(plan: Plan) -> str:

@@ -13,11 +13,13 @@ from cardiotwin.ingest.ecg_csv import first_row, is_number, lead_of
 from cardiotwin.ingest.ecg_dicom import ECG_CLASSES
 from cardiotwin.ingest.ecg_formats import READERS, WORDS, ecg_format
 from cardiotwin.ingest.ecg_wfdb import signal_files
-from cardiotwin.ingest.electrode_csv import holds_electrodes
+from cardiotwin.ingest.electrode_files import are_electrodes, holds_electrodes
 from cardiotwin.ingest.folders import regular_files
 from cardiotwin.ingest.labels import IMAGE_ADVICE, LABEL_ENDINGS, as_image, read_volume
 from cardiotwin.ingest.lesion_points import holds_lesions
 from cardiotwin.ingest.shells import is_torso
+from cardiotwin.ingest.slicer_markups import ENDINGS as MARKUP_ENDINGS
+from cardiotwin.ingest.slicer_markups import read_markups
 from cardiotwin.ingest.study import DICOM_ENDINGS
 from cardiotwin.ingest.surface_files import ENDINGS as SURFACE_ENDINGS
 from cardiotwin.ingest.surface_files import holds_only_points
@@ -118,6 +120,8 @@ def _kind(file: Path) -> tuple[str, str]:
             return _csv(file)
         if name.endswith(LABEL_ENDINGS):
             return _volume(file)
+        if name.endswith(MARKUP_ENDINGS):
+            return _markups(file)
         if name.endswith(".toml"):
             return _toml(file)
         if name.endswith(SURFACE_ENDINGS):
@@ -191,6 +195,15 @@ def _volume(file: Path) -> tuple[str, str]:
     if why := as_image(values):
         return "image_volume", f"found {why}, not labels. {IMAGE_ADVICE}"
     return "label_map", "labels"
+
+
+def _markups(file: Path) -> tuple[str, str]:
+    """Points that 3D Slicer saved: electrodes by their labels, else lesions."""
+    try:
+        found = read_markups(file)
+    except CardioTwinError as refused:
+        return "plan", str(refused)
+    return ("electrodes", "electrode positions") if are_electrodes(found.labels) else ("plan", "lesion points")
 
 
 def _toml(file: Path) -> tuple[str, str]:

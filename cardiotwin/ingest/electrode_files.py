@@ -13,6 +13,8 @@ from cardiotwin.electrodes import ELECTRODES, Electrodes
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest.ecg_csv import MOST_HEAD_BYTES, is_number, number_table, read_rows
 from cardiotwin.ingest.electrode_places import HEADER, check_places, named_by_place
+from cardiotwin.ingest.slicer_markups import ENDINGS as MARKUP_ENDINGS
+from cardiotwin.ingest.slicer_markups import Markups, read_markups
 from cardiotwin.ingest.wording import refusal, shown
 
 _log = logging.getLogger(__name__)
@@ -48,6 +50,11 @@ def holds_electrodes(path: Path, name: str) -> bool:
     return _are_bare(rows) or (len(rows) in (9, 10) and all(_is_named(row) for row in rows))
 
 
+def are_electrodes(labels: Sequence[str]) -> bool:
+    """Whether most of these are names of electrodes."""
+    return 2 * sum(label.strip().lower() in NAMES for label in labels) > len(labels)
+
+
 def read_electrodes(path: str | Path) -> Electrodes:
     """As `electrodes_and_notes`; the notes go to the log."""
     electrodes, notes = electrodes_and_notes(path)
@@ -57,7 +64,8 @@ def read_electrodes(path: str | Path) -> Electrodes:
 
 
 def electrodes_and_notes(path: str | Path) -> tuple[Electrodes, tuple[str, ...]]:
-    """Electrode positions from a CSV with the columns ``name, x_mm, y_mm, z_mm`` (LPS), and what was assumed.
+    """Electrode positions from a CSV with the columns ``name, x_mm, y_mm, z_mm`` (LPS), or from points that 3D Slicer
+    saved under such labels, and what was assumed.
 
     ``x_cm`` and ``x_m`` are other units; without any it is the one in which the positions span a thorax. RA, LA and LL
     and V1 to V6 are needed: a simulated ECG has all twelve leads. RL is not. Nine or ten rows without names are taken
@@ -74,6 +82,8 @@ def electrodes_and_notes(path: str | Path) -> tuple[Electrodes, tuple[str, ...]]
     name = shown(path.name, 120)
     if not path.is_file():
         raise InputRejected(f"{name}: no such file; check the path")
+    if path.name.lower().endswith(MARKUP_ENDINGS):
+        return _of_markups(read_markups(path), name)
     _, rows = read_rows(path, name)
     unit, names, cells, first_line = _laid_out(rows, name)
     if names:
@@ -100,6 +110,23 @@ def electrodes_and_notes(path: str | Path) -> tuple[Electrodes, tuple[str, ...]]
             "above, legs below, V1 to V6 one after the other round the chest)"
         )
     return Electrodes(names=tuple(names), positions=positions, measured=True), tuple(notes)
+
+
+def _of_markups(found: Markups, name: str) -> tuple[Electrodes, tuple[str, ...]]:
+    """Labelled points of 3D Slicer, all lists of the file together; lines are none of them."""
+    lists = [one for one in found.every if one.kind == "Fiducial"]
+    names: list[str] = []
+    for label in (label for one in lists for label in one.labels):
+        electrode = NAMES.get(label.strip().lower())
+        if electrode is None or electrode in names:
+            raise refusal(f"{name}: a point", shown(label), f"each of {', '.join(ELECTRODES)} once", "Label it so")
+        names.append(electrode)
+    _check_complete(names, name)
+    positions = np.concatenate([one.points_mm for one in lists])
+    _check_spans_a_thorax(positions, name)
+    frames = " and ".join(sorted({one.frame for one in lists}))
+    notes = (f"points saved by 3D Slicer, in {frames}", *found.left_out, *check_places(names, positions, name))
+    return Electrodes(names=tuple(names), positions=positions, measured=True), notes
 
 
 def _laid_out(rows: list[list[str]], name: str) -> tuple[str, list[str], list[list[str]], int]:
