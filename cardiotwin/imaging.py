@@ -87,6 +87,16 @@ def spacing_note(n_slices: int, affine: np.ndarray) -> str:
     )
 
 
+def right_handed(values: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same volume with its slices in the order that makes the voxel axes right-handed; every voxel stays put."""
+    if np.linalg.det(affine[:3, :3]) < 0:
+        flip = np.diag([1.0, 1.0, -1.0, 1.0])
+        flip[2, 3] = values.shape[0] - 1
+        values, affine = values[::-1], affine @ flip
+    check_affine(affine)
+    return np.ascontiguousarray(values), affine
+
+
 def apply_affine(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Map (n, 3) points by a (4, 4) matrix."""
     return np.asarray(points) @ affine[:3, :3].T + affine[:3, 3]

@@ -9,8 +9,8 @@ from short_axis import affine as drawn_affine
 from short_axis import truth
 
 from cardiotwin.errors import InputRejected, QualityGate
+from cardiotwin.imaging import right_handed
 from cardiotwin.ingest import check_not_mirrored, read_label_map
-from cardiotwin.ingest.labels import right_handed
 
 REAL = [("cine_cmr_labels", "labels_frame000_lvbp1_myo2_rvbp3.nii.gz"), ("lge_cmr_nifti", "labels_with_scar4.nii.gz")]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cardiotwin.errors import ResourceLimit, SettingsError
+from cardiotwin.imaging import right_handed
 from cardiotwin.ingest.dicom_file import number, read_dataset, refusing, text
 from cardiotwin.ingest.volume_header import MOST_BYTES
 from cardiotwin.ingest.wording import refusal, shown
@@ -79,8 +80,6 @@ def _segments(dataset: Dataset, name: str) -> tuple[list[int], list[Segment]]:
 
 def _label_map(masks: np.ndarray, affine: np.ndarray, segments: list[Segment]) -> LabelMap:
     """highdicom's axes are (slice, row, column); ours are their reverse in the affine."""
-    from cardiotwin.ingest.labels import right_handed
-
     ours = affine[:, [2, 1, 0, 3]]
     ordered, ours = right_handed(masks, ours)
     return layered([ordered[..., k] for k in range(len(segments))], segments, ours, "a DICOM segmentation")

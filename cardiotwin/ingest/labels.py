@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from cardiotwin.errors import InputRejected, QualityGate
-from cardiotwin.imaging import check_affine
+from cardiotwin.imaging import right_handed
 from cardiotwin.ingest.dicom_file import is_dicom, refusing
 from cardiotwin.ingest.metaimage import read_metaimage
 from cardiotwin.ingest.volume_header import MOST_BYTES, VolumeHeader, read_volume_header
@@ -120,16 +120,6 @@ def as_image(values: np.ndarray) -> str:
     if len(different) <= MOST_LABELS or 0 < fractions <= MOST_FRACTIONS * coloured:
         return ""
     return f"an image volume ({len(different)} different values from {different[0]:.4g} to {different[-1]:.4g})"
-
-
-def right_handed(values: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same volume with its slices in the order that makes the voxel axes right-handed; every voxel stays put."""
-    if np.linalg.det(affine[:3, :3]) < 0:
-        flip = np.diag([1.0, 1.0, -1.0, 1.0])
-        flip[2, 3] = values.shape[0] - 1
-        values, affine = values[::-1], affine @ flip
-    check_affine(affine)
-    return np.ascontiguousarray(values), affine
 
 
 def read_volume(path: Path, name: str) -> tuple[np.ndarray, np.ndarray, Mapping[str, str]]:
