@@ -71,10 +71,10 @@ def score(patient: Patient, heart: Heart, settings: CalibrateSettings) -> tuple[
     )
 
 
-def tissue_of(patient: Patient, posterior: Posterior) -> Posterior:
+def tissue_of(patient: Patient, fitted_on: Heart, posterior: Posterior) -> Posterior:
     """The ensemble with the velocities that its own mesh needs to make such a beat: what the truth is told in."""
     heart = true_heart(patient.anatomy, TISSUE_EDGE_MM)
-    return front_to_tissue(heart, posterior, TISSUE).tissue(posterior)
+    return front_to_tissue(heart, posterior, TISSUE, fitted_on=fitted_on).tissue(posterior)
 
 
 def velocity_errors(patient: Patient, posterior: Posterior) -> tuple[dict[str, float], tuple[bool, ...]]:
@@ -115,7 +115,7 @@ def calibrated(_: None, seed: int) -> Calibrated:
     try:
         heart = true_heart(patient.anatomy, settings.edge_mm)
         posterior, one = score(patient, heart, settings)
-        error, inside = velocity_errors(patient, tissue_of(patient, posterior))
+        error, inside = velocity_errors(patient, tissue_of(patient, heart, posterior))
         return Calibrated(one, error, inside, recovery(patient, heart, posterior))
     except CardioTwinError as error:
         return Calibrated(None, {}, (), None, str(error))

@@ -8,8 +8,9 @@ was fitted. On a drawn patient Mitchell-Schaeffer's crossed a wall of 8 mm 12 to
 2 mm.
 
 So one beat is asked. Tissue with the velocities of the best member beats from that member's sites, and a front is
-fitted to *that* beat; asked for / found is the factor for each direction. A second beat, with the factors, shows
-whether it follows the member's front better; if not, or if no front follows the first beat, nothing is changed. Every
+fitted to *that* beat, on the mesh that the ECG was explained on: a coarse one has its own share in how fast a front
+crosses a wall. Asked for / found is the factor for each direction. A second beat, with the factors, shows whether it
+follows the member's front better; if not, or if no front follows the first beat, nothing is changed. Every
 member's velocities are then multiplied by the same factors before the monodomain model is given them. They belong to a
 heart, a mesh and a cell model, and to the velocities too: on a slab 1.09 to 1.17 across the fibres, from 0.45 to 0.25
 m/s.
@@ -26,6 +27,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import least_squares
+from scipy.spatial import cKDTree
 
 from cardiotwin.calibration import Posterior
 from cardiotwin.eikonal import prepare, solve
@@ -40,7 +42,6 @@ from cardiotwin.sinus_beat import (
     best_member,
     sinus_beat,
     site_delay,
-    site_nodes,
     until_all_is_activated,
 )
 from cardiotwin.tissue import Velocities, make_tissue
@@ -143,6 +144,7 @@ def front_to_tissue(
     settings: TissueSettings | None = None,
     cell_models: Sequence[str] = (),
     *,
+    fitted_on: Heart | None = None,
     site_radius_mm: float = 2.5,
     dt_ms: float = 0.02,
     progress: Progress = silent,
@@ -157,6 +159,8 @@ def front_to_tissue(
     settings : TissueSettings, optional
     cell_models : sequence of str
         That of the settings is always among them.
+    fitted_on : Heart, optional
+        The mesh that the posterior was calibrated on, of the same anatomy; `heart` unless given.
     site_radius_mm, dt_ms : float
         As in `SimulateSettings`.
     progress : Progress
@@ -173,7 +177,8 @@ def front_to_tissue(
         mine = part(progress, number / len(models), (number + 1) / len(models))
         asked = settings.model_copy(update={"cell_model": model})
         try:
-            ratios[model] = _ratio(_Beats(heart, posterior, member, asked, site_radius_mm, dt_ms), mine)
+            beats = _Beats(heart, fitted_on or heart, posterior, member, asked, site_radius_mm, dt_ms)
+            ratios[model] = _ratio(beats, mine)
         except QualityGate as refused:
             ratios[model] = Ratio(note=str(refused))
     return FrontToTissue(member, ratios)
@@ -184,6 +189,7 @@ class _Beats:
     """Of one member and one cell model."""
 
     heart: Heart
+    fitted_on: Heart
     posterior: Posterior
     member: int
     settings: TissueSettings
@@ -206,13 +212,15 @@ class _Beats:
         started = np.array([site_delay(heart, one, times) <= LONGEST_DELAY_MS for one in stimuli])
         alive = np.unique(heart.mesh.tets[tissue.conducting])
         starts = np.array([one.start_ms for one in stimuli])
-        nodes = site_nodes(tissue, self.posterior, self.member)
-        return _Beat(times, nodes, starts, started, float(np.isfinite(times[alive]).mean()))
+        reached = float(np.isfinite(times[alive]).mean())
+        nodes = cKDTree(self.fitted_on.mesh.points).query(self.posterior.site_positions[self.member])[1]
+        return _Beat(_at_nodes_of(self.fitted_on, heart, alive, times), nodes, starts, started, reached)
 
 
 @dataclass(frozen=True, eq=False)
 class _Beat:
-    """(n_nodes,) activation, ms; of every site its node, when it fired, and whether a wave started; share reached."""
+    """On the mesh of the front: (n_nodes,) activation, ms; of every site its node, when it fired, and whether a wave
+    started; share of the tissue reached."""
 
     times: np.ndarray
     nodes: np.ndarray
@@ -227,8 +235,14 @@ class _Beat:
         return float(np.abs(apart - np.median(apart)).mean())
 
 
+def _at_nodes_of(heart: Heart, other: Heart, alive: np.ndarray, times_ms: np.ndarray) -> np.ndarray:
+    """(n_nodes,) ms, what the `alive` nodes of the other mesh have, NaN where none lies within an edge of that mesh."""
+    away, nearest = cKDTree(other.mesh.points[alive]).query(heart.mesh.points)
+    return np.where(away <= other.edge_mm, times_ms[alive[nearest]], np.nan)
+
+
 def _ratio(beats: _Beats, progress: Progress) -> Ratio:
-    asked, mesh = beats.posterior.velocities(beats.member), prepare(beats.heart, beats.settings)
+    asked, mesh = beats.posterior.velocities(beats.member), prepare(beats.fitted_on, beats.settings)
     first = beats.of(asked, part(progress, 0.0, 0.45))
     if not first.started.any() or first.reached < LEAST_ACTIVATED:
         sites = f"{first.started.sum()} of {first.started.size} sites fired"

@@ -161,13 +161,13 @@ def weigh_scar_thresholds(
     )  # fmt: skip
 
 
-def velocities_of_tissue(work: Work, heart: Heart, posterior: Posterior) -> FrontToTissue:
-    """What makes the fitted front's velocities the tissue's, for each cell model in use."""
+def velocities_of_tissue(work: Work, heart: Heart, coarse: Heart, posterior: Posterior) -> FrontToTissue:
+    """What makes the fitted front's velocities the tissue's, for each cell model in use; `coarse` is its mesh."""
     from cardiotwin.front_velocity import front_to_tissue
 
     settings = work.settings
     return front_to_tissue(
-        heart, posterior, settings.tissue, (settings.induce.cell_model,),
+        heart, posterior, settings.tissue, (settings.induce.cell_model,), fitted_on=coarse,
         site_radius_mm=settings.simulate.site_radius_mm, dt_ms=settings.simulate.dt_ms, progress=work.progress,
     )  # fmt: skip
 

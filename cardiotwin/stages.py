@@ -84,7 +84,8 @@ def path(observations: Iterable[Observation]) -> tuple[Step, ...]:
         _ensemble_beat(observed["ecg"], posterior),
         *_scar_thresholds(observed),
         Step(
-            "velocities of the tissue", "simulate", velocities_of_tissue, {"heart": "mesh", "posterior": posterior},
+            "velocities of the tissue", "simulate", velocities_of_tissue,
+            {"heart": "mesh", "coarse": "calibration mesh", "posterior": posterior},
             ("simulate.site_radius_mm", "simulate.dt_ms", "induce.cell_model", "tissue"), share=10,
         ),
         Step(
