@@ -262,11 +262,11 @@ def _of_posterior(posterior: Posterior) -> Iterator[Caveat]:
 def _of_activation(study: Study) -> Iterator[Caveat]:
     span = activation_span(study)
     if span is not None and span.qrs_ms and span.excess is not None:
-        told = (
-            f"The confirming run takes {span.all_ms:.0f} ms to activate the heart; the QRS lasts {span.qrs_ms:.0f} ms"
+        first = (
+            f"The confirming run takes {span.all_ms:.0f} ms to activate the heart, {span.most_ms:.0f} for 95 % of it"
         )
-        most = f"95 % of the tissue is reached in {span.most_ms:.0f} ms"
-        yield Caveat(f"{told}; {most}. Its late activation is not what this ECG shows.", f"{told}.")
+        told = f"{first}; the QRS lasts {span.qrs_ms:.0f} ms"
+        yield Caveat(f"{told}. Its late activation is not what this ECG shows.", f"{told}.")
 
 
 def _of_velocities(velocities: FrontToTissue) -> Iterator[Caveat]:
