@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
+from typing import Protocol
 
 import numpy as np
 
@@ -52,6 +53,13 @@ class Medium:
     mass_lumping: float = 1.0
     faces: np.ndarray = field(default_factory=lambda: np.empty((0, 3), np.int32))
     conductance: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+
+class Tuned(Protocol):
+    """What a medium is made of and its velocities are tuned for, as a heart's `cardiotwin.tissue.Tissue` is."""
+
+    def medium(self) -> Medium:
+        """What is stepped."""
 
 
 def check(medium: Medium, cell: ModuleType) -> None:

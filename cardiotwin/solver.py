@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
@@ -19,15 +18,11 @@ from cardiotwin.kernels.ionic import width
 from cardiotwin.kernels.lanes import LANES
 from cardiotwin.kernels.monodomain import Plan, Tiles, resting_tiles
 from cardiotwin.kernels.stabilised import StabilisedPlan
-from cardiotwin.medium import Medium, check, check_step, membrane
+from cardiotwin.medium import Medium, Tuned, check, check_step, membrane
 from cardiotwin.memory import require
 from cardiotwin.progress import Progress, silent
 from cardiotwin.protocol import Activation, Protocol, checked
 from cardiotwin.simulation import Checkpoint, Monitor, Run, copied
-
-if TYPE_CHECKING:
-    from cardiotwin.tissue import Tissue
-
 
 SHORTEST_STEP_MS = 1e-6
 REAL: dict[str, type] = {"single": np.float32, "double": np.float64}
@@ -119,7 +114,7 @@ class Solver:
 
     def __init__(
         self,
-        tissue: Tissue | Medium,
+        tissue: Tuned | Medium,
         dt_ms: float,
         *,
         electrode_weights: np.ndarray | None = None,
