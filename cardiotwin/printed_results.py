@@ -55,10 +55,21 @@ def print_burns(checks: tuple[PlanCheck, ...], left_out: tuple[str, ...]) -> Non
 
 
 def print_status(now: Status, case: Path) -> None:
-    from cardiotwin.observations import age
-
     version = f"version {now.version}" if now.version else "nothing computed yet"
     terminal.say(f"{now.name}: {version}" + (f", in use by {now.held_by}" if now.held_by else ""))
+    _print_steps(now)
+    if now.cavities is not None:
+        _print_cavities(now.cavities)
+    if now.electrodes:
+        terminal.say(f"electrodes: {now.electrodes}")
+    for missing in dict.fromkeys(step.note for step in now.steps if step.note):
+        terminal.say(f"missing: {missing}")
+    _print_inputs(now)
+    _print_versions(now)
+    terminal.say(_next(now, case))
+
+
+def _print_steps(now: Status) -> None:
     rows = [
         (
             step.name,
@@ -74,12 +85,11 @@ def print_status(now: Status, case: Path) -> None:
     for step in now.steps:
         if step.doubtful:
             terminal.say(f"doubtful in {step.name}: {step.doubtful}")
-    if now.cavities is not None:
-        _print_cavities(now.cavities)
-    if now.electrodes:
-        terminal.say(f"electrodes: {now.electrodes}")
-    for missing in dict.fromkeys(step.note for step in now.steps if step.note):
-        terminal.say(f"missing: {missing}")
+
+
+def _print_inputs(now: Status) -> None:
+    from cardiotwin.observations import age
+
     mesh_given = any(one.kind == "mesh" and one.sha256 in now.used_by for one in now.observations)
     inputs = [
         (
@@ -97,6 +107,9 @@ def print_status(now: Status, case: Path) -> None:
     for one in now.observations:
         for note in now.notes.get(one.sha256, ()):
             terminal.say(terminal.one_line(f"told of {one.kind.replace('_', ' ')} {one.sha256[:12]}: {note}"))
+
+
+def _print_versions(now: Status) -> None:
     before = ({}, *(one.keys for one in now.versions))
     versions = [
         (
@@ -108,7 +121,6 @@ def print_status(now: Status, case: Path) -> None:
         for one, old in zip(now.versions, before, strict=False)
     ]
     terminal.table(("version", "made (UTC)", "what is new in it", "not in it any more"), versions)
-    terminal.say(_next(now, case))
 
 
 def _next(now: Status, case: Path) -> str:

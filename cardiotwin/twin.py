@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cardiotwin.ecg import Ecg
     from cardiotwin.heart import Heart
     from cardiotwin.ingest import Wanted
+    from cardiotwin.observations import Found
     from cardiotwin.study import Study
 
 
@@ -127,38 +128,15 @@ class Twin:
         PolicyRefusal
             Two patients.
         """
-        from cardiotwin.ingest import opened
-        from cardiotwin.observations import check_told, find
-        from cardiotwin.repeats import under_other_times, without_known, without_repeats
-
         with self._locked(), ExitStack() as archives:
-            salt = self.ledger.salt()
-            places = [archives.enter_context(opened(Path(path), self.folder, progress)) for path in paths]
-            options: dict[str, Any] = {"salt": salt, "at": at, "wanted": wanted}
-            reading = shares(part(progress, 0.0, 0.6), len(places))
-            found = [
-                one
-                for place, share in zip(places, reading, strict=True)
-                for one in find(place, **options, progress=share)
-            ]
-            check_told(found, wanted)
-            people = [(identity, "this twin") for identity in self.ledger.identities()]
-            for one in found:
-                refuse_other_person(people, one)
-            found, repeats = without_repeats(found)
-            notes = [*(note for one in found for note in one.notes), *repeats]
-            before = self.ledger.observations()
-            new = new_observations(found, before)
-            notes += under_other_times(found, self._known_ecgs() if any(one.kind == "ecg" for one in found) else ())
-            if any(one.kind == "ecg" for one in new):
-                left, known = without_known(new.values(), self._known_ecgs())
-                new = {observation: one for observation, one in new.items() if one in left}
-                notes += known
-            notes += told_of_unnamed(new, people, before)
+            found, people, notes = self._read(paths, at, wanted, archives, part(progress, 0.0, 0.6))
             progress(0.6, "holding labels and plans against anatomy")
+            before = self.ledger.observations()
+            new, repeated = self._unknown(found)
             told = checked_label_maps(new, self._newest, self.settings.labels)
-            notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
             outgoing = replaced_plans(new, before) if replace else ()
+            notes += [*repeated, *told_of_unnamed(new, people, before)]
+            notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
             notes += [f"{words(old)}: replaced, out of use" for old in outgoing]
             notes += checked_plans(new, set(before) - set(outgoing), self._current_heart)
             notes += checked_meshes(new, self.settings, part(progress, 0.7, 0.95))
@@ -167,7 +145,7 @@ class Twin:
             notes += fitted_together(new, before)
             progress(0.95, "storing")
             for observation, one in new.items():
-                keep(self.folder / "observations", observation, one, told.get(observation, ()), salt)
+                keep(self.folder / "observations", observation, one, told.get(observation, ()), self.ledger.salt())
             for old in outgoing:  # stopped here, the same command brings the new one in
                 self.ledger.remove(old)
             if new:
@@ -176,6 +154,39 @@ class Twin:
             notes += changes_of_use(self.layout, before, self.ledger.observations(), given)
         progress(1.0, "done")
         return Added(tuple(new), tuple(notes))
+
+    def _read(
+        self, paths: Iterable[Path | str], at: str, wanted: Wanted | None, archives: ExitStack, progress: Progress
+    ) -> tuple[list[Found], list[tuple[str, str]], list[str]]:
+        """What lies at the paths, each recording once; who says whose it is, all of one person; what is to be told."""
+        from cardiotwin.ingest import opened
+        from cardiotwin.observations import check_told, find
+        from cardiotwin.repeats import without_repeats
+
+        places = [archives.enter_context(opened(Path(path), self.folder, progress)) for path in paths]
+        options: dict[str, Any] = {"salt": self.ledger.salt(), "at": at, "wanted": wanted}
+        reading = shares(progress, len(places))
+        found = [
+            one for place, share in zip(places, reading, strict=True) for one in find(place, **options, progress=share)
+        ]
+        check_told(found, wanted)
+        people = [(identity, "this twin") for identity in self.ledger.identities()]
+        for one in found:
+            refuse_other_person(people, one)
+        found, repeats = without_repeats(found)
+        return found, people, [*(note for one in found for note in one.notes), *repeats]
+
+    def _unknown(self, found: list[Found]) -> tuple[dict[Observation, Found], list[str]]:
+        """What of it this twin does not have yet, and what is said of ECGs that it has in another form."""
+        from cardiotwin.repeats import under_other_times, without_known
+
+        new = new_observations(found, self.ledger.observations())
+        notes = [*under_other_times(found, self._known_ecgs() if any(one.kind == "ecg" for one in found) else ())]
+        if any(one.kind == "ecg" for one in new):
+            left, known = without_known(new.values(), self._known_ecgs())
+            new = {observation: one for observation, one in new.items() if one in left}
+            notes += known
+        return new, notes
 
     def _newest(self, kind: str) -> Any:
         return newest(self.folder, kind, self.ledger.observations())
