@@ -79,6 +79,9 @@ def isthmus_rows(_: int | None) -> Iterable[Row]:
     yield row("isthmus: slabs that re-enter", len(kept), "1", len(CASES), len(kept) == len(CASES))
     found = [(case, one, c, isthmus_of(c, one.mesh, one.conducting), times) for case, one, times, c in kept]
     measured = [(case, one, c, i, times) for case, one, c, i, times in found if i is not None]
+    yield row("isthmus: slabs measured", len(measured), "1", len(CASES), len(measured) == len(CASES))
+    if not measured:
+        return
     for name, what in (("isthmus", "centre"), ("exit", "exit")):
         off = [float(np.linalg.norm(getattr(c, f"{name}_mm") - getattr(one, what))) for _, one, c, _, _ in measured]
         yield at_most(f"isthmus: {name} off by", off, "mm", 5.0)

@@ -2,7 +2,8 @@
 
 Nodes of a slab excite their neighbours after a delay unless these are refractory, event by event, and every activation
 remembers the one that excited it. A wave has turned when an activation descends from an earlier one at the same place;
-the time between them is its cycle length. Nothing of `cardiotwin.reentry` is used. Shown by `benchmarks/ablation.py`.
+the time between them is its cycle length. Of `cardiotwin.reentry` only who is whose neighbour is used. Shown by
+`benchmarks/ablation.py`.
 """
 
 from __future__ import annotations

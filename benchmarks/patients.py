@@ -160,6 +160,7 @@ def patient_summary(told: list[Calibrated], refused: int) -> list[Row]:
         return row(name, middle, unit, bar, middle >= bar if least else middle <= bar, listed(values, note))
 
     inside = np.array([one.inside for one in told])
+    least = float(inside.mean(axis=0).min())
     errors = {name: [abs(one.error[name]) for one in told] for name in ("endocardium", "cross", "fibre")}
     return [
         line("patients: QRS correlation", [s.correlation for s in scores], "1", 0.95, least=True),
@@ -170,6 +171,6 @@ def patient_summary(told: list[Calibrated], refused: int) -> list[Row]:
         line("patients: activation, mean error", [s.activation for s in scores], "ms", 12.0),
         line("patients: earliest site, error", [s.earliest for s in scores], "mm", 10.0),
         line("patients: earliest site to the nearest true one", [s.earliest_to_any for s in scores], "mm", 10.0),
-        row("patients: velocities in their 90 % interval", float(inside.mean()), "1", note=str(inside.mean(axis=0))),
+        row("patients: velocity least often within 90 %", least, "1", 0.85, least >= 0.85, str(inside.mean(0))),
         row("patients: wall time", float(np.median([s.wall_s for s in scores])), "s"),
     ]

@@ -22,7 +22,7 @@ from scipy.stats import beta
 from table import Row, row
 
 from cardiotwin.ablation import NO_ABLATION, Plan
-from cardiotwin.comparison import Outcome
+from cardiotwin.comparison import Outcome, PlanResult
 from cardiotwin.ranking import ranked
 from cardiotwin.settings import CompareSettings
 
@@ -90,8 +90,8 @@ def twins(rng: np.random.Generator, of: Population, count: int) -> Twins:
     return Twins((old | made).mean(axis=2), np.any(made & ~old, axis=2))
 
 
-def stated(of: Population, draws: Twins) -> np.ndarray:
-    """(n_plans,) the probability of being best that `cardiotwin.ranking` states."""
+def compared(of: Population, draws: Twins) -> list[PlanResult]:
+    """What `cardiotwin.ranking` says of each plan."""
     names = [f"plan {k}" for k in range(len(of.volumes_ml))]
     n_sites = of.induced.shape[1]
     outcomes = [
@@ -105,8 +105,13 @@ def stated(of: Population, draws: Twins) -> np.ndarray:
         )
         for k, name in enumerate(names)
     ]
-    found = {one.name: one.probability_best for one in ranked(outcomes, CompareSettings()).plans}
-    return np.array([found[one.plan.name] for one in outcomes])
+    found = {one.name: one for one in ranked(outcomes, CompareSettings()).plans}
+    return [found[one.plan.name] for one in outcomes]
+
+
+def stated(of: Population, draws: Twins) -> np.ndarray:
+    """(n_plans,) the probability of being best that `cardiotwin.ranking` states."""
+    return np.array([one.probability_best for one in compared(of, draws)])
 
 
 def best(share: np.ndarray, new: np.ndarray, volumes_ml: np.ndarray) -> np.ndarray:
@@ -165,6 +170,23 @@ def ranking_rows(count: int) -> Iterable[Row]:
     yield told("of plans like no other in the draws", every[~rule], count * len(found), asked=False)
     yield told("of those decided by volume", every[rule], count * len(found), asked=False)
     yield told("best in the patient's own twin", every[:, [0, 2]], count * len(found), asked=False)
+    yield from interval_rows(count)
+
+
+def interval_rows(count: int) -> Iterable[Row]:
+    """How often the 90 % interval of what a plan leaves inducible holds what it leaves in all admissible twins."""
+    for n_draws in DRAWS:
+        for n_sites in (SITES[0], SITES[-1]):
+            inside: list[bool] = []
+            for case in range(count // 3):
+                rng = np.random.default_rng([n_draws, n_sites, case, 7])
+                of = population(rng, n_sites)
+                true = twins(rng, of, N_POPULATION).inducible.mean(axis=1)
+                ends = [one.inducibility_interval for one in compared(of, twins(rng, of, n_draws))]
+                inside += [low <= share <= high for (low, high), share in zip(ends, true, strict=True)]
+            share, note = float(np.mean(inside)), f"{len(inside)} plans"
+            name = f"ranking: truth in the 90 % interval, {n_draws} draws, {n_sites} sites"
+            yield row(name, share, "1", 0.85, share >= 0.85, note)
 
 
 def told(name: str, table: np.ndarray, cases: int, *, asked: bool) -> Row:

@@ -107,7 +107,8 @@ def gains(pairs: list[tuple[Score, Score]], whose: str) -> list[Row]:
     def line(name: str, unit: str, values: np.ndarray, *, least: bool = False) -> Row:
         known, ignored = values.mean(axis=0)
         better = known > ignored if least else known < ignored
-        note = f"scar ignored {ignored:.3g}; mean of {len(pairs)} {whose}"
+        each = values[:, 0] > values[:, 1] if least else values[:, 0] < values[:, 1]
+        note = f"scar ignored {ignored:.3g}; mean of {len(pairs)} {whose}, better in {each.sum()} of them"
         return row(f"scar known, {whose}: {name}", known, unit, float(f"{ignored:.4g}"), better, note)
 
     def both(of: str) -> np.ndarray:

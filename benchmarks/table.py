@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from cases import kept_in
 
 Row = dict[str, Any]
@@ -37,13 +39,14 @@ def row(
 def at_least(name: str, values: Iterable[float], unit: str, bar: float, note: str = "") -> Row:
     """The smallest of the cases against a bar from below."""
     found = [float(value) for value in values]
-    return row(name, min(found), unit, bar, min(found) >= bar, listed(found, note))
+    worst = min(found) if np.isfinite(found).all() else math.nan
+    return row(name, worst, unit, bar, worst >= bar, listed(found, note))
 
 
 def at_most(name: str, values: Iterable[float], unit: str, bar: float, note: str = "") -> Row:
     """The value furthest from nought against a bar for its size."""
     found = [float(value) for value in values]
-    worst = max(found, key=abs)
+    worst = max(found, key=abs) if np.isfinite(found).all() else math.nan
     return row(name, worst, unit, bar, abs(worst) <= bar, listed(found, note))
 
 

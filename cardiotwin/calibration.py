@@ -184,10 +184,10 @@ def calibrate(
 
     Notes
     -----
-    Recovery, measured (`tests/test_calibration_coverage.py`, 96 particles, truth on a finer mesh, 2 % noise, electrodes
-    known, no fast layer): over 8 hearts all 16 velocities lie in their 90 % intervals; median error of the middle 4 %,
-    bias +3 %. Intervals are wide, and should be: torso, electrode errors and Purkinje tree are not in the model. With
-    fewer than three lattice cells across the wall the cross-fibre velocity comes out up to 15 % too high.
+    How far it recovers velocities that are known: `tests/test_calibration_coverage.py` and `benchmarks/calibration.py`,
+    with the figures in `docs/verification.md`. Intervals are wide, and should be: torso, electrode errors and Purkinje
+    tree are not in the model. With fewer than three lattice cells across the wall the cross-fibre velocity comes out up
+    to 15 % too high.
     """
     electrodes = electrodes or default_electrodes(heart)
     settings, tissue = settings or CalibrateSettings(), tissue or TissueSettings()

@@ -94,7 +94,7 @@ class Match:
     each : dict of str to float
         Of every lead that both have.
     shift : float
-        Of the cycle, 0 to 1: by how much the measured cycle begins later than the exit of the isthmus.
+        Of the cycle, 0 to 1: how long after the measured cycle begins the circuit's wave leaves the isthmus.
     cycle_difference_ms : float
         The circuit's cycle length less the measured one.
     axis_difference_deg : float

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,14 +27,15 @@ class PlanResult:
         1 is best; plans that cannot be told apart share a rank.
     probability_best : float
         That the plan is best: its share of the bootstraps, times the probability that it beats no ablation.
+    probability_not_worse : float
+        That in most admissible twins it leaves no more inducible than no ablation, by the sign test.
     inducible, tested : int
         Residual inducibility as `inducible` of `tested` combinations of site, draw and profile.
     inducibility_interval : tuple of float
-        90 % interval of the share.
+        90 % interval of the share, over draws.
     new_circuits : int
         Unique circuits that were not there without ablation.
-    new_circuits_interval : tuple of float
-        90 % bootstrap interval over the draws.
+    draws_with_new_circuits : int
     ablated_ml, ablated_ml_low, ablated_ml_high : float
         Volume of viable tissue ablated; the interval moves the lesion edge by half an element edge.
     better_than_none : tuple of int
@@ -50,11 +50,12 @@ class PlanResult:
     control: bool
     rank: int
     probability_best: float
+    probability_not_worse: float
     inducible: int
     tested: int
     inducibility_interval: tuple[float, float]
     new_circuits: int
-    new_circuits_interval: tuple[float, float]
+    draws_with_new_circuits: int
     ablated_ml: float
     ablated_ml_low: float
     ablated_ml_high: float
@@ -102,6 +103,12 @@ class Comparison:
         Every two plans, in order of rank.
     decides : str
         What the lead of the first plan over the second goes with, from twin to twin, in a sentence.
+    only_by_volume : tuple of str
+        Plans that left the same as the preferred one in every twin, and burn more: over these the preference is a
+        rule's and no finding about arrhythmias.
+    untested : int
+        Combinations of site, draw, profile and scar that no plan was held against another in: under one of them, or in
+        other scar, nothing is alive where the electrode stands.
     """
 
     plans: tuple[PlanResult, ...]
@@ -110,6 +117,8 @@ class Comparison:
     draws: int = 0
     pairs: tuple[PairOfPlans, ...] = ()
     decides: str = ""
+    only_by_volume: tuple[str, ...] = ()
+    untested: int = 0
 
     def __str__(self) -> str:
         head = (
@@ -123,8 +132,26 @@ class Comparison:
             for p in self.plans
         ]
         gaps = [f"{p.name}: {note}" for p in self.plans if p.check for note in p.check.notes]
-        told = [str(one) for one in self.pairs if one.plan == self.plans[0].name] + [self.decides] * bool(self.decides)
+        told = [str(one) for one in self.pairs if one.plan == self.plans[0].name]
+        told += [line for line in (self.decides, self.of_untested) if line]
         return "\n".join([head, *rows, *gaps, f"{self.preference}: {self.reason}", *told])
+
+    @property
+    def of_untested(self) -> str:
+        """A sentence about what could not be compared; "" where all could."""
+        if not self.untested:
+            return ""
+        one = self.untested == 1
+        return (
+            f"{self.untested} combination{'' if one else 's'} of site, draw and profile {'is' if one else 'are'} left "
+            "out for every plan: a lesion, or other scar, leaves nothing alive there to pace."
+        )
+
+    @property
+    def of_volume(self) -> str:
+        """Over which plans volume alone decides, for the end of a sentence; "" for none."""
+        alike = [f"{one.name} ({one.ablated_ml:.1f} mL)" for one in self.plans if one.name in self.only_by_volume]
+        return f"; {' and '.join(alike)} left as much: over that, volume alone decides" if alike else ""
 
     def save(self, folder: Path | str) -> Path:
         """Write `comparison.json` into `folder` and return its path."""
@@ -146,7 +173,7 @@ class Outcome:
     new : list of set of int
         Numbers of the new circuits in each draw.
     count, tested : int
-        Combinations that are inducible, and all.
+        Combinations that are inducible, and all that were tested under every plan.
     volume : tuple of float
         Ablated, mL: low, middle, high.
     """
@@ -163,16 +190,3 @@ class Outcome:
     def inducible(self) -> np.ndarray:
         """(n_draws,) share of the combinations of site, profile and scar."""
         return np.asarray(self.by_twin.mean(axis=1))
-
-
-def only_by_volume(plans: Iterable[PlanResult], best: PlanResult) -> str:
-    """Which plans left as much as the best one, for the end of a sentence; "" for none.
-
-    Over these the preference is a rule's and no finding about arrhythmias.
-    """
-    alike = [
-        f"{one.name} ({one.ablated_ml:.1f} mL)"
-        for one in plans
-        if one.name != best.name and not one.control and one.inducible == best.inducible
-    ]
-    return f"; {' and '.join(alike)} left as much: over that, volume alone decides" if alike else ""

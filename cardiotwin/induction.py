@@ -34,6 +34,8 @@ from cardiotwin.tissue import make_tissue
 
 AS_SEGMENTED = "as segmented"
 SCREENED_OUT = "screened out"
+UNPACED = ("site ablated", "site in scar")
+"""Nothing alive where the electrode stands: by a lesion, or by scar."""
 
 
 @dataclass(frozen=True)
@@ -368,8 +370,9 @@ def _tested(
         for one in ones
     }
     burnt = {plan: _digests(context, plan) for plan in combinations}
+    twins = {task.member: f"{task.member}-{_digest_of_twin(context, task.member)}" for task in named.values()}
     names = {
-        key: f"{burnt[task.plan][task.scar]}-{task.member}-{task.profile}-{task.site_node}"
+        key: f"{burnt[task.plan][task.scar]}-{twins[task.member]}-{task.profile}-{task.site_node}"
         for key, task in named.items()
     }
     paced = run_tasks(
@@ -394,6 +397,30 @@ def _digests(context: _Context, plan: str) -> dict[str, str]:
         scar: f"{_digest(heart.tissue_class)}-{_digest(lesions[scar]) if lesions else 'unburnt'}"
         for scar, heart in context.hearts.items()
     }
+
+
+WHICH_AND_HOW = frozenset(
+    {
+        "border_zone_profiles", "n_draws", "n_sites", "only_screened", "scar_thresholds", "sites",
+        "sites_near_scar_mm", "workers",
+    }
+)  # fmt: skip
+"""Settings that say which pacing there is and how it is computed, not what comes of one."""
+
+
+def _digest_of_twin(context: _Context, member: int) -> str:
+    """Of the mesh, a draw's velocities and the protocol: pacing that was kept is of no other."""
+    mesh, posterior = context.hearts[AS_SEGMENTED].mesh, context.posterior
+    told = (
+        posterior.velocities(member),
+        posterior.tissue(member, context.tissue_settings).model_dump_json(),
+        context.settings.model_dump_json(exclude=set(WHICH_AND_HOW)),
+        context.fronts_of_mm,
+        _digest(mesh.points),
+        _digest(mesh.tets),
+        _digest(context.hearts[AS_SEGMENTED].fibres),
+    )
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
 def _digest(elements: np.ndarray) -> str:
@@ -466,7 +493,7 @@ def _pace(context: _Context, task: _Task) -> Paced:
     solver, tissue = _prepared(context, task.plan, task.member, task.profile, task.scar)
     electrode = Electrode.at(task.site_node, tissue, context.settings.electrode_radius_mm)
     if electrode is None:
-        return Paced((), None, "site ablated" if task.plan else "site in scar")
+        return Paced((), None, UNPACED[0] if task.plan else UNPACED[1])
     doing(0.0, f"pacing member {task.member}{f', {task.plan}' if task.plan else ''}")
     if isinstance(solver, FrontSolver):
         return Screener(context.settings, solver, tissue, electrode).paced()

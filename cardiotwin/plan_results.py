@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from cardiotwin.ablation import NO_ABLATION, Plan
-from cardiotwin.comparison import NO_PREFERENCE, Comparison, PairOfPlans, PlanResult, only_by_volume
+from cardiotwin.comparison import NO_PREFERENCE, Comparison, PairOfPlans, PlanResult
 from cardiotwin.plan_checks import PlanCheck
 
 REFERENCE = NO_ABLATION.name
@@ -76,7 +76,7 @@ def verdict(comparison: Comparison) -> tuple[str, str]:
     return f"Preferred plan: {best.name}", (
         f"Leaves less inducible than no ablation in {against_reference(best, comparison.draws)}; "
         f"residual {best.inducible} of {best.tested}, {volume(best.ablated_ml)} mL ablated"
-        f"{only_by_volume(comparison.plans, best)}."
+        f"{comparison.of_volume}."
     )
 
 

@@ -160,8 +160,9 @@ def print_comparison(comparison: Any) -> None:
     print_burns(tuple(plan.check for plan in in_order(comparison.plans) if plan.check is not None), ())
     for pair in of_the_first(comparison):
         terminal.say(f"{pair}.")
-    if comparison.decides:
-        terminal.say(sentence(comparison.decides))
+    for line in (comparison.decides, comparison.of_untested):
+        if line:
+            terminal.say(sentence(line))
     terminal.say("P(best) adds up to 1; what is inducible, new circuits, then volume decide; equal plans share it.")
 
 

@@ -143,7 +143,7 @@ def same_circuit(a: Circuit, b: Circuit, within_mm: float = 10.0) -> bool:
     """Whether two circuits share isthmus, exit, direction and, roughly, cycle length: one tachycardia, seen twice."""
     ratio = a.cycle_length_ms / b.cycle_length_ms
     return bool(
-        (a.exit_mm - a.isthmus_mm) @ (b.exit_mm - b.isthmus_mm) > 0
+        (a.exit_mm - a.isthmus_mm) @ (b.exit_mm - b.isthmus_mm) >= 0  # 0 where one has no direction
         and np.linalg.norm(a.isthmus_mm - b.isthmus_mm) <= within_mm
         and np.linalg.norm(a.exit_mm - b.exit_mm) <= 1.5 * within_mm
         and 0.75 <= ratio <= 1 / 0.75

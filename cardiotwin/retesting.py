@@ -6,7 +6,7 @@ compared pair by pair; `cardiotwin.ranking` says how sure the order is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,16 @@ from cardiotwin.calibration import Posterior
 from cardiotwin.comparison import NO_PREFERENCE, Comparison, Outcome
 from cardiotwin.errors import SettingsError
 from cardiotwin.heart import Heart
-from cardiotwin.induction import AS_SEGMENTED, SCREENED_OUT, Arrhythmias, induce, joined, retest
+from cardiotwin.induction import (
+    AS_SEGMENTED,
+    SCREENED_OUT,
+    UNPACED,
+    Arrhythmias,
+    Induction,
+    induce,
+    joined,
+    retest,
+)
 from cardiotwin.plan_checks import check_plan
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.ranking import ranked
@@ -145,10 +154,13 @@ class _Trial:
 
 def _ranked(trial: _Trial, before: Arrhythmias, after: dict[str, Arrhythmias], settings: CompareSettings) -> Comparison:
     """The order of plans, and plan against plan in each twin."""
-    levels = trial.twins()
-    outcomes = {plan.name: _outcome(trial.heart, plan, before, after[plan.name], levels) for plan in trial.plans}
+    levels, untested = trial.twins(), _untested(after.values())
+    outcomes = {
+        plan.name: _outcome(trial.heart, plan, before, after[plan.name], levels, untested) for plan in trial.plans
+    }
     independent = len(np.unique(before.members))
     comparison = ranked(list(outcomes.values()), settings, independent=independent, screened=_screened(before))
+    comparison = replace(comparison, untested=len(untested))
     in_order = [outcomes[one.name] for one in comparison.plans]
     rivals = [one for one in in_order if not one.plan.control or one.plan == NO_ABLATION][:2]
     if len(rivals) < 2:
@@ -158,6 +170,19 @@ def _ranked(trial: _Trial, before: Arrhythmias, after: dict[str, Arrhythmias], s
     one, other = (replace(outcome, by_twin=outcome.by_twin[rows]) for outcome in rivals)
     decides = what_decides(one, other, _parameters(trial.posterior, before.members[rows]), levels)
     return replace(comparison, pairs=pairs(in_order), decides=decides)
+
+
+Combination = tuple[int, str, str, int]
+"""Draw, profile, scar and site."""
+
+
+def _combination(one: Induction) -> Combination:
+    return one.draw, one.profile, one.scar, one.site
+
+
+def _untested(after: Iterable[Arrhythmias]) -> frozenset[Combination]:
+    """Where there is nothing alive to pace under some plan: left out under all, or burning electrodes would win."""
+    return frozenset(_combination(one) for found in after for one in found.inductions if one.outcome in UNPACED)
 
 
 def _screened(before: Arrhythmias) -> bool:
@@ -177,26 +202,33 @@ def _parameters(posterior: Posterior, members: np.ndarray) -> dict[str, np.ndarr
 
 
 def _outcome(
-    heart: Heart, plan: Plan, before: Arrhythmias, after: Arrhythmias, levels: Mapping[str, Sequence[str]]
+    heart: Heart,
+    plan: Plan,
+    before: Arrhythmias,
+    after: Arrhythmias,
+    levels: Mapping[str, Sequence[str]],
+    untested: frozenset[Combination],
 ) -> Outcome:
     is_new = [not any(same_circuit(circuit, old) for old in before.circuits) for circuit in after.circuits]
     columns = list(zip(levels["border-zone profile"], levels["scar threshold"], strict=True))
     n_draws = before.members.size
-    inducible, tested = np.zeros((n_draws, len(columns))), np.zeros((n_draws, len(columns)))
+    inducible, tested, paced = (np.zeros((n_draws, len(columns))) for _ in range(3))
     new: list[set[int]] = [set() for _ in range(n_draws)]
     for one in after.inductions:
         if (one.profile, one.scar) not in columns:
             raise SettingsError(f"paced with profile {one.profile}, scar {one.scar}; expected one of {columns}")
         twin = one.draw, columns.index((one.profile, one.scar))
+        paced[twin] += 1
+        if _combination(one) in untested:
+            continue
         tested[twin] += 1
         if one.circuit is not None:
             inducible[twin] += 1
             new[one.draw] |= {one.circuit} if is_new[one.circuit] else set()
-    if not tested.all():
+    if not paced.all():
         raise SettingsError(
             "not every draw was paced under each border-zone profile and scar; compare as `induce` paced"
         )
     check = check_plan(heart, plan) if plan.lesions else None
-    return Outcome(
-        plan, inducible / tested, new, int(inducible.sum()), int(tested.sum()), ablated_ml(heart, plan), check
-    )
+    share = inducible / np.maximum(tested, 1)  # a twin of which nothing is left says nothing, the same of every plan
+    return Outcome(plan, share, new, int(inducible.sum()), int(tested.sum()), ablated_ml(heart, plan), check)

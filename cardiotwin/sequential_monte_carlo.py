@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from cardiotwin.errors import QualityGate
 from cardiotwin.progress import Progress, silent
 
 _MAX_STEPS = 200
@@ -114,9 +115,16 @@ def temper(
         All randomness: the same generator gives the same result.
     kept_fraction : float
         Effective sample size after each reweighting, of that before.
+
+    Raises
+    ------
+    QualityGate
+        A likelihood that is not a number, or data so sharp that 200 steps do not reach them.
     """
     progress(0.0, "first guesses")
     log_from, log_to = evaluate(particles)
+    if np.isnan(log_from).any() or np.isnan(log_to).any():
+        raise QualityGate("sampling: a likelihood is not a number; look for leads or velocities that are none")
     lineage = np.arange(len(particles))
     exponents, scales, acceptance, effective = [0.0], np.ones(len(moves)), np.zeros(len(moves)), 0.0
     log_evidence = 0.0
@@ -142,6 +150,8 @@ def temper(
             log_from, log_to = np.where(accepted, tried_from, log_from), np.where(accepted, tried_to, log_to)
             acceptance[k] = accepted.mean()
             scales[k] = np.clip(scales[k] * np.exp(acceptance[k] - _WANTED_ACCEPTANCE), 0.02, 2.0)
+    if exponents[-1] < 1.0:
+        raise QualityGate(f"sampling: {_MAX_STEPS} steps gave the data a weight of {exponents[-1]:.2g}, not of 1")
     progress(1.0, "fitted")
     ancestors = len(np.unique(lineage))
     return Run(particles, np.array(exponents[1:]), float(acceptance.mean()), effective, ancestors, log_evidence)

@@ -77,6 +77,14 @@ def test_neither_amplitude_nor_rate_is_compared(circuits):
     assert slower.cycle_difference_ms == pytest.approx(-120.0, abs=2.0)
 
 
+def test_the_shift_is_how_long_after_its_beginning_the_measured_cycle_leaves_the_isthmus(circuits):
+    seen = circuits["slanted"]
+    measured = clinical_cycle(recorded(seen))
+    turned = replace(measured, mv=np.roll(seen.cycle.mv, 75, axis=1), leads=seen.cycle.leads)
+    assert match(turned, seen).shift == pytest.approx(75 / seen.cycle.mv.shape[1], abs=0.01)
+    assert match(turned, seen).correlation == pytest.approx(1.0, abs=0.01)
+
+
 def test_a_mirrored_one_scores_low_and_its_axis_and_pattern_differ(circuits):
     ecg = recorded(circuits["slanted"])
     true = match(clinical_cycle(ecg), circuits["slanted"])

@@ -8,7 +8,7 @@ from scipy.stats import beta
 
 from cardiotwin.ablation import NO_ABLATION, Plan
 from cardiotwin.comparison import Outcome
-from cardiotwin.ranking import ranked
+from cardiotwin.ranking import _only_by_volume, ranked
 from cardiotwin.settings import CompareSettings
 
 NONE = np.array([3, 2, 4, 3])
@@ -81,11 +81,11 @@ def test_nothing_inducible_means_no_preference():
     assert [plan.probability_best for plan in comparison.plans] == [0.5, 0.5]
 
 
-def test_none_of_sixteen_is_not_never():
+def test_none_of_four_draws_is_not_never():
     plan = by_name(against_none(outcome("isthmus", [0, 0, 0, 0], 1.0)))["isthmus"]
     low, high = plan.inducibility_interval
     assert low == 0.0
-    assert 0.05 < high < 0.25
+    assert high == pytest.approx(beta.ppf(0.95, 0.5, 4.5))
 
 
 def test_probabilities_of_being_best_sum_to_one():
@@ -182,3 +182,75 @@ def test_a_control_beside_it_costs_a_plan_nothing():
     alone, beside = (by_name(ranked(ones, CompareSettings())) for ones in ([none, plan], [none, plan, control]))
     assert beside["isthmus"].probability_best == pytest.approx(alone["isthmus"].probability_best, abs=0.005)
     assert beside["isthmus"].probability_best == pytest.approx(1 - 2.0**-4, abs=0.005)
+
+
+def test_over_a_plan_that_did_the_same_and_burns_more_volume_alone_decides():
+    best, all_of_it = outcome("cut", [0, 0, 0, 0], 0.3), outcome("all", [0, 0, 0, 0], 2.81)
+    found = against_none(best, all_of_it, outcome("idle", [0, 0, 0, 0], 3.0, control=True))
+    assert found.preference == "cut"
+    assert found.of_volume == "; all (2.8 mL) left as much: over that, volume alone decides"
+    assert found.reason.endswith(found.of_volume)
+    assert against_none(best, outcome("other", [0, 0, 0, 1], 2.8)).of_volume == ""
+
+
+def test_where_new_circuits_decide_volume_is_not_said_to():
+    new = [{0}, {0}, {0}, {0}]
+    found = against_none(outcome("large", [0, 0, 0, 0], 5.0), outcome("small", [0, 0, 0, 0], 1.0, new))
+    assert (found.preference, found.of_volume) == ("large", "")
+
+
+def test_as_many_in_other_draws_is_not_the_same_nor_is_a_volume_within_its_interval():
+    outcomes = [
+        outcome("no ablation", NONE, 0.0),
+        outcome("a", [1, 0, 1, 0], 1.0),
+        outcome("b", [0, 1, 0, 1], 5.0),
+        outcome("c", [1, 0, 1, 0], 5.0),
+        outcome("d", [1, 0, 1, 0], 1.1),
+    ]
+    assert _only_by_volume(outcomes, "a") == ("c",)
+
+
+def test_plans_that_changed_nothing_are_not_beaten_by_no_ablation():
+    found = against_none(outcome("a", NONE, 1.0), outcome("b", NONE, 2.0))
+    assert found.reason == "no plan changed what is inducible in any of 4 draws"
+    assert [one.probability_best for one in found.plans] == pytest.approx([1 / 3] * 3)
+    with_control = against_none(outcome("a", NONE, 1.0), outcome("wrong place", [3, 2, 4, 4], 2.0, control=True))
+    assert by_name(with_control)["a"].probability_best == pytest.approx(1 / 3)
+    helped = against_none(outcome("a", NONE, 1.0), outcome("cure", [0, 0, 0, 0], 2.0, control=True))
+    assert by_name(helped)["cure"].probability_best > 0.8
+
+
+def test_the_interval_of_what_stays_inducible_counts_draws_not_sites():
+    """Jeffreys' interval of 2 in 4 draws, whether a draw was paced from four sites or from forty."""
+    low, high = beta.ppf([0.05, 0.95], 2.5, 2.5)
+    plan = by_name(against_none(outcome("a", [4, 4, 0, 0], 1.0)))["a"]
+    assert plan.inducibility_interval == pytest.approx((low, high))
+    repeated = ranked(
+        [outcome("no ablation", NONE, 0.0), outcome("a", [4, 4, 0, 0], 1.0)], CompareSettings(), independent=2
+    )
+    low, high = beta.ppf([0.05, 0.95], 1.5, 1.5)
+    assert by_name(repeated)["a"].inducibility_interval == pytest.approx((low, high))
+
+
+def test_at_least_as_good_as_no_ablation_is_a_sign_test_in_which_equal_draws_count_for_the_plan():
+    plans = by_name(against_none(outcome("a", [0, 2, 4, 4], 1.0), outcome("b", [4, 4, 4, 4], 1.0)))
+    assert plans["a"].probability_not_worse == pytest.approx(beta.sf(0.5, 4, 2))  # worse in one of four
+    assert plans["b"].probability_not_worse == pytest.approx(beta.sf(0.5, 2, 4))  # in three
+    assert plans["no ablation"].probability_not_worse == pytest.approx(31 / 32)
+
+
+def test_ranks_part_at_nine_tenths():
+    """Of the sign test: 3 draws to none are told apart (15/16), 2 to none are not (7/8); nor are equal volumes."""
+    none = np.full(6, 4)
+    for draws, parted in ((2, False), (4, True)):
+        worse = [1] * draws + [0] * (6 - draws)
+        plans = [outcome("no ablation", none, 0.0), outcome("a", [0] * 6, 1.0), outcome("b", worse, 1.0)]
+        ranks = [one.rank for one in ranked(plans, CompareSettings()).plans]
+        assert ranks == ([1, 2, 3] if parted else [1, 1, 3])
+    volumes = against_none(outcome("a", [0, 0, 0, 0], 1.0), outcome("b", [0, 0, 0, 0], 3.0))
+    assert [one.rank for one in volumes.plans] == [1, 2, 3]
+
+
+def test_new_circuits_are_counted_with_the_draws_that_have_them():
+    plan = by_name(against_none(outcome("harmful", [0, 0, 0, 1], 1.0, [{0, 1}, {0}, set(), set()])))["harmful"]
+    assert (plan.new_circuits, plan.draws_with_new_circuits) == (2, 2)

@@ -96,6 +96,30 @@ def test_what_was_paced_before_a_kill_is_not_paced_again(wall, tmp_path, monkeyp
     assert [one.couplings_ms for one in again.inductions] == [one.couplings_ms for one in first.inductions]
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"posterior": Posterior.of_velocities([(0.61, 0.4)])},
+        {"protocol": {"s1_cycle_length_ms": 590.0}},
+        {"tissue": {"border_zone_velocity_fraction": 0.4}},
+    ],
+)
+def test_pacing_of_other_velocities_or_another_protocol_is_not_taken_for_it(wall, tmp_path, monkeypatch, other):
+    paced = []
+    monkeypatch.setattr(induction, "_pace", lambda _, task: paced.append(task) or induction.Paced((), None, "stub"))
+    same = {"posterior": Posterior.of_velocities([(0.6, 0.4)]), "protocol": {}, "tissue": {}}
+
+    def again(posterior, protocol, tissue):
+        settings = PROTOCOL.model_copy(update={"n_draws": 1, "workers": 1} | protocol)
+        induce(wall, posterior, settings, TISSUE.model_copy(update=tissue), folder=tmp_path)
+        return len(paced)
+
+    first = again(**same)
+    assert again(**same) == first
+    assert again(**same | {"protocol": {"workers": 2}}) == first
+    assert again(**same | other) == 2 * first
+
+
 def test_a_site_that_was_ablated_is_said_to_be(wall):
     before = induce(wall, ENSEMBLE, protocol(n_draws=1, n_sites=1), TISSUE)
     away = np.linalg.norm(wall.mesh.centroids - before.site_positions[0], axis=1)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from cardiotwin.ablation import Lesion, Plan, lesion_elements
-from cardiotwin.comparison import PlanResult, only_by_volume
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart import HEALTHY, LV_ENDOCARDIUM
 from cardiotwin.phantom.anatomy import make_anatomy
@@ -74,16 +73,3 @@ def test_points_of_another_frame_or_unit_are_told_as_such(heart, factor, words):
 def test_a_heart_without_border_zone_says_so_when_it_is_to_be_homogenised(heart):
     with pytest.raises(InputRejected, match="this heart has no border zone"):
         check_plan(heart, Plan("mine", (lesion("homogenise"),)))
-
-
-def test_plans_that_only_burn_more_than_the_best_are_named():
-    def one(name, inducible, ml, control=False):
-        values = {"name": name, "inducible": inducible, "ablated_ml": ml, "control": control}
-        return PlanResult(**{key: values.get(key, 0) for key in PlanResult.__dataclass_fields__})
-
-    best, more, worse, same = one("cut", 0, 0.3), one("all", 0, 2.81), one("other", 2, 0.1), one("idle", 0, 0.0, True)
-    assert (
-        only_by_volume([best, more, worse, same], best)
-        == "; all (2.8 mL) left as much: over that, volume alone decides"
-    )
-    assert only_by_volume([best, worse], best) == ""

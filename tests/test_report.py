@@ -126,7 +126,7 @@ def test_a_phantom_carries_a_banner_and_a_patient_does_not(study, folder, tmp_pa
 
 def test_each_plan_shows_n_of_m_with_its_interval_and_controls_are_marked(folder):
     text = " ".join(Page(folder / "report.html").text.split())
-    assert "1 of 9 11 % (2 % to 39 %) 9 % 0 (0 to 0) 6.20 (5.27 to 7.44)" in text
+    assert "1 of 9 11 % (2 % to 39 %) 9 % 0 6.20 (5.27 to 7.44)" in text
     assert "no ablation reference" in text
     assert "wrong control" in text
     assert "isthmus control" not in text

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from cardiotwin import sequential_monte_carlo
+from cardiotwin.errors import QualityGate
 from cardiotwin.sequential_monte_carlo import apart, temper, together
 
 CENTRE, SD = np.array([0.3, -0.5]), np.array([0.2, 0.05])
@@ -120,3 +122,12 @@ def test_populations_are_as_far_apart_as_their_means_in_their_own_standard_devia
     assert apart(list(places)) == pytest.approx(5.0 / np.sqrt(3.0), rel=0.05)
     assert apart([np.full(5, 1.0), np.full(5, 2.0)]) == np.inf, "collapsed, each onto its own answer"
     assert apart([np.ones(5), np.ones(5)]) == 0.0
+
+
+def test_what_cannot_be_weighed_is_refused_in_a_line(monkeypatch):
+    start, weights = np.random.default_rng(0).uniform(-1, 1, (SIZE, 2)), np.full(SIZE, 1 / SIZE)
+    with pytest.raises(QualityGate, match="a likelihood is not a number"):
+        run(1, start, weights, lambda p: np.zeros(len(p)), lambda p: np.where(p[:, 0] < 0, np.nan, 0.0))
+    monkeypatch.setattr(sequential_monte_carlo, "_MAX_STEPS", 2)
+    with pytest.raises(QualityGate, match="2 steps gave the data a weight of 1"):
+        run(1, start, weights, lambda p: np.zeros(len(p)), lambda p: 1e6 * gaussian(p))

@@ -72,6 +72,7 @@ def report_facts(study: Study) -> dict[str, Any]:
         "cardiotwin": study.provenance.cardiotwin,
         "answer": answer(study),
         "plans": _plans(study),
+        "untested": study.comparison.of_untested if study.comparison else "",
         "twin_by_twin": _twin_by_twin(study.comparison) if study.comparison else None,
         "burns": _burns(study),
         "plans_left_out": list(study.proposals.left_out) if study.proposals else [],

@@ -1,0 +1,54 @@
+"""A plan that burns the ground under the pacing electrode has ended nothing: such pacing counts for no plan."""
+
+import numpy as np
+import pytest
+from test_induction import PROTOCOL, TISSUE, wall  # noqa: F401
+
+from cardiotwin import induction
+from cardiotwin.ablation import Lesion, Plan
+from cardiotwin.calibration import Posterior
+from cardiotwin.comparison import NO_PREFERENCE
+from cardiotwin.induction import UNPACED, induce
+from cardiotwin.reentry import Circuit
+from cardiotwin.retesting import compare
+from cardiotwin.settings import CompareSettings
+from cardiotwin.stimulation import Paced
+
+POSTERIOR = Posterior.of_velocities([(0.4 + 0.02 * member, 0.3) for member in range(6)])
+SETTINGS = PROTOCOL.model_copy(update={"n_draws": 5, "n_sites": 3})
+CIRCUIT = Circuit(
+    300.0, 3, np.zeros(3), np.array([0.0, 12.0, 0.0]), np.zeros(3, np.float32), np.array([0]), np.array([0])
+)
+
+
+@pytest.fixture
+def burnt_site(wall, monkeypatch):  # noqa: F811
+    """Everything re-enters, but for what is paced from the first site under a plan."""
+    first: list = []
+
+    def pace(_, task):
+        if not first:
+            first.append(task.site_node)
+        if task.plan == "electrode" and task.site_node == first[0]:
+            return Paced((), None, UNPACED[0])
+        return Paced((300.0,), CIRCUIT, "re-entry")
+
+    monkeypatch.setattr(induction, "_pace", pace)
+    return induce(wall, POSTERIOR, SETTINGS, TISSUE)
+
+
+def test_burning_an_electrode_wins_nothing(wall, burnt_site):  # noqa: F811
+    plans = [
+        Plan(name, (Lesion("point", np.array([[0.0, 15.0, z]]), 3.0, 3.0),))
+        for name, z in (("electrode", 15.0), ("other", 24.0))
+    ]
+    found = compare(wall, POSTERIOR, plans, burnt_site, SETTINGS, TISSUE, CompareSettings())
+    assert {(one.inducible, one.tested) for one in found.plans} == {(10, 10)}
+    assert found.untested == 5
+    assert found.preference == NO_PREFERENCE
+    assert "no plan changed what is inducible in any of 5 draws" in found.reason
+    assert [one.probability_best for one in found.plans] == pytest.approx([1 / 3] * 3)
+    assert "5 combinations of site, draw and profile are left out for every plan" in str(found)
+    alone = compare(wall, POSTERIOR, plans[1:], burnt_site, SETTINGS, TISSUE, CompareSettings())
+    assert {(one.inducible, one.tested) for one in alone.plans} == {(15, 15)}
+    assert (alone.untested, alone.of_untested) == (0, "")
