@@ -8,7 +8,7 @@ leaves open stays open in the ensemble.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.heart import BORDER_ZONE, Heart
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.qrs import BEFORE_MS, qrs_edges
-from cardiotwin.qrs_model import QrsModel, mean_correlation, measured_qrs, qrs_model, threads
+from cardiotwin.qrs_model import MeasuredQrs, QrsModel, mean_correlation, measured_qrs, qrs_model, threads
 from cardiotwin.qrs_prior import QrsPrior
 from cardiotwin.sequential_monte_carlo import Run, apart, temper, together
 from cardiotwin.settings import CalibrateSettings, TissueSettings, with_fraction
@@ -167,7 +167,8 @@ def calibrate(
         For the border zone.
     previous : Posterior, optional
         From a shorter list of the same recordings: its ensemble is the start, and only the newer recordings are
-        tempered. The target is the same as without it.
+        tempered. The target is the same as without it. Where the newer ones have not the same usable leads, what is
+        known of the older ones is another thing, and all of it is done anew on the leads that all have.
     library : SiteLibrary, optional
         `sites_of` the same heart and settings, where it is used again; else it is made.
     workers : int
@@ -206,11 +207,15 @@ def calibrate(
         model = qrs_model(heart, placed, tissue, measured, library)
         asks = library.fractions.tolist() != [tissue.border_zone_velocity_fraction]
         target = _Target(model, _prior(settings, library, len(placed)), placed, asks, known, len(ecgs))
-        start = _start(target, settings, previous)
-        runs = _populations(target, start, settings, part(progress, share, 1.0))
-        notes = _convergence(runs, target.prior, model)
+        start, anew = _start(target, settings, previous), _told_of_leads(previous, measured)
+        if anew:
+            target = replace(target, known=0)
+        runs = _populations(
+            target, _start(target, settings, None) if anew else start, settings, part(progress, share, 1.0)
+        )
+        notes = _convergence(runs, target.prior, model) | anew
         if previous is not None:
-            notes |= _surprise(target, start)
+            notes |= _surprise(replace(target, known=known), start)
         whole = together(runs)
         return _posterior(whole, target, target.fitted(whole.particles, exact=True), notes)
 
@@ -245,6 +250,17 @@ def _prior(settings: CalibrateSettings, library: SiteLibrary, n_placements: int)
     fibre = settings.velocity_fibre_prior_m_per_s
     n_fractions = len(library.fractions)
     return QrsPrior(low, high, library.near, library.far, settings.n_sites, fibre, n_placements, n_fractions)
+
+
+def _told_of_leads(previous: Posterior | None, measured: MeasuredQrs) -> dict[str, float | str]:
+    """A note where an earlier ensemble was fitted to other leads than all recordings have."""
+    lost = [lead for lead in previous.leads if lead not in measured.leads] if previous is not None else []
+    if not lost:
+        return {}
+    return {
+        "leads lost": f"an ECG has no usable {', '.join(lost)}: calibrated anew, of every ECG on {len(measured.leads)} "
+        "leads that all have; if that tells less than one ECG alone, `cardiotwin remove` the other"
+    }
 
 
 Weighted = tuple[np.ndarray, np.ndarray]

@@ -101,6 +101,22 @@ def test_a_second_ecg_updates_the_first_posterior_cheaply(fine, coarse, electrod
         calibrate(coarse, both[:1], electrodes, SETTINGS, TISSUE, previous=posterior)
 
 
+def test_an_ecg_with_fewer_leads_is_fitted_with_the_first_anew_and_not_on_top_of_what_other_leads_told(
+    fine, coarse, electrodes, library, posterior
+):
+    """The posterior of both is that of both on the leads they share, in whatever order they came."""
+    whole, some = recording(fine, electrodes, 0), recording(fine, electrodes, 1)
+    some = Ecg(("I", "II", "V1", "V4"), some.mv[[some.leads.index(lead) for lead in ("I", "II", "V1", "V4")]], some.hz)
+    quick = SETTINGS.model_copy(update={"n_moves": 3})
+    updated = calibrate(coarse, [whole, some], electrodes, quick, TISSUE, previous=posterior, library=library)
+    at_once = calibrate(coarse, [whole, some], electrodes, quick, TISSUE, library=library)
+    assert np.array_equal(updated.velocity_cross, at_once.velocity_cross)
+    assert updated.leads == ("I", "II", "V1", "V4")
+    assert "no usable V2, V3, V5, V6" in updated.notes["leads lost"]
+    assert "leads lost" not in at_once.notes
+    assert 0.0 < updated.notes["chance of the new ECG"] <= 1.0
+
+
 @pytest.mark.slow
 def test_electrodes_that_nobody_measured_are_found_where_they_were_rather_than_where_the_rule_has_them(
     fine, coarse, electrodes, library
