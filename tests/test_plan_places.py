@@ -99,7 +99,11 @@ def test_every_key_survives_the_file(tmp_path):
         ),
         ('kind = "segment"\nsegments = ["right apex"]', "unknown segment 'right apex'"),
         ('kind = "segment"', "has 0 segments; expected at least 1 of 'AHA 1'"),
-        ('kind = "point"\nsegments = ["AHA 8"]', '`segments` with kind = "point", which takes points_mm or at'),
+        (
+            'kind = "point"\nsegments = ["AHA 8"]',
+            'with kind = "point", which takes `points_mm = [[x, y, z], ...]` or `at = ["AHA 8", ...]`',
+        ),
+        ('kind = "segment"\nat = ["AHA 8"]', '`at` with kind = "segment", which takes `segments = ["AHA 8", ...]`'),
         ('kind = "point"\nat = ["middle"]', "`at`: found 'middle'; expected left or right coordinates"),
         ('kind = "point"\nat = ["1 2 3"]', "put points in mm into `points_mm`"),
         ('kind = "point"\nat = ["AHA 8"]\npoints_mm = [[0, 0, 0]]', "both `points_mm` and `at`"),

@@ -27,6 +27,9 @@ _BY_VENTRICLE = (
     "left or right coordinates such as 'left 0.3 0.5', 'right apex', 'right outflow', or 'AHA 1' to 'AHA 17'"
 )
 
+PLACES_AS = {"points_mm": "[[x, y, z], ...]", "at": '["AHA 8", ...]', "segments": '["AHA 8", ...]'}
+"""How each key for places is written."""
+
 
 class _LesionTable(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -100,7 +103,8 @@ def _check_keys(table: _LesionTable, where: str) -> None:
     places = [key for key in ("points_mm", "at", "segments") if getattr(table, key)]
     takes = {"segment": ("segments",), "homogenise": ()}.get(table.kind, ("points_mm", "at"))
     if idle := [key for key in places if key not in takes]:
-        use = f"takes {' or '.join(takes)}" if takes else "takes no places: it is the whole border zone"
+        shown = (f"`{one} = {PLACES_AS[one]}`" for one in takes)
+        use = f"takes {' or '.join(shown)}" if takes else "takes no places: it is the whole border zone"
         raise InputRejected(f'{where}: `{idle[0]}` with kind = "{table.kind}", which {use}')
     if len(places) > 1:
         raise InputRejected(f"{where}: both `points_mm` and `at`; expected one of them, in the order of the lesion")
