@@ -17,7 +17,7 @@ m/s.
 
 What the literature says of the fibre velocity, of which an ECG says little, it says of tissue. So members are weighted
 anew, by what it thinks of their tissue over what it thought of their front: else a prior would be multiplied by a
-factor that no ECG asked for (in the demo 1.31, and 0.80 m/s for 0.60).
+factor that no ECG asked for (on a phantom once 1.31, and 0.80 m/s for 0.60).
 """
 
 from __future__ import annotations
