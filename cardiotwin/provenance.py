@@ -87,6 +87,8 @@ class Provenance:
         What could not be computed and what to add, one sentence each.
     outdated : str
         Of an earlier version, what has changed since; "" where nothing has.
+    ranked_in : int
+        The newest version that has ranked plans; 0 where none has.
     """
 
     twin: str = ""
@@ -96,6 +98,7 @@ class Provenance:
     stages: tuple[StageRecord, ...] = ()
     missing: tuple[str, ...] = ()
     outdated: str = ""
+    ranked_in: int = 0
 
     @property
     def phantom(self) -> bool:

@@ -453,6 +453,7 @@ class Twin:
             stages=tuple(record for one in view.plan for record in self._records(one)),
             missing=tuple(f"{one.step.name} needs {one.missing}" for one in view.plan if one.missing),
             outdated=view.outdated,
+            ranked_in=0 if view.outdated else self.newest_version_with("compare"),
         )
 
     def _records(self, one: Planned) -> Iterator[StageRecord]:

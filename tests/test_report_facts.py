@@ -105,6 +105,15 @@ def test_activation_that_outlasts_the_qrs_by_a_third_is_flagged(study, qrs_ms, o
     assert span["excess"] == (pytest.approx(lasts_ms / qrs_ms - 1) if outlasts else None)
 
 
+def test_a_ranking_that_is_out_of_date_is_not_called_never_computed(study):
+    today = replace(study, comparison=None, arrhythmias=None)
+    assert report_facts(today)["answer"]["headline"] == "No arrhythmia has been looked for"
+    outdated = replace(today, provenance=replace(today.provenance, twin="case07", ranked_in=3))
+    answer = report_facts(outdated)["answer"]
+    assert answer["headline"] == "The ranking of plans is out of date: version 3 has the last one"
+    assert "cardiotwin report case07 --version 3" in answer["sentence"]
+
+
 def test_the_interval_shown_holds_nine_tenths_of_the_weight(study):
     bounds = report_facts(study)["posterior"]["velocities_m_per_s"]["fibre"]
     inside = (study.posterior.velocity_fibre >= bounds["low"]) & (study.posterior.velocity_fibre <= bounds["high"])

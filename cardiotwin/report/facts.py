@@ -127,6 +127,12 @@ def answer(study: Study) -> dict[str, Any]:
 def _headline(study: Study) -> tuple[str, str]:
     if study.comparison is not None:
         return verdict(study.comparison)
+    if earlier := study.provenance.ranked_in:
+        shown = f"cardiotwin report {study.provenance.twin} --version {earlier}"
+        return (
+            f"The ranking of plans is out of date: version {earlier} has the last one",
+            f'What it was computed from has changed since. "{shown}" shows it, "cardiotwin run" computes it anew.',
+        )
     if study.arrhythmias is not None:
         count, tested = len(study.arrhythmias.circuits), len(study.arrhythmias.inductions)
         found = f"{count} circuit{'s' * (count != 1)}" if count else "no circuit"
