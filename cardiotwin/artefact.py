@@ -75,12 +75,17 @@ def read(folder: Path, kind: Any) -> Any:
     ------
     IntegrityError
         A file is missing, or is not what the kind asks for.
+
+    Notes
+    -----
+    What another release wrote is read where the fields without a default are the same.
     """
     try:
         tree = json.loads((folder / VALUE).read_bytes())
         return _decoded(tree, kind, lambda name: _array(folder, name))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IntegrityError(f"artefact {folder.name}: not a readable {_name(kind)} ({error})") from error
+        told = f"artefact {folder.name}: not a readable {_name(kind)} ({error})"
+        raise IntegrityError(f"{told}; damaged, or of a release that is no longer read") from error
 
 
 def _encoded(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
@@ -132,8 +137,9 @@ def _decoded(tree: Any, kind: Any, array: Callable[[str], np.ndarray]) -> Any:
     if origin is typing.Literal:
         return tree
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        # Fields that only another release has are left out, and those that it had not have their defaults.
         hints = _hints(kind)
-        return kind(**{name: _decoded(part, hints[name], array) for name, part in tree.items()})
+        return kind(**{name: _decoded(part, hints[name], array) for name, part in tree.items() if name in hints})
     if kind is np.ndarray:
         return array(tree["$npy"])
     if kind is float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,15 +28,12 @@ class PlanResult:
         1 is best; plans that cannot be told apart share a rank.
     probability_best : float
         That the plan is best: its share of the bootstraps, times the probability that it beats no ablation.
-    probability_not_worse : float
-        That in most admissible twins it leaves no more inducible than no ablation, by the sign test.
     inducible, tested : int
         Residual inducibility as `inducible` of `tested` combinations of site, draw and profile.
     inducibility_interval : tuple of float
         90 % interval of the share, over draws.
     new_circuits : int
         Unique circuits that were not there without ablation.
-    draws_with_new_circuits : int
     ablated_ml, ablated_ml_low, ablated_ml_high : float
         Volume of viable tissue ablated; the interval moves the lesion edge by half an element edge.
     better_than_none : tuple of int
@@ -44,24 +42,27 @@ class PlanResult:
         Draws in which it leaves more inducible.
     check : PlanCheck or None
         What it burns, and its gaps; None for no ablation.
+    probability_not_worse : float
+        That in most admissible twins it leaves no more inducible than no ablation, by the sign test.
+    draws_with_new_circuits : int
     """
 
     name: str
     control: bool
     rank: int
     probability_best: float
-    probability_not_worse: float
     inducible: int
     tested: int
     inducibility_interval: tuple[float, float]
     new_circuits: int
-    draws_with_new_circuits: int
     ablated_ml: float
     ablated_ml_low: float
     ablated_ml_high: float
     better_than_none: tuple[int, int]
     worse_than_none: int
     check: PlanCheck | None = None
+    probability_not_worse: float = math.nan
+    draws_with_new_circuits: int = 0
 
 
 @dataclass(frozen=True)
