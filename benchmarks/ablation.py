@@ -31,14 +31,14 @@ from ranking import ranking_rows
 from slab_with_isthmus import CASES, along_channel, slab_with_isthmus, watched
 from table import Group, Row, at_most, listed, row, show_groups
 
-from cardiotwin.induction import induce, screen
+from cardiotwin.comparison.retesting import compare
+from cardiotwin.induction.isthmus import isthmus_of
+from cardiotwin.induction.programmed_stimulation import induce, screen
+from cardiotwin.induction.reentry import Circuit, find_circuits
 from cardiotwin.ingest.plan_files import read_plan
-from cardiotwin.isthmus import isthmus_of
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.phantom.scarred_wall import WALL_PACING, WALL_TISSUE, scarred_wall, wall_ensemble
-from cardiotwin.reentry import Circuit, find_circuits
-from cardiotwin.retesting import compare
 from cardiotwin.settings import CalibrateSettings, InduceSettings
 
 SCREENED_AS_MM = 0.8

@@ -24,10 +24,10 @@ from pathlib import Path
 import numpy as np
 from table import Row, at_least, at_most, options, row, show
 
-from cardiotwin.medium import Medium
 from cardiotwin.meshes.reference.slab import slab
-from cardiotwin.protocol import Protocol, Stimulus
-from cardiotwin.solver import Solver
+from cardiotwin.solver.medium import Medium
+from cardiotwin.solver.protocol import Protocol, Stimulus
+from cardiotwin.solver.solver import Solver
 from cardiotwin.verification.niederer import SIGMA, SIZE_MM, STIMULUS_MV_PER_MS
 
 EDGE_MM, FIXED_DT_MS, FIXED_MS, BEAT_MS = 0.25, 0.01, 20.0, 450.0

@@ -28,14 +28,14 @@ import ventricular_coordinates
 from drawn_truth import CINE, CINE_CONTOURS, LGE, LGE_CONTOURS, LGE_SCAR, data, dice, near_left_blood, skipped, volume
 from table import Row, at_least, at_most, listed, options, row, show, timed
 
+from cardiotwin.anatomy.given_labels import as_segmentation
 from cardiotwin.eikonal import activation_times
 from cardiotwin.errors import CardioTwinError
-from cardiotwin.given_labels import as_segmentation
-from cardiotwin.heart import BORDER_ZONE, CORE, LEFT, Heart, build_heart, heart_from_mesh
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, LEFT, Heart, build_heart, heart_from_mesh
+from cardiotwin.heart.labelled_stack import base_first
 from cardiotwin.imaging import Image
 from cardiotwin.ingest import read_label_map
 from cardiotwin.ingest.shells import read_shells
-from cardiotwin.labelled_stack import base_first
 from cardiotwin.meshes.quality import quality
 from cardiotwin.meshes.reference.ellipsoid import ProlateVentricle, drawn_ventricles
 from cardiotwin.meshes.surfaces import BASE, LV_ENDOCARDIUM, tagged_by_distance
@@ -45,7 +45,7 @@ from cardiotwin.phantom.anatomy import Anatomy, labels_at, make_anatomy
 from cardiotwin.phantom.lge import LgeScan, scan
 from cardiotwin.segmentation import Segmentation, from_label_map, labels, segment, volumes_ml
 from cardiotwin.settings import LabelSettings, MeshSettings, TissueSettings
-from cardiotwin.tissue import Velocities
+from cardiotwin.tissue.tissue import Velocities
 
 PARTS = {"LV blood": (1,), "myocardium": labels.MUSCLE, "RV blood": (3,), "scar core": (4,)}
 PHANTOM_BARS = {"LV blood": 0.95, "myocardium": 0.88, "RV blood": 0.88, "scar core": 0.75}

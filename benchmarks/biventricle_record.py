@@ -27,7 +27,7 @@ import numba
 import numpy as np
 from table import Row, at_most, options, row, show
 
-from cardiotwin.heart import LV_ENDOCARDIUM, Heart, build_heart
+from cardiotwin.heart.heart import LV_ENDOCARDIUM, Heart, build_heart
 from cardiotwin.kernels import lanes
 from cardiotwin.kernels.ionic import width
 from cardiotwin.kernels.lanes import LANES
@@ -37,7 +37,7 @@ from cardiotwin.meshes.reference.ellipsoid import drawn_ventricles
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus
 from cardiotwin.segmentation import Segmentation
 from cardiotwin.settings import MeshSettings, TissueSettings
-from cardiotwin.tissue import Velocities, make_tissue
+from cardiotwin.tissue.tissue import Velocities, make_tissue
 
 NODES = 637_480
 EDGE_MM = 0.618

@@ -1,4 +1,4 @@
-"""What border-zone remodelling does to one cell, in either model: the numbers `cardiotwin.cells` matches.
+"""What border-zone remodelling does to one cell, in either model: the numbers `cardiotwin.tissue.cells` matches.
 
     python benchmarks/border_zone_cells.py [--json]
 
@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from table import Row, options, row, show
 
-from cardiotwin.cells import REMODELLED_CURRENTS, REMODELLED_UPSTROKE, TAIL_MS
 from cardiotwin.kernels.ionic import cell_model
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus
 from cardiotwin.settings import TissueSettings
+from cardiotwin.tissue.cells import REMODELLED_CURRENTS, REMODELLED_UPSTROKE, TAIL_MS
 
 TT06 = "ten_tusscher_2006"
 CYCLE_MS, BEATS = 600.0, 5

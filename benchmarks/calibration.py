@@ -24,10 +24,10 @@ from scar_known import scar_rows, small_scar_rows
 from table import Row, row, show_groups
 from updates import update_rows
 
-from cardiotwin.calibration import Posterior
-from cardiotwin.confirmation import confirm
-from cardiotwin.front_velocity import front_to_tissue
-from cardiotwin.heart import Heart
+from cardiotwin.calibration.confirmation import confirm
+from cardiotwin.calibration.front_velocity import front_to_tissue
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.heart.heart import Heart
 from cardiotwin.settings import CalibrateSettings, SimulateSettings, TissueSettings
 
 # --- A real subject --------------------------------------------------------------------------------------------------

@@ -36,8 +36,8 @@ from cardiotwin.kernels.lanes import LANES, tile
 from cardiotwin.kernels.specialise import specialise
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.reference.slab import slab
+from cardiotwin.tissue.velocity import plane_wave_velocity, tune
 from cardiotwin.units import C_M_UF_PER_MM2, CHI_PER_MM
-from cardiotwin.velocity import plane_wave_velocity, tune
 from cardiotwin.verification.niederer import POINTS_MM, SIGMA, SIZE_MM, stimuli
 from cardiotwin.verification.reference import P8_MS, limit
 

@@ -15,9 +15,9 @@ import time
 import numpy as np
 from table import Row, options, row, show
 
-from cardiotwin.diffusion import SCHEMES
 from cardiotwin.meshes.reference.slab import slab
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus
+from cardiotwin.solver.diffusion import SCHEMES
 from cardiotwin.verification.niederer import SIGMA
 
 BLOCKS_MM = {0.2: (12.0, 6.0, 4.0), 0.1: (8.0, 3.0, 1.5), 0.05: (6.0, 1.0, 0.6)}

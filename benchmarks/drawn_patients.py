@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cardiotwin.ecg import LEADS, Ecg, electrode_weights, leads_from_electrodes
-from cardiotwin.electrodes import Electrodes, default_electrodes
-from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.ecg.electrodes import Electrodes, default_electrodes
+from cardiotwin.ecg.forward import electrode_weights
+from cardiotwin.ecg.recording import LEADS, Ecg, leads_from_electrodes
+from cardiotwin.heart.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.monodomain import Protocol, simulate
 from cardiotwin.phantom.anatomy import Anatomy, make_anatomy
 from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.settings import TissueSettings
-from cardiotwin.tissue import Tissue, Velocities, make_tissue
+from cardiotwin.tissue.tissue import Tissue, Velocities, make_tissue
 
 TRUE_EDGE_MM, TRUE_DT_MS, BEAT_MS = 1.25, 0.02, 450.0
 TISSUE = TissueSettings(cell_model="ten_tusscher_2006", border_zone_profile="structural")

@@ -13,17 +13,18 @@ import numpy as np
 from drawn_truth import data, skipped
 from table import Row, options, row, show
 
-from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, eikonal_ecg, electrode_weights
+from cardiotwin.ecg.electrodes import ELECTRODES, Electrodes, offset_electrodes, torso_electrodes
+from cardiotwin.ecg.forward import eikonal_ecg, electrode_weights
+from cardiotwin.ecg.recording import INDEPENDENT_LEADS, LEADS
 from cardiotwin.eikonal import activation_times, conducting_tets
-from cardiotwin.electrodes import ELECTRODES, Electrodes, offset_electrodes, torso_electrodes
-from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart, heart_from_mesh
-from cardiotwin.locations import left_ventricle
+from cardiotwin.heart.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart, heart_from_mesh
+from cardiotwin.heart.locations import left_ventricle
 from cardiotwin.meshes.formats import read_mesh
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.phantom.torso import true_electrodes
 from cardiotwin.settings import TissueSettings
-from cardiotwin.tissue import Velocities
+from cardiotwin.tissue.tissue import Velocities
 
 
 def rows() -> list[Row]:

@@ -15,11 +15,11 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 from table import Row, listed, options, row, show
 
-from cardiotwin.heart import HEALTHY, LEFT, LV_ENDOCARDIUM, Heart
+from cardiotwin.heart.heart import HEALTHY, LEFT, LV_ENDOCARDIUM, Heart
 from cardiotwin.meshes.reference.wall_block import wall_block
 from cardiotwin.monodomain import Protocol, Stimulus, simulate
 from cardiotwin.settings import TissueSettings
-from cardiotwin.tissue import Velocities, make_tissue
+from cardiotwin.tissue.tissue import Velocities, make_tissue
 
 MODELS = ("mitchell_schaeffer", "ten_tusscher_2006")
 EDGES_MM, VELOCITIES = (1.0, 1.5), (1.2, 1.8)

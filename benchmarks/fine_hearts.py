@@ -22,8 +22,9 @@ from phantom_hearts import DEMO, ONE_MEMBER, each, paced
 from table import Row, row
 
 from cardiotwin.ensemble import cores
-from cardiotwin.heart import Heart
-from cardiotwin.induction import SCREENED_OUT, Arrhythmias, induce, screen
+from cardiotwin.heart.heart import Heart
+from cardiotwin.induction.arrhythmias import SCREENED_OUT, Arrhythmias
+from cardiotwin.induction.programmed_stimulation import induce, screen
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.report.inducibility import inducibility

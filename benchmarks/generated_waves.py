@@ -2,8 +2,8 @@
 
 Nodes of a slab excite their neighbours after a delay unless these are refractory, event by event, and every activation
 remembers the one that excited it. A wave has turned when an activation descends from an earlier one at the same place;
-the time between them is its cycle length. Of `cardiotwin.reentry` only who is whose neighbour is used. Shown by
-`benchmarks/ablation.py`.
+the time between them is its cycle length. Of `cardiotwin.induction.reentry` only who is whose neighbour is used. Shown
+by `benchmarks/ablation.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cardiotwin.induction.reentry import Neighbours, neighbours
 from cardiotwin.meshes.reference.slab import slab
-from cardiotwin.reentry import Neighbours, neighbours
 
 WIDTH_MM, THICKNESS_MM, EDGE_MM = 64.0, 4.0, 2.0
 SAME_PLACE_MM, RECOVERED = 4.0, 0.95

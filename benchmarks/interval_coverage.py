@@ -18,18 +18,19 @@ from drawn_patients import TISSUE, recorded
 from scipy.ndimage import gaussian_filter1d
 from table import Row, row
 
-from cardiotwin.calibration import calibrate, calibration_ranges, sites_of
-from cardiotwin.ecg import INDEPENDENT_LEADS, Ecg, eikonal_ecg, electrode_weights, leads_from_electrodes
+from cardiotwin.calibration.fit import calibrate, calibration_ranges, sites_of
+from cardiotwin.calibration.qrs_prior import velocities_drawn
+from cardiotwin.calibration.site_library import SiteLibrary
+from cardiotwin.ecg.electrodes import Electrodes, default_electrodes
+from cardiotwin.ecg.forward import eikonal_ecg, electrode_weights
+from cardiotwin.ecg.recording import INDEPENDENT_LEADS, Ecg, leads_from_electrodes
 from cardiotwin.eikonal import conducting_tets, prepare, solve
-from cardiotwin.electrodes import Electrodes, default_electrodes
 from cardiotwin.errors import CardioTwinError
-from cardiotwin.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.heart.heart import LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
-from cardiotwin.qrs_prior import velocities_drawn
 from cardiotwin.settings import CalibrateSettings
-from cardiotwin.site_library import SiteLibrary
-from cardiotwin.tissue import Velocities
+from cardiotwin.tissue.tissue import Velocities
 
 SMALL = CalibrateSettings(edge_mm=3.0, n_particles=64, n_candidates=40, n_sites=3, latest_site_ms=12.0)
 FEATURE_MS, DISCREPANCY = 4.0, 0.05

@@ -3,18 +3,18 @@
     python benchmarks/lattice_directions.py [--json]
 
 Plane waves along and across fibres of random orientation, 20 and 40 of them, in the endless body-centred cubic lattice,
-none of them used in a fit: with one conductivity for all orientations, and with the tensor that `cardiotwin.lattice`
-makes a function of them. The steeper the front of Mitchell-Schaeffer, edge/(tau_in v), the more velocity varies;
-`cardiotwin.cells` keeps that at 8 or below. That of a detailed cell model is as it is.
+none of them used in a fit: with one conductivity for all orientations, and with the tensor that
+`cardiotwin.tissue.lattice` makes a function of them. The steeper the front of Mitchell-Schaeffer, edge/(tau_in v), the
+more velocity varies; `cardiotwin.tissue.cells` keeps that at 8 or below. That of a detailed cell model is as it is.
 """
 
 from __future__ import annotations
 
 from table import Row, options, row, show
 
-from cardiotwin.cells import LATTICE_CONSTANTS_PER_MS, conducting_cell
-from cardiotwin.lattice import orientation_errors, oriented, uniform
-from cardiotwin.velocity import tune
+from cardiotwin.tissue.cells import LATTICE_CONSTANTS_PER_MS, conducting_cell
+from cardiotwin.tissue.lattice import orientation_errors, oriented, uniform
+from cardiotwin.tissue.velocity import tune
 
 TWO_VARIABLE, DETAILED = "mitchell_schaeffer", "ten_tusscher_2006"
 HEALTHY, BORDER_ZONE = (0.6, 0.3), (0.3, 0.15)
@@ -24,7 +24,7 @@ SEED = 7
 
 
 def cases() -> list[tuple[str, tuple]]:
-    """What is asked, as `cardiotwin.lattice.oriented` takes it after the conductivities to start from."""
+    """What is asked, as `cardiotwin.tissue.lattice.oriented` takes it after the conductivities to start from."""
     chosen: list[tuple[str, tuple]] = []
     for steepness in (28.0, 12.0, LATTICE_CONSTANTS_PER_MS):
         tau_in = 1.25 / (steepness * HEALTHY[1])

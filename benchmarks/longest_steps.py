@@ -2,7 +2,8 @@
 
     python benchmarks/longest_steps.py [--json] [MODEL ...]
 
-A model is a name in `cardiotwin.kernels.ionic` or the path of a file; `cardiotwin.longest_step` says what is asked.
+A model is a name in `cardiotwin.kernels.ionic` or the path of a file;
+`cardiotwin.solver.longest_step` says what is asked.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from table import Row, options, show
 
 from cardiotwin.kernels.ionic import MODELS, cell_model
-from cardiotwin.longest_step import APD_ERROR, longest_dt_ms
+from cardiotwin.solver.longest_step import APD_ERROR, longest_dt_ms
 from cardiotwin.verification.rows import row
 
 

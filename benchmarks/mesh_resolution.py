@@ -16,12 +16,12 @@ from cases import computed
 from phantom_hearts import DEMO, ONE_MEMBER, PROTOCOL
 from table import Row, listed, row
 
-from cardiotwin.ablation import Lesion, Plan
-from cardiotwin.induction import induce
-from cardiotwin.pacing_sites import sites_of_protocol
+from cardiotwin.ablation.lesions import Lesion, Plan
+from cardiotwin.comparison.retesting import compare
+from cardiotwin.heart.pacing_sites import sites_of_protocol
+from cardiotwin.induction.programmed_stimulation import induce
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
-from cardiotwin.retesting import compare
 from cardiotwin.settings import CompareSettings
 
 EDGES_MM = (0.5, 0.8, DEMO.mesh.edge_mm)
@@ -39,7 +39,7 @@ class PacedSite:
     Attributes
     ----------
     outcome : str
-        As `cardiotwin.induction.Induction` has it.
+        As `cardiotwin.induction.arrhythmias.Induction` has it.
     couplings_ms : tuple of float
     cycle_ms : float
         NaN without a circuit.

@@ -15,11 +15,12 @@ from recovery import Recovery, recovery, recovery_rows
 from scipy.spatial import cKDTree
 from table import Row, listed, row
 
-from cardiotwin.beat_of_ensemble import activation_of
-from cardiotwin.calibration import Posterior, calibrate
+from cardiotwin.calibration.beat_of_ensemble import activation_of
+from cardiotwin.calibration.fit import calibrate
+from cardiotwin.calibration.front_velocity import front_to_tissue
+from cardiotwin.calibration.posterior import Posterior
 from cardiotwin.errors import CardioTwinError
-from cardiotwin.front_velocity import front_to_tissue
-from cardiotwin.heart import Heart
+from cardiotwin.heart.heart import Heart
 from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.settings import CalibrateSettings, MeshSettings
 

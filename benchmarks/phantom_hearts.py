@@ -13,17 +13,18 @@ import numpy as np
 from cases import computed
 from table import Row, listed, row
 
-from cardiotwin.ablation import HOMOGENISE, ISTHMUS, NO_ABLATION, WRONG_PLACE
-from cardiotwin.calibration import Posterior
-from cardiotwin.comparison import PlanResult
-from cardiotwin.heart import Heart
-from cardiotwin.induction import Arrhythmias, induce, screen
+from cardiotwin.ablation.lesions import HOMOGENISE, ISTHMUS, NO_ABLATION, WRONG_PLACE
+from cardiotwin.ablation.proposals import proposals_for
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.comparison.results import PlanResult
+from cardiotwin.comparison.retesting import compare
+from cardiotwin.heart.heart import Heart
+from cardiotwin.induction.arrhythmias import Arrhythmias
+from cardiotwin.induction.programmed_stimulation import induce, screen
+from cardiotwin.induction.screen_agreement import ScreenAgreement, screen_agreement
 from cardiotwin.phantom.anatomy import Anatomy, make_anatomy
 from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.presets import preset
-from cardiotwin.proposals import proposals_for
-from cardiotwin.retesting import compare
-from cardiotwin.screen_agreement import ScreenAgreement, screen_agreement
 
 ONE_MEMBER = Posterior.of_velocities([(0.6, 0.3)])
 """Healthy tissue at 0.6 and 0.3 m/s, border zone at half of it."""

@@ -13,16 +13,17 @@ from drawn_patients import TISSUE, Patient, drawn_anatomy, drawn_patient, record
 from scipy.spatial import cKDTree
 from table import Row, row
 
-from cardiotwin.calibration import calibration_ranges
-from cardiotwin.ecg import Ecg, eikonal_ecg, electrode_weights
+from cardiotwin.calibration.fit import calibration_ranges
+from cardiotwin.calibration.qrs_prior import velocities_drawn
+from cardiotwin.ecg.electrodes import Electrodes, default_electrodes
+from cardiotwin.ecg.forward import eikonal_ecg, electrode_weights
+from cardiotwin.ecg.qrs import qrs_complex, smoothed
+from cardiotwin.ecg.recording import Ecg
 from cardiotwin.eikonal import conducting_tets, prepare, solve
-from cardiotwin.electrodes import Electrodes, default_electrodes
-from cardiotwin.heart import BORDER_ZONE, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.heart.heart import BORDER_ZONE, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.phantom.physiology import true_heart
-from cardiotwin.qrs import qrs_complex, smoothed
-from cardiotwin.qrs_prior import velocities_drawn
 from cardiotwin.settings import CalibrateSettings
-from cardiotwin.tissue import Velocities
+from cardiotwin.tissue.tissue import Velocities
 
 PRIOR = CalibrateSettings()
 PER_HEART = 5

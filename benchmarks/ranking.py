@@ -21,9 +21,9 @@ import numpy as np
 from scipy.stats import beta
 from table import Row, row
 
-from cardiotwin.ablation import NO_ABLATION, Plan
-from cardiotwin.comparison import Outcome, PlanResult
-from cardiotwin.ranking import ranked
+from cardiotwin.ablation.lesions import NO_ABLATION, Plan
+from cardiotwin.comparison.ranking import ranked
+from cardiotwin.comparison.results import Outcome, PlanResult
 from cardiotwin.settings import CompareSettings
 
 DRAWS, SITES = (5, 10, 20), (2, 4, 8)
@@ -91,7 +91,7 @@ def twins(rng: np.random.Generator, of: Population, count: int) -> Twins:
 
 
 def compared(of: Population, draws: Twins) -> list[PlanResult]:
-    """What `cardiotwin.ranking` says of each plan."""
+    """What `cardiotwin.comparison.ranking` says of each plan."""
     names = [f"plan {k}" for k in range(len(of.volumes_ml))]
     n_sites = of.induced.shape[1]
     outcomes = [
@@ -110,7 +110,7 @@ def compared(of: Population, draws: Twins) -> list[PlanResult]:
 
 
 def stated(of: Population, draws: Twins) -> np.ndarray:
-    """(n_plans,) the probability of being best that `cardiotwin.ranking` states."""
+    """(n_plans,) the probability of being best that `cardiotwin.comparison.ranking` states."""
     return np.array([one.probability_best for one in compared(of, draws)])
 
 

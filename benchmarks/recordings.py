@@ -17,7 +17,7 @@ import numpy as np
 from drawn_truth import DATA, skipped
 from table import Row, row
 
-from cardiotwin.ecg import INDEPENDENT_LEADS, Ecg
+from cardiotwin.ecg.recording import INDEPENDENT_LEADS, Ecg
 from cardiotwin.errors import CardioTwinError
 from cardiotwin.ingest import read_ecg
 from cardiotwin.ingest.dicom_file import read_dataset

@@ -9,10 +9,10 @@ from drawn_patients import TISSUE, Patient
 from scipy.spatial import cKDTree
 from table import Row, listed, row
 
-from cardiotwin.beat_of_ensemble import ensemble_beat
-from cardiotwin.calibration import Posterior
-from cardiotwin.heart import EPICARDIUM, LV_ENDOCARDIUM, RIGHT, Heart
-from cardiotwin.repolarisation import GRADIENTS
+from cardiotwin.calibration.beat_of_ensemble import ensemble_beat
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.calibration.repolarisation import GRADIENTS
+from cardiotwin.heart.heart import EPICARDIUM, LV_ENDOCARDIUM, RIGHT, Heart
 
 
 @dataclass(frozen=True, eq=False)

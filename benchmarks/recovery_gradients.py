@@ -16,13 +16,13 @@ from typing import NamedTuple
 import numpy as np
 from table import Row, options, row, show
 
-from cardiotwin.medium import Medium
+from cardiotwin.induction.reentrant_front import BAR_EDGE_MM, COUPLED_SQUARED, HELD_BACK
 from cardiotwin.meshes.reference.slab import lattice_bar
-from cardiotwin.protocol import Protocol, Stimulus
-from cardiotwin.reentrant_front import BAR_EDGE_MM, COUPLED_SQUARED, HELD_BACK
-from cardiotwin.restitution import restitution
-from cardiotwin.solver import Solver
-from cardiotwin.velocity import tune
+from cardiotwin.solver.medium import Medium
+from cardiotwin.solver.protocol import Protocol, Stimulus
+from cardiotwin.solver.solver import Solver
+from cardiotwin.tissue.restitution import restitution
+from cardiotwin.tissue.velocity import tune
 
 MODEL, EDGE_MM, DT_MS, S1_MS, BEATS = "ten_tusscher_2006", 0.5, 0.02, 600.0, 3
 STEP_AT_MM, LENGTH_MM = 16.0, 36.0

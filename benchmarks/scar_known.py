@@ -17,9 +17,9 @@ from interval_coverage import SMALL, drawn_from_prior, repolarised, small_heart
 from patients import Score, score
 from table import Row, listed, row
 
-from cardiotwin.electrodes import default_electrodes
+from cardiotwin.ecg.electrodes import default_electrodes
 from cardiotwin.errors import CardioTwinError
-from cardiotwin.heart import CORE, HEALTHY, Heart
+from cardiotwin.heart.heart import CORE, HEALTHY, Heart
 from cardiotwin.phantom.anatomy import Anatomy, make_anatomy
 from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.settings import CalibrateSettings

@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cardiotwin.medium import Medium
+from cardiotwin.induction.reentry import Circuit, find_circuits, neighbours
+from cardiotwin.induction.stimulation import Electrode, Stimulator
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.reference.slab import slab
-from cardiotwin.protocol import Protocol
-from cardiotwin.reentry import Circuit, find_circuits, neighbours
 from cardiotwin.settings import InduceSettings
-from cardiotwin.solver import Solver
-from cardiotwin.stimulation import Electrode, Stimulator
-from cardiotwin.velocity import tune
+from cardiotwin.solver.medium import Medium
+from cardiotwin.solver.protocol import Protocol
+from cardiotwin.solver.solver import Solver
+from cardiotwin.tissue.velocity import tune
 
 MODEL, EDGE_MM, DT_MS = "modified_mitchell_schaeffer", 1.0, 0.1
 FRONT = {"tau_in": 0.9, "tau_out": 18.0}

@@ -14,8 +14,8 @@ import pytest
 from monodomain import MODELS, medium
 
 from cardiotwin.kernels.diffusion import operator
-from cardiotwin.protocol import Protocol, Stimulus
-from cardiotwin.solver import Solver
+from cardiotwin.solver.protocol import Protocol, Stimulus
+from cardiotwin.solver.solver import Solver
 
 STEPS, TISSUE_MS = 50, 10.0
 

@@ -18,14 +18,14 @@ from drawn_truth import data, skipped
 from electrodes import dti004, qrs_leads, sinus_like
 from table import Row, options, row, show, timed
 
-from cardiotwin.ecg import INDEPENDENT_LEADS
-from cardiotwin.electrodes import Electrodes, in_torso
-from cardiotwin.heart import Heart
+from cardiotwin.ecg.electrodes import Electrodes, in_torso
+from cardiotwin.ecg.recording import INDEPENDENT_LEADS
+from cardiotwin.ecg.torso_conductor import torso_conductor
+from cardiotwin.heart.heart import Heart
 from cardiotwin.meshes.reference.torso import adult_torso
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.phantom.torso import true_electrodes
-from cardiotwin.torso_conductor import torso_conductor
 
 WAYS = np.random.default_rng(1).normal(size=(100, 3))
 WAYS /= np.linalg.norm(WAYS, axis=1)[:, None]

@@ -13,12 +13,13 @@ from drawn_patients import TISSUE, drawn_anatomy, recorded
 from interval_coverage import NAMES, SMALL, drawn_from_prior, small_heart
 from table import Row, listed, row
 
-from cardiotwin.calibration import Posterior, calibrate, sites_of
-from cardiotwin.ecg import Ecg
-from cardiotwin.electrodes import default_electrodes
+from cardiotwin.calibration.fit import calibrate, sites_of
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.calibration.sequential_monte_carlo import apart
+from cardiotwin.ecg.electrodes import default_electrodes
+from cardiotwin.ecg.recording import Ecg
 from cardiotwin.errors import CardioTwinError
 from cardiotwin.phantom.physiology import true_heart
-from cardiotwin.sequential_monte_carlo import apart
 from cardiotwin.settings import CalibrateSettings
 
 

@@ -15,7 +15,7 @@ from drawn_truth import data, skipped
 from scipy.spatial.transform import Rotation
 from table import Row, at_least, at_most, options, row, show
 
-from cardiotwin.heart import Heart, build_heart, heart_from_mesh
+from cardiotwin.heart.heart import Heart, build_heart, heart_from_mesh
 from cardiotwin.imaging import apply_affine
 from cardiotwin.meshes import coordinates
 from cardiotwin.meshes.formats import read_mesh

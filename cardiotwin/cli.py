@@ -24,8 +24,8 @@ from cardiotwin.printed_results import (
 )
 
 if TYPE_CHECKING:
-    from cardiotwin.plan_checks import PlanCheck
-    from cardiotwin.twin import Twin
+    from cardiotwin.ablation.plan_checks import PlanCheck
+    from cardiotwin.twin.twin import Twin
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="one JSON object for machines")]
 Case = Annotated[Path, Parameter(help="folder of the twin")]
@@ -79,7 +79,7 @@ def new(case: Case, *, preset: Literal["default", "demo", "full"] = "default", j
     Example: cardiotwin new case07 --preset full
     """
     from cardiotwin import presets
-    from cardiotwin.twin import Twin
+    from cardiotwin.twin.twin import Twin
 
     title = f"What the user decided (preset {preset}). A change makes the stages that read it, and what follows, stale."
     twin = Twin.create(case, presets.settings_text(presets.preset(preset), title))
@@ -118,7 +118,7 @@ def add(
     Example: cardiotwin add case07 export/ isthmus.toml
     """
     from cardiotwin.ingest import Wanted
-    from cardiotwin.twin import Twin
+    from cardiotwin.twin.twin import Twin
 
     if not paths:
         raise SettingsError("add: no path given; example: cardiotwin add case07 export/")
@@ -149,8 +149,8 @@ def remove(
 
     Example: cardiotwin remove case07 3fb1c2
     """
-    from cardiotwin.ledger import words
-    from cardiotwin.twin import Twin
+    from cardiotwin.storage.ledger import words
+    from cardiotwin.twin.twin import Twin
 
     removed = Twin(case).remove(which)
     if json:
@@ -219,8 +219,8 @@ def plan(
 
     Example: cardiotwin plan case07 --own
     """
-    from cardiotwin.stages import OWN_PLANS
-    from cardiotwin.twin import Twin
+    from cardiotwin.twin.stages import OWN_PLANS
+    from cardiotwin.twin.twin import Twin
 
     if own and not any(one.kind == "plan" for one in Twin(case).ledger.observations()):
         raise QualityGate(f"{case}: no plan of your own; `cardiotwin add {case} my_plan.toml`")
@@ -236,7 +236,7 @@ def report(case: Case, *, version: OfVersion = None, json: Json = False) -> None
 
     Example: cardiotwin report case07
     """
-    from cardiotwin.twin import Twin
+    from cardiotwin.twin.twin import Twin
 
     twin = Twin(case)
     if version is not None:
@@ -273,7 +273,7 @@ def status(case: Case, *, json: Json = False) -> None:
 
     Example: cardiotwin status case07
     """
-    from cardiotwin.twin import Twin
+    from cardiotwin.twin.twin import Twin
 
     now = Twin(case).status()
     if json:
@@ -296,12 +296,12 @@ def export(
 
     Example: cardiotwin export case07 --to paraview case07/exports/paraview
     """
-    from cardiotwin.twin import Twin
+    from cardiotwin.twin.twin import Twin
 
     twin = Twin(case)
     if to == "paraview" or to == "opencarp":
-        from cardiotwin.opencarp import write_opencarp_study
-        from cardiotwin.paraview import write_study
+        from cardiotwin.exports.opencarp import write_opencarp_study
+        from cardiotwin.exports.paraview import write_study
 
         study, write = twin.study(version), write_study if to == "paraview" else write_opencarp_study
         with terminal.progress_bar(json) as progress:
@@ -316,7 +316,7 @@ def export(
         written = export_ecgs(twin.ecgs(), out)
         told = f"written: {', '.join(str(path) for path in written)}"
     else:
-        from cardiotwin.label_export import export_segmentation
+        from cardiotwin.exports.label_export import export_segmentation
 
         written = export_segmentation(twin, to, out)
         told = f"written: {', '.join(str(path) for path in written)}"
@@ -379,7 +379,7 @@ def settings(
     """
     from cardiotwin import presets
     from cardiotwin.settings import Settings
-    from cardiotwin.twin import Twin
+    from cardiotwin.twin.twin import Twin
 
     rows = list(presets.keys(Twin(case).settings if case else Settings()))
     if json:
@@ -469,8 +469,8 @@ def _computing(cluster: str | None) -> Iterator[None]:
 
 
 def _run(case: Path, until: str | None, json: bool, cluster: str | None = None) -> None:
-    from cardiotwin.stages import OWN_PLANS
-    from cardiotwin.twin import Twin
+    from cardiotwin.twin.stages import OWN_PLANS
+    from cardiotwin.twin.twin import Twin
 
     twin = Twin(case)
     if until == "report" and not json:
@@ -498,7 +498,7 @@ def _run(case: Path, until: str | None, json: bool, cluster: str | None = None) 
 
 def _burns(twin: Twin, which: str) -> tuple[tuple[PlanCheck, ...], tuple[str, ...]]:
     """What each plan of a twin burns, and why proposals were left out; nothing where there are no plans yet."""
-    from cardiotwin.plan_checks import check_plan
+    from cardiotwin.ablation.plan_checks import check_plan
 
     if which != "plan":
         return tuple(check_plan(twin.result("mesh"), plan) for plan in twin.result(which)), ()

@@ -54,7 +54,7 @@ def own_folder(kind: str, state: str) -> Path | None:
 
 def _make_room(home: Path, kind: str) -> None:
     """Remove the caches that have not been used for longest."""
-    from cardiotwin.durable import remove
+    from cardiotwin.storage.durable import remove
 
     def used(cache: Path) -> float:
         try:

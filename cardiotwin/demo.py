@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cardiotwin import compiled, durable, presets
+from cardiotwin import compiled, presets
 from cardiotwin.errors import SettingsError
 from cardiotwin.progress import PLAN, Progress, announced, named, part, silent
-from cardiotwin.twin import Twin
+from cardiotwin.storage import durable
+from cardiotwin.twin.twin import Twin
 
 if TYPE_CHECKING:
-    from cardiotwin.comparison import Comparison
+    from cardiotwin.comparison.results import Comparison
 
 TITLE = (
     "The demo: a small heart on a coarse mesh, few sites and draws, done in minutes. `cardiotwin new --preset full`\n"
@@ -55,7 +56,7 @@ def run_demo(out: Path | str, seed: int = 1, progress: Progress = silent) -> Dem
     SettingsError
         There is something else at `out`, or a demo with another seed.
     """
-    from cardiotwin.paraview import write_study
+    from cardiotwin.exports.paraview import write_study
     from cardiotwin.report import answer
 
     out = Path(out)
@@ -80,7 +81,7 @@ def run_demo(out: Path | str, seed: int = 1, progress: Progress = silent) -> Dem
 
 def judge(twin: Twin, truth_folder: Path) -> dict[str, Any]:
     """Every stage of a twin against what is known of its patient."""
-    from cardiotwin.truth import compare_with_truth
+    from cardiotwin.phantom.truth import compare_with_truth
 
     study = twin.study()
     confirmation, posterior = study.confirmation, study.posterior

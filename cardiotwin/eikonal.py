@@ -15,10 +15,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from cardiotwin.errors import InputRejected
-from cardiotwin.heart import BORDER_ZONE, CORE, Heart
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, Heart
 from cardiotwin.kernels.eikonal import EDGES, Conductor, around_nodes, first_arrivals, incidence
 from cardiotwin.settings import TissueSettings
-from cardiotwin.tissue import Velocities, endocardial_faces
+from cardiotwin.tissue.tissue import Velocities, endocardial_faces
 
 
 def conducting_tets(heart: Heart, blocked: np.ndarray | None = None) -> np.ndarray:

@@ -18,10 +18,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol
 
-from cardiotwin import store
 from cardiotwin.compiled import say_when_compiling
 from cardiotwin.errors import CardioTwinError, IntegrityError, ResourceLimit, stopped
 from cardiotwin.progress import DOING, Progress, silent
+from cardiotwin.storage import store
 
 ATTEMPTS = 3
 """How often a task may lose its worker before it is given up, and how many workers in a row may die while starting."""

@@ -25,12 +25,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cardiotwin.medium import Medium
 from cardiotwin.progress import Progress, silent
-from cardiotwin.protocol import Activation, Protocol, Stimulus
-from cardiotwin.simulation import Monitor
-from cardiotwin.solver import Solver, State
-from cardiotwin.tissue import Tissue
+from cardiotwin.solver.medium import Medium
+from cardiotwin.solver.protocol import Activation, Protocol, Stimulus
+from cardiotwin.solver.simulation import Monitor
+from cardiotwin.solver.solver import Solver, State
+from cardiotwin.tissue.tissue import Tissue
 
 __all__ = ["Activation", "Medium", "Monitor", "Protocol", "Solver", "State", "Stimulus", "simulate"]
 

@@ -10,17 +10,17 @@ from cardiotwin import terminal
 from cardiotwin.errors import QualityGate
 
 if TYPE_CHECKING:
-    from cardiotwin.plan_checks import PlanCheck
+    from cardiotwin.ablation.plan_checks import PlanCheck
     from cardiotwin.segmentation import Cavities
-    from cardiotwin.status import Run, Status
-    from cardiotwin.twin import Twin
+    from cardiotwin.twin.status import Run, Status
+    from cardiotwin.twin.twin import Twin
 
 
 def print_result(twin: Twin, stage: str) -> None:
     """What a stage of pacing found, where it is up to date."""
     with suppress(QualityGate):
-        from cardiotwin.circuit_results import circuit_lines
-        from cardiotwin.induction import Arrhythmias
+        from cardiotwin.induction.arrhythmias import Arrhythmias
+        from cardiotwin.induction.circuit_results import circuit_lines
         from cardiotwin.report.tachycardias import best_fit_line
 
         found = twin.result(stage)
@@ -43,7 +43,7 @@ def print_run(done: Run, case: Path) -> None:
 
 
 def print_burns(checks: tuple[PlanCheck, ...], left_out: tuple[str, ...]) -> None:
-    from cardiotwin.plan_results import BURNT, burnt
+    from cardiotwin.comparison.plan_results import BURNT, burnt
 
     if checks:
         terminal.table(BURNT, [burnt(check) for check in checks], title="What each plan burns")
@@ -88,7 +88,7 @@ def _print_steps(now: Status) -> None:
 
 
 def _print_inputs(now: Status) -> None:
-    from cardiotwin.observations import age
+    from cardiotwin.twin.observations import age
 
     mesh_given = any(one.kind == "mesh" and one.sha256 in now.used_by for one in now.observations)
     inputs = [
@@ -149,7 +149,7 @@ def use_of(kind: str, steps: tuple[str, ...], mesh_given: bool) -> str:
 
 
 def print_comparison(comparison: Any) -> None:
-    from cardiotwin.plan_results import REFERENCE, ablated, in_order, of_the_first, sentence
+    from cardiotwin.comparison.plan_results import REFERENCE, ablated, in_order, of_the_first, sentence
 
     rows = []
     for plan in in_order(comparison.plans):

@@ -15,7 +15,17 @@ _PACKAGE = "cardiotwin"
 
 MACHINERY = frozenset(
     f"{_PACKAGE}.{name}"
-    for name in ("artefact", "durable", "ensemble", "errors", "progress", "settings", "sources", "store", "tunings")
+    for name in (
+        "ensemble",
+        "errors",
+        "progress",
+        "settings",
+        "sources",
+        "storage.artefact",
+        "storage.durable",
+        "storage.store",
+        "tissue.tunings",
+    )
 )
 """Modules that decide how a result is computed, kept or refused, not what it is.
 

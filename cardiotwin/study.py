@@ -7,89 +7,26 @@ from functools import cached_property
 
 import numpy as np
 
-from cardiotwin.ablation import NO_ABLATION, Plan, lesions_in
-from cardiotwin.beat_of_ensemble import EnsembleBeat
-from cardiotwin.calibration import Posterior
-from cardiotwin.clinical_tachycardia import ClinicalTachycardia
-from cardiotwin.comparison import Comparison
-from cardiotwin.ecg import Ecg
-from cardiotwin.electrodes import Electrodes
-from cardiotwin.front_velocity import FrontToTissue
-from cardiotwin.heart import Heart
+from cardiotwin.ablation.lesions import NO_ABLATION, Plan, lesions_in
+from cardiotwin.ablation.proposals import Proposals
+from cardiotwin.calibration.beat_of_ensemble import EnsembleBeat
+from cardiotwin.calibration.confirmation import Confirmation
+from cardiotwin.calibration.front_velocity import FrontToTissue
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.calibration.scar_evidence import ScarEvidence
+from cardiotwin.comparison.results import Comparison
+from cardiotwin.ecg.electrodes import Electrodes
+from cardiotwin.ecg.recording import Ecg
+from cardiotwin.heart.heart import Heart
 from cardiotwin.imaging import Image
-from cardiotwin.induction import Arrhythmias
-from cardiotwin.monodomain import Activation
-from cardiotwin.proposals import Proposals
+from cardiotwin.induction.arrhythmias import Arrhythmias
+from cardiotwin.induction.clinical_tachycardia import ClinicalTachycardia
+from cardiotwin.induction.reentry import Circuit
 from cardiotwin.provenance import ObservationRecord, Provenance, StageRecord
-from cardiotwin.reentry import Circuit
-from cardiotwin.scar_evidence import ScarEvidence
 from cardiotwin.segmentation import Corridor, Segmentation, as_meshed, find_corridors
 from cardiotwin.settings import Settings
-from cardiotwin.tissue import Velocities
 
-__all__ = ["Confirmation", "ObservationRecord", "Provenance", "StageRecord", "Study"]
-
-
-@dataclass(frozen=True)
-class DrawFit:
-    """How far one draw's monodomain beat follows the measured QRS.
-
-    Attributes
-    ----------
-    name : str
-        ``"best"`` of all members, or ``"slow"``, ``"median"``, ``"fast"``: by the mean of its velocities, at 5, 50 and
-        95 % of the ensemble.
-    member : int
-        Row of the posterior.
-    velocities : Velocities
-        Of the tissue.
-    eikonal, monodomain : float
-        Mean over leads of the correlation with the measured QRS; NaN where there is none.
-    activation_ms : float
-        From the first activation to when 95 % of what is activated has been: one late island is not the beat.
-    refused : str
-        Why there is no beat of it, such as tissue too slow for this mesh; "" where there is one.
-    """
-
-    name: str
-    member: int
-    velocities: Velocities
-    eikonal: float
-    monodomain: float
-    activation_ms: float
-    refused: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Confirmation:
-    """The confirming monodomain run of the member of the posterior that fits the ECG best.
-
-    Attributes
-    ----------
-    member : int
-        Row of the posterior.
-    velocities : Velocities
-        Of the tissue, which make a beat like that member's front.
-    tuning_error : dict of str to float
-        Relative error of the velocity reached on this mesh, by direction and tissue class.
-    activation : Activation
-        On the nodes of the heart.
-    ecg : Ecg
-        What this run shows at the electrodes.
-    site_delay_ms : (n_sites,) float64
-        How long after its time the tissue just beyond each activation site was activated; long where it started no
-        wave and another came by.
-    draws : tuple of DrawFit
-        That member first, then one beat each of other draws.
-    """
-
-    member: int
-    velocities: Velocities
-    tuning_error: dict[str, float]
-    activation: Activation
-    ecg: Ecg
-    site_delay_ms: np.ndarray
-    draws: tuple[DrawFit, ...] = ()
+__all__ = ["ObservationRecord", "Provenance", "StageRecord", "Study"]
 
 
 @dataclass(frozen=True, eq=False)

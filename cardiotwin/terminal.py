@@ -241,7 +241,7 @@ def guarded(command: Callable[[], Any], json_wanted: bool) -> int:
         refuse(MemoryError("out of memory; use a coarser mesh (`mesh.edge_mm`) or fewer `workers`"), 5, json_wanted)
         return 5
     except OSError as error:
-        from cardiotwin.durable import is_refusal
+        from cardiotwin.storage.durable import is_refusal
 
         if not is_refusal(error):
             raise

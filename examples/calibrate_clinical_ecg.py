@@ -19,12 +19,12 @@ import numpy as np
 import pyvista
 
 import cardiotwin as ct
-from cardiotwin.calibration import Posterior
-from cardiotwin.ecg import INDEPENDENT_LEADS, Ecg
-from cardiotwin.electrodes import ELECTRODES, Electrodes
-from cardiotwin.heart import Heart, heart_from_mesh
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.calibration.repolarisation import Repolarisation
+from cardiotwin.ecg.electrodes import ELECTRODES, Electrodes
+from cardiotwin.ecg.recording import INDEPENDENT_LEADS, Ecg
+from cardiotwin.heart.heart import Heart, heart_from_mesh
 from cardiotwin.progress import Progress, silent
-from cardiotwin.repolarisation import Repolarisation
 from cardiotwin.settings import CalibrateSettings, TissueSettings
 
 matplotlib.use("Agg")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from cardiotwin.heart import Heart, build_heart
+from cardiotwin.heart.heart import Heart, build_heart
 from cardiotwin.ingest import read_dicom
 from cardiotwin.meshes.formats import write_mesh
 from cardiotwin.meshes.quality import quality

@@ -14,12 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cardiotwin.durable import write_file
-from cardiotwin.heart import LV_ENDOCARDIUM, Heart, build_heart
+from cardiotwin.exports.paraview import potential_file, write_study
+from cardiotwin.heart.heart import LV_ENDOCARDIUM, Heart, build_heart
 from cardiotwin.imaging import Image
 from cardiotwin.ingest import read_label_map
 from cardiotwin.monodomain import Activation, Protocol, Stimulus, simulate
-from cardiotwin.paraview import potential_file, write_study
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.lge import LgeScan, scan
 from cardiotwin.pictures import write_pictures
@@ -27,9 +26,10 @@ from cardiotwin.pictures.bullseye import bullseye
 from cardiotwin.progress import Progress, named, part, silent
 from cardiotwin.segmentation import Segmentation, from_label_map
 from cardiotwin.settings import MeshSettings, TissueSettings
+from cardiotwin.storage.durable import write_file
 from cardiotwin.study import Study
 from cardiotwin.terminal import progress_bar
-from cardiotwin.tissue import Velocities, make_tissue
+from cardiotwin.tissue.tissue import Velocities, make_tissue
 
 DT_MS = 0.1
 SETTINGS = TissueSettings(cell_model="mitchell_schaeffer")

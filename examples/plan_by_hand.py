@@ -18,14 +18,14 @@ import numpy as np
 from matplotlib.axes import Axes
 
 import cardiotwin as ct
-from cardiotwin.ablation import Plan, lesion_elements
-from cardiotwin.comparison import Comparison
-from cardiotwin.durable import write_file
-from cardiotwin.heart import Heart
-from cardiotwin.induction import Arrhythmias
+from cardiotwin.ablation.lesions import Plan, lesion_elements
+from cardiotwin.comparison.results import Comparison
+from cardiotwin.heart.heart import Heart
+from cardiotwin.induction.arrhythmias import Arrhythmias
 from cardiotwin.phantom.scarred_wall import WALL_PACING, WALL_TISSUE, scarred_wall, wall_ensemble
 from cardiotwin.progress import Progress, named, part, silent
 from cardiotwin.settings import PlanSettings
+from cardiotwin.storage.durable import write_file
 from cardiotwin.terminal import progress_bar
 
 matplotlib.use("Agg")

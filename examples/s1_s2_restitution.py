@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cardiotwin.ecg import medium_electrode_weights
+from cardiotwin.ecg.forward import medium_electrode_weights
+from cardiotwin.exports.vtk_files import time_series
 from cardiotwin.meshes.reference.slab import slab
 from cardiotwin.monodomain import Activation, Medium, Protocol, Solver, Stimulus
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.terminal import progress_bar
-from cardiotwin.velocity import tune
-from cardiotwin.vtk_files import time_series
+from cardiotwin.tissue.velocity import tune
 
 EDGE_MM, DT_MS = 0.4, 0.02
 S1_MS = 600.0 * np.arange(6)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import cardiotwin as ct
-from cardiotwin.comparison import Comparison
+from cardiotwin.comparison.results import Comparison
 
 STUDY = "plan_by_hand.py"
 

@@ -5,7 +5,7 @@ from itertools import permutations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from cardiotwin.heart import HEALTHY, LEFT, LV_ENDOCARDIUM, Heart
+from cardiotwin.heart.heart import HEALTHY, LEFT, LV_ENDOCARDIUM, Heart
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.reference.wall_block import wall_block
 

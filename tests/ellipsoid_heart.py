@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cardiotwin.heart import HEALTHY, LEFT, LV_ENDOCARDIUM, RIGHT, RV_ENDOCARDIUM, Heart
+from cardiotwin.heart.heart import HEALTHY, LEFT, LV_ENDOCARDIUM, RIGHT, RV_ENDOCARDIUM, Heart
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.tetrahedra import stuff
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, TwelveLeadECGWaveformStorage
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 
 ROWS, COLUMNS = 6, 8
 ROW_MM, COLUMN_MM = 1.5, 2.0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 
 STEP_MV = 0.0025
 PATIENT = {"person": "canary-id-17", "born": "1961", "sex": "F"}

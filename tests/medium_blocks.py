@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cardiotwin.medium import Medium
 from cardiotwin.meshes.reference.slab import slab
+from cardiotwin.solver.medium import Medium
 
 
 def block(size_mm, edge_mm, cell_model="mitchell_schaeffer", sigma=(0.15, 0.15, 0.15), **parameters) -> Medium:

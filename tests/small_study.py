@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from cardiotwin.ablation import NO_ABLATION, Lesion, Plan
-from cardiotwin.beat_of_ensemble import EnsembleBeat
-from cardiotwin.calibration import Posterior
-from cardiotwin.comparison import Comparison, PairOfPlans, PlanResult
-from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg
-from cardiotwin.electrodes import ELECTRODES, Electrodes
-from cardiotwin.front_velocity import FrontToTissue, Ratio
-from cardiotwin.heart import (
+from cardiotwin.ablation.lesions import NO_ABLATION, Lesion, Plan
+from cardiotwin.calibration.beat_of_ensemble import EnsembleBeat
+from cardiotwin.calibration.confirmation import Confirmation, DrawFit
+from cardiotwin.calibration.front_velocity import FrontToTissue, Ratio
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.calibration.repolarisation import Repolarisation
+from cardiotwin.comparison.results import Comparison, PairOfPlans, PlanResult
+from cardiotwin.ecg.electrodes import ELECTRODES, Electrodes
+from cardiotwin.ecg.recording import INDEPENDENT_LEADS, LEADS, Ecg
+from cardiotwin.heart.heart import (
     BASE,
     BORDER_ZONE,
     CORE,
@@ -26,14 +28,13 @@ from cardiotwin.heart import (
     Heart,
 )
 from cardiotwin.imaging import Image, apply_affine
-from cardiotwin.induction import Arrhythmias, Induction, OwnCircuit
+from cardiotwin.induction.arrhythmias import Arrhythmias, Induction, OwnCircuit
+from cardiotwin.induction.reentry import Circuit
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.monodomain import Activation
-from cardiotwin.reentry import Circuit
-from cardiotwin.repolarisation import Repolarisation
 from cardiotwin.segmentation import Segmentation
-from cardiotwin.study import Confirmation, DrawFit, ObservationRecord, Provenance, StageRecord, Study
-from cardiotwin.tissue import Velocities
+from cardiotwin.study import ObservationRecord, Provenance, StageRecord, Study
+from cardiotwin.tissue.tissue import Velocities
 
 AXIS = np.array([-0.45, 0.45, 0.77]) / np.linalg.norm([-0.45, 0.45, 0.77])
 """From apex to base; the apex points to the left, to the front and down, as in a patient."""

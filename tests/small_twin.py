@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cardiotwin import presets, store
-from cardiotwin.electrodes import Electrodes
+from cardiotwin import presets
+from cardiotwin.ecg.electrodes import Electrodes
 from cardiotwin.ensemble import run_tasks
-from cardiotwin.stages import NO_ECG
-from cardiotwin.step import Step, Work
-from cardiotwin.twin import Twin
+from cardiotwin.storage import store
+from cardiotwin.twin.stages import NO_ECG
+from cardiotwin.twin.step import Step, Work
+from cardiotwin.twin.twin import Twin
 
 CHEST_MM = {
     "LA": (140, 0, 160),

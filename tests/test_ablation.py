@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 from cube_heart import block_heart
 
-from cardiotwin.ablation import (
-    NO_ABLATION,
-    Lesion,
-    Plan,
-    ablated_ml,
-    lesion_elements,
-)
+from cardiotwin.ablation.lesions import NO_ABLATION, Lesion, Plan, ablated_ml, lesion_elements
 from cardiotwin.errors import InputRejected
-from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY
 from cardiotwin.ingest.plan_files import plan_text, read_plan
 
 RADIUS, DEPTH = 5.0, 4.0

@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 from cube_heart import block_heart
 
-from cardiotwin import presets, proposals
-from cardiotwin.ablation import NO_ABLATION, RESERVED_NAMES, Lesion, Plan
+from cardiotwin import presets
+from cardiotwin.ablation import proposals
+from cardiotwin.ablation.lesions import NO_ABLATION, RESERVED_NAMES, Lesion, Plan
 from cardiotwin.errors import InputRejected, QualityGate
-from cardiotwin.heart import Heart
+from cardiotwin.heart.heart import Heart
 from cardiotwin.ingest.plan_files import read_plan
-from cardiotwin.ledger import Observation
 from cardiotwin.progress import silent
 from cardiotwin.provenance import Provenance
-from cardiotwin.stage_functions import gather_plans
-from cardiotwin.stages import path
-from cardiotwin.step import Step, Work
-from cardiotwin.twin import Twin
+from cardiotwin.storage.ledger import Observation
+from cardiotwin.twin.stage_functions import gather_plans
+from cardiotwin.twin.stages import path
+from cardiotwin.twin.step import Step, Work
+from cardiotwin.twin.twin import Twin
 
 ON_SURFACE_MM = np.array([0.0, 8.0, 8.0])
 

@@ -5,8 +5,8 @@ from made_dicom import cine_slice, ecg, twelve_leads, write
 from test_shells import heart_files
 
 from cardiotwin import presets
-from cardiotwin.ecg import LEADS
-from cardiotwin.twin import Twin
+from cardiotwin.ecg.recording import LEADS
+from cardiotwin.twin.twin import Twin
 
 
 def surfaces(tmp_path):

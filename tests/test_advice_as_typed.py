@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from cardiotwin import mesh_fineness, mesh_holes
+from cardiotwin.anatomy import mesh_fineness, mesh_holes
 from cardiotwin.ingest import anatomy
 from cardiotwin.settings import Settings
 

@@ -9,18 +9,20 @@ import SimpleITK
 from scipy import ndimage
 from short_axis import affine, truth
 
-from cardiotwin import planning, proposals, stage_functions, stages, study
-from cardiotwin.heart import build_heart
-from cardiotwin.induction import Arrhythmias
-from cardiotwin.ledger import Observation
+from cardiotwin import study
+from cardiotwin.ablation import proposals
+from cardiotwin.anatomy.scar_variants import other_scars
+from cardiotwin.heart.heart import build_heart
+from cardiotwin.induction.arrhythmias import Arrhythmias
 from cardiotwin.progress import silent
 from cardiotwin.provenance import Provenance
-from cardiotwin.scar_variants import other_scars
 from cardiotwin.segmentation import Segmentation, aligned_slices
 from cardiotwin.segmentation.alignment import registered
 from cardiotwin.settings import Settings
-from cardiotwin.step import Work
+from cardiotwin.storage.ledger import Observation
 from cardiotwin.study import Study
+from cardiotwin.twin import planning, stage_functions, stages
+from cardiotwin.twin.step import Work
 
 PIXEL_MM = 1.6
 

@@ -14,7 +14,7 @@ from made_dicom import ecg, lge_series, twelve_leads, write
 from small_twin import CHEST_MM
 
 from cardiotwin import presets
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.errors import CardioTwinError
 from cardiotwin.ingest import explain, read_dicom, read_ecg, read_electrodes
 from cardiotwin.ingest.labels import read_segments
@@ -126,7 +126,7 @@ def whole(name):
 def segmentation_object(folder):
     from short_axis import affine
 
-    from cardiotwin.label_export import write_dicom_seg
+    from cardiotwin.exports.label_export import write_dicom_seg
     from cardiotwin.segmentation import from_label_map
 
     labels = np.zeros((4, 10, 12), np.uint8)

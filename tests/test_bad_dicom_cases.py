@@ -33,7 +33,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.ingest import folders
 from cardiotwin.ingest import guard as guarding
 from cardiotwin.ingest.guard import Guard

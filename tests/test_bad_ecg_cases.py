@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from bad_input import new_case, refused, taken
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.ingest import read_ecg
 
 

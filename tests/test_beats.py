@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from data_folder import real_data
 
-from cardiotwin import stage_functions
-from cardiotwin.beats import chosen, find_beats, mean_beat
-from cardiotwin.ecg import LEADS, Ecg
-from cardiotwin.ecg_noise import cleaned, without_hum
+from cardiotwin.ecg.beats import chosen, find_beats, mean_beat
+from cardiotwin.ecg.noise import cleaned, without_hum
+from cardiotwin.ecg.qrs import qrs_complex
+from cardiotwin.ecg.recording import LEADS, Ecg
 from cardiotwin.errors import QualityGate
 from cardiotwin.ingest import read_ecg
-from cardiotwin.qrs import qrs_complex
 from cardiotwin.settings import CalibrateSettings
+from cardiotwin.twin import stage_functions
 
 PTB_XL = ("ecg", "ptb-xl_00001", "records500", "00000", "00001_hr.hea")
 REAL = (
@@ -131,7 +131,7 @@ def test_ectopic_beats_are_kept_apart_and_can_be_chosen():
 
 def test_the_setting_hands_the_chosen_beat_to_the_calibration(monkeypatch):
     given = []
-    monkeypatch.setattr("cardiotwin.calibration.calibrate", lambda heart, ecgs, *rest, **more: given.append(ecgs))
+    monkeypatch.setattr("cardiotwin.calibration.fit.calibrate", lambda heart, ecgs, *rest, **more: given.append(ecgs))
     ecg, count = with_ectopics()
     for beat in (0, 1):
         settings = SimpleNamespace(calibrate=CalibrateSettings(beat=beat), tissue=None)

@@ -11,8 +11,8 @@ from cube_heart import block_heart
 from data_folder import real_data
 from ellipsoid_heart import ellipsoid_heart
 
-from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg
-from cardiotwin.heart import RIGHT
+from cardiotwin.ecg.recording import INDEPENDENT_LEADS, LEADS, Ecg
+from cardiotwin.heart.heart import RIGHT
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cube_heart import block_mesh
 
-from cardiotwin.reentry import find_circuits, neighbours
+from cardiotwin.induction.reentry import find_circuits, neighbours
 
 CYCLE_MS = 300.0
 

@@ -8,24 +8,27 @@ import pytest
 from cube_heart import block_heart
 from small_study import small_study
 
-from cardiotwin import confirmation, front_velocity, induction, planning, stage_functions, stages
-from cardiotwin.calibration import _convergence, border_zone_fractions, calibrate, sites_of
-from cardiotwin.ecg import Ecg, eikonal_ecg, electrode_weights
+from cardiotwin.calibration import confirmation, front_velocity
+from cardiotwin.calibration.fit import _convergence, border_zone_fractions, calibrate, sites_of
+from cardiotwin.calibration.qrs_model import measured_qrs, qrs_model
+from cardiotwin.calibration.qrs_prior import QrsPrior
+from cardiotwin.calibration.sequential_monte_carlo import Run
+from cardiotwin.calibration.site_library import site_library
+from cardiotwin.ecg.electrodes import default_electrodes, placements
+from cardiotwin.ecg.forward import eikonal_ecg, electrode_weights
+from cardiotwin.ecg.recording import Ecg
 from cardiotwin.eikonal import conducting_tets, prepare, solve
-from cardiotwin.electrodes import default_electrodes, placements
 from cardiotwin.errors import SettingsError
-from cardiotwin.heart import BORDER_ZONE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM
-from cardiotwin.induction import AS_SEGMENTED
-from cardiotwin.ledger import Observation
+from cardiotwin.heart.heart import BORDER_ZONE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM
+from cardiotwin.induction import programmed_stimulation
+from cardiotwin.induction.arrhythmias import AS_SEGMENTED
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.progress import silent
-from cardiotwin.qrs_model import measured_qrs, qrs_model
-from cardiotwin.qrs_prior import QrsPrior
-from cardiotwin.sequential_monte_carlo import Run
 from cardiotwin.settings import CalibrateSettings, Settings, TissueSettings, with_fraction
-from cardiotwin.site_library import site_library
-from cardiotwin.tissue import Velocities
+from cardiotwin.storage.ledger import Observation
+from cardiotwin.tissue.tissue import Velocities
+from cardiotwin.twin import planning, stage_functions, stages
 
 pytestmark = pytest.mark.slow
 
@@ -116,13 +119,13 @@ def test_every_simulation_of_a_member_has_its_border_zone(monkeypatch, member):
     fraction = np.linspace(0.3, 1.0, 24)
     best = np.where(np.arange(24) == member, 0.99, 0.5)
     posterior = replace(study.posterior, border_zone_fraction=fraction, correlation=best, weights=np.full(24, 1 / 24))
-    for module in (confirmation, front_velocity, induction):
+    for module in (confirmation, front_velocity, programmed_stimulation):
         monkeypatch.setattr(module, "make_tissue", told)
     runs = (
         lambda: confirmation.confirm(study.heart, posterior, study.electrodes, Settings().simulate, TISSUE),
         lambda: front_velocity.front_to_tissue(study.heart, posterior, TISSUE),
-        lambda: induction._prepared(
-            induction._Context({AS_SEGMENTED: study.heart}, posterior, Settings().induce, TISSUE, {}),
+        lambda: programmed_stimulation._prepared(
+            programmed_stimulation._Context({AS_SEGMENTED: study.heart}, posterior, Settings().induce, TISSUE, {}),
             "",
             member,
             "structural",

@@ -7,7 +7,7 @@ import pytest
 from data_folder import real_data
 
 from cardiotwin.errors import CardioTwinError, InputRejected, QualityGate
-from cardiotwin.heart import (
+from cardiotwin.heart.heart import (
     BASE,
     BORDER_ZONE,
     CORE,

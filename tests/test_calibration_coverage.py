@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from ellipsoid_heart import ellipsoid_heart, endocardial_nodes_near
 
-from cardiotwin.calibration import calibrate, calibration_ranges
-from cardiotwin.ecg import LEADS, Ecg, eikonal_ecg, electrode_weights
+from cardiotwin.calibration.fit import calibrate, calibration_ranges
+from cardiotwin.calibration.qrs_prior import velocities_drawn
+from cardiotwin.ecg.electrodes import default_electrodes
+from cardiotwin.ecg.forward import eikonal_ecg, electrode_weights
+from cardiotwin.ecg.recording import LEADS, Ecg
 from cardiotwin.eikonal import activation_times
-from cardiotwin.electrodes import default_electrodes
-from cardiotwin.heart import LEFT, RIGHT
-from cardiotwin.qrs_prior import velocities_drawn
+from cardiotwin.heart.heart import LEFT, RIGHT
 from cardiotwin.settings import CalibrateSettings, TissueSettings
-from cardiotwin.tissue import Velocities
+from cardiotwin.tissue.tissue import Velocities
 
 HEARTS = 12
 PRIOR = CalibrateSettings()

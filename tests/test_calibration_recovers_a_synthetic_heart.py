@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 from ellipsoid_heart import ellipsoid_heart, endocardial_nodes_near
 
-from cardiotwin import calibration
-from cardiotwin.calibration import Posterior, calibrate, sites_of
-from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg, eikonal_ecg, electrode_weights, lead_matrix
+from cardiotwin.calibration import fit
+from cardiotwin.calibration.fit import calibrate, sites_of
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.calibration.sequential_monte_carlo import Run
+from cardiotwin.ecg.electrodes import default_electrodes, placements
+from cardiotwin.ecg.forward import eikonal_ecg, electrode_weights
+from cardiotwin.ecg.recording import INDEPENDENT_LEADS, LEADS, Ecg, lead_matrix
 from cardiotwin.eikonal import activation_times
-from cardiotwin.electrodes import default_electrodes, placements
 from cardiotwin.errors import InputRejected, QualityGate
-from cardiotwin.heart import LEFT, RIGHT
-from cardiotwin.sequential_monte_carlo import Run
+from cardiotwin.heart.heart import LEFT, RIGHT
 from cardiotwin.settings import CalibrateSettings, TissueSettings
-from cardiotwin.tissue import Velocities
+from cardiotwin.tissue.tissue import Velocities
 
 TRUTH = Velocities(0.65, 0.38)
 SITES = [(LEFT, 0.5, 10.0), (LEFT, 0.6, 120.0), (RIGHT, 0.5, 20.0)]
@@ -159,7 +161,7 @@ def test_populations_that_disagree_are_not_converged(fine, coarse, electrodes, l
         kept[:, :3] = low + tight * (high - low)
         return Run(kept, np.ones(1), 0.3, float(size), size, 0.0)
 
-    monkeypatch.setattr(calibration, "temper", stuck)
+    monkeypatch.setattr(fit, "temper", stuck)
     with pytest.raises(QualityGate, match=r"not converged.*raise `n_particles`"):
         calibrate(coarse, [recording(fine, electrodes, 0)], electrodes, SETTINGS, TISSUE, library=library)
 

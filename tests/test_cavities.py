@@ -15,7 +15,7 @@ from cardiotwin.report.facts import report_facts
 from cardiotwin.report.html import write_report
 from cardiotwin.segmentation import RV_BLOOD, cavities, from_label_map, segment
 from cardiotwin.study import Study
-from cardiotwin.twin import Twin
+from cardiotwin.twin.twin import Twin
 
 
 def test_a_voxel_counts_with_the_gap_beside_it():

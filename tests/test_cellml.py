@@ -16,8 +16,8 @@ from scipy.integrate import solve_ivp
 from cardiotwin import cli
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.kernels.ionic import cell_model
-from cardiotwin.longest_step import longest_dt_ms
 from cardiotwin.monodomain import Protocol, Solver, Stimulus
+from cardiotwin.solver.longest_step import longest_dt_ms
 
 pytest.importorskip("myokit", reason="Myokit is not installed: pip install cardiotwin[cellml]")
 

@@ -8,13 +8,13 @@ import pytest
 from cube_heart import block_heart
 from medium_blocks import single_cell
 
-from cardiotwin.cells import HEART_MODELS, cell_parameters, conducting_cell
 from cardiotwin.errors import SettingsError
-from cardiotwin.heart import BORDER_ZONE
+from cardiotwin.heart.heart import BORDER_ZONE
 from cardiotwin.kernels.ionic import MODELS, cell_model
 from cardiotwin.monodomain import Protocol, Solver, Stimulus
 from cardiotwin.settings import TissueSettings
-from cardiotwin.tissue import NO_FACES, Tissue, Velocities
+from cardiotwin.tissue.cells import HEART_MODELS, cell_parameters, conducting_cell
+from cardiotwin.tissue.tissue import NO_FACES, Tissue, Velocities
 
 SETTINGS = TissueSettings()
 DETAILED = "ten_tusscher_2006"

@@ -15,21 +15,26 @@ from test_paraview import fields, opened
 from test_proposals import SETTINGS, around, asked, corridor_wall, holding, through_corridor, wall  # noqa: F401
 from test_report_facts import _turning
 
-from cardiotwin import artefact, induction, pictures, proposals, stages
-from cardiotwin.ablation import lesion_elements, lesions_in
+from cardiotwin import pictures
+from cardiotwin.ablation import proposals
+from cardiotwin.ablation.lesions import lesion_elements, lesions_in
+from cardiotwin.ablation.proposals import proposals_for
 from cardiotwin.eikonal import conducting_tets
 from cardiotwin.errors import InputRejected
-from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
-from cardiotwin.induction import AS_SEGMENTED, Arrhythmias, Induction, induce, joined
-from cardiotwin.isthmus import isthmus_of
-from cardiotwin.paraview import write_study
-from cardiotwin.proposals import proposals_for
+from cardiotwin.exports.paraview import write_study
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY
+from cardiotwin.induction import programmed_stimulation
+from cardiotwin.induction.arrhythmias import AS_SEGMENTED, Arrhythmias, Induction, joined
+from cardiotwin.induction.isthmus import isthmus_of
+from cardiotwin.induction.programmed_stimulation import induce
+from cardiotwin.induction.stimulation import Paced
+from cardiotwin.induction.tachycardia_ecg import tachycardia_ecgs
 from cardiotwin.report.facts import _circuits, report_facts
 from cardiotwin.report.tachycardias import tachycardias
 from cardiotwin.settings import PlanSettings
-from cardiotwin.stimulation import Paced
-from cardiotwin.tachycardia_ecg import tachycardia_ecgs
-from cardiotwin.tissue import Velocities
+from cardiotwin.storage import artefact
+from cardiotwin.tissue.tissue import Velocities
+from cardiotwin.twin import stages
 
 OTHER = "35 % and 50 %"
 
@@ -77,7 +82,9 @@ def test_what_was_paced_is_kept_with_what_it_induced(wall, monkeypatch, tmp_path
     other = told(wall, np.where(wall.mesh.centroids[:, 2] > 20, CORE, HEALTHY))
     found_there = Paced((300.0,), circuit(0.0), "re-entry")
     monkeypatch.setattr(
-        induction, "_pace", lambda _, task: found_there if task.scar == OTHER else Paced((), None, "not inducible")
+        programmed_stimulation,
+        "_pace",
+        lambda _, task: found_there if task.scar == OTHER else Paced((), None, "not inducible"),
     )
     found = induce(wall, POSTERIOR, PROTOCOL, TISSUE, others={OTHER: other})
     artefact.write(tmp_path, joined(found, found))

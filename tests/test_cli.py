@@ -122,7 +122,7 @@ def test_a_run_that_can_compute_nothing_is_4_and_says_what_to_add(capsys, case):
 
 
 def test_a_twin_in_use_is_5_and_names_the_holder(capsys, case):
-    from cardiotwin.lock import locked
+    from cardiotwin.storage.lock import locked
 
     with locked(case / "lock"):
         code, line = refused(capsys, "run", str(case))
@@ -236,7 +236,7 @@ def test_a_plan_of_a_comparison_is_a_row(capsys):
 
     from small_study import small_comparison
 
-    from cardiotwin.plan_checks import PlanCheck
+    from cardiotwin.ablation.plan_checks import PlanCheck
 
     check = PlanCheck("isthmus", 0.2, 1.05, 3.04, 4, ("1 gap between neighbouring points",))
     comparison = small_comparison()

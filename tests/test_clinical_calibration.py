@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from data_folder import real_data
 
-from cardiotwin.ecg import INDEPENDENT_LEADS, Ecg
-from cardiotwin.qrs import qrs_complex
+from cardiotwin.ecg.qrs import qrs_complex
+from cardiotwin.ecg.recording import INDEPENDENT_LEADS, Ecg
 from cardiotwin.settings import CalibrateSettings
 
 

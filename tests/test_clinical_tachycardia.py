@@ -8,9 +8,9 @@ from cube_heart import block_heart
 from scipy.signal import resample_poly
 from test_tachycardia_ecg import seen as circuit_of
 
-from cardiotwin.clinical_tachycardia import clinical_cycle, match
-from cardiotwin.ecg import LEADS, Ecg
+from cardiotwin.ecg.recording import LEADS, Ecg
 from cardiotwin.errors import QualityGate
+from cardiotwin.induction.clinical_tachycardia import clinical_cycle, match
 from cardiotwin.report.tachycardias import Scored
 
 DIRECTIONS = {"left": (1, 0, 0), "front": (0, -1, 0), "up": (0, 0, 1), "slanted": (-1, 1, -1)}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from cardiotwin.ablation import NO_ABLATION, Plan
-from cardiotwin.comparison import Outcome
-from cardiotwin.ranking import _only_by_volume, ranked
+from cardiotwin.ablation.lesions import NO_ABLATION, Plan
+from cardiotwin.comparison.ranking import _only_by_volume, ranked
+from cardiotwin.comparison.results import Outcome
 from cardiotwin.settings import CompareSettings
 
 NONE = np.array([3, 2, 4, 3])

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from cube_heart import block_heart
 
-from cardiotwin.calibration import Posterior
-from cardiotwin.confirmation import confirm
-from cardiotwin.ecg import electrode_weights
-from cardiotwin.electrodes import ELECTRODES, Electrodes
+from cardiotwin.calibration.confirmation import confirm
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.ecg.electrodes import ELECTRODES, Electrodes
+from cardiotwin.ecg.forward import electrode_weights
 from cardiotwin.errors import QualityGate
-from cardiotwin.heart import CORE
+from cardiotwin.heart.heart import CORE
 from cardiotwin.presets import preset
 from cardiotwin.settings import SimulateSettings, TissueSettings
 
@@ -58,7 +58,7 @@ def test_the_electrodes_of_a_beat_see_no_lattice(wall, monkeypatch):
         seen.append(sigma)
         return electrode_weights(heart, electrodes, sigma, conducting)
 
-    monkeypatch.setattr("cardiotwin.confirmation.electrode_weights", watched)
+    monkeypatch.setattr("cardiotwin.calibration.confirmation.electrode_weights", watched)
     confirmed(wall, posterior(0.6, 0.4), 5.0)
     np.testing.assert_allclose(seen[0][:, 1] / seen[0][:, 0], (0.4 / 0.6) ** 2)
 

@@ -126,7 +126,7 @@ def test_the_phantoms_corridor_is_found_on_thick_slices():
 def test_paraview_reads_each_corridor_as_a_line(tmp_path):
     import pyvista as pv
 
-    from cardiotwin.paraview import corridor_file
+    from cardiotwin.exports.paraview import corridor_file
 
     found = find_corridors(slab(lambda z, y, x: np.abs(np.abs(y) - 6) > 2))
     data, fields = corridor_file(found)

@@ -4,12 +4,12 @@ import pytest
 from made_dicom import cine_slice, ecg, lge_series, twelve_leads, write
 
 from cardiotwin import presets
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest import read_dicom
 from cardiotwin.ingest.damaged import MOST_LISTED
 from cardiotwin.ingest.study import survey
-from cardiotwin.twin import Twin
+from cardiotwin.twin.twin import Twin
 
 
 def shortened(folder, damage):

@@ -5,7 +5,7 @@ import pytest
 from made_dicom import twelve_leads
 from small_twin import CHEST_MM
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest import read_ecg, read_electrodes, recognise
 

@@ -7,7 +7,7 @@ from made_dicom import beats, cine_slice, ecg, lge_slice, twelve_leads, write
 from pydicom.datadict import DicomDictionary
 from pydicom.dataset import Dataset
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.ingest import deidentify, identity, read_dicom, read_ecg, read_header, same_person, write_deidentified
 
 CANARY = "CANARY"

@@ -14,10 +14,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from cardiotwin import presets
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.errors import CardioTwinError, InputRejected
 from cardiotwin.ingest import archives, explain, opened, read_dicom, recognise
-from cardiotwin.twin import Twin
+from cardiotwin.twin.twin import Twin
 
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR", "ignore:The value length")
 

@@ -9,7 +9,7 @@ import pytest
 from made_dicom import NORMAL, ecg, lge_series, lge_slice, signal_at, twelve_leads, write
 from pydicom.dataset import Dataset
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.errors import CardioTwinError, InputRejected, PolicyRefusal, QualityGate
 from cardiotwin.ingest import folders, identity, read_dicom, same_person, write_deidentified
 from cardiotwin.ingest.dicom_file import quiet

@@ -9,7 +9,6 @@ from medium_blocks import block, left_end
 from scipy.special import eval_legendre
 from test_diffusion import dense, jiggled
 
-from cardiotwin import diffusion as schemes
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
 from cardiotwin.kernels.implicit import THETA
 from cardiotwin.kernels.ionic import MODELS, cell_model, width
@@ -17,6 +16,7 @@ from cardiotwin.kernels.lanes import LANES
 from cardiotwin.kernels.stabilised import bears, stages_for
 from cardiotwin.meshes.reference.slab import lattice_bar
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus
+from cardiotwin.solver import diffusion as schemes
 from cardiotwin.verification.exact import observed_order, pathmanathan_gray_error
 
 OTHERS = ("stabilised", "implicit")

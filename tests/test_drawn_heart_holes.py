@@ -7,16 +7,16 @@ import pytest
 from ellipsoid_heart import ellipsoid_heart
 
 from cardiotwin import presets
-from cardiotwin.heart import build_heart
-from cardiotwin.mesh_holes import drawn_wall_mm, told_of_drawn
+from cardiotwin.anatomy.mesh_holes import drawn_wall_mm, told_of_drawn
+from cardiotwin.heart.heart import build_heart
 from cardiotwin.meshes.holes import Holes, Tunnel
 from cardiotwin.meshes.surfaces import EPICARDIUM, LV_ENDOCARDIUM
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import rasterised
 from cardiotwin.segmentation import Segmentation
 from cardiotwin.settings import MeshSettings
-from cardiotwin.step import Step, Work
-from cardiotwin.twin import Twin
+from cardiotwin.twin.step import Step, Work
+from cardiotwin.twin.twin import Twin
 
 
 @pytest.mark.parametrize("hole_mm", [0.0, 8.0])
@@ -66,7 +66,7 @@ def test_the_wall_is_measured_where_the_hole_is():
 def test_a_hole_is_the_meshs_where_the_contours_are_closed(is_open, monkeypatch):
     heart = build_heart(rasterised(make_anatomy(0), 2.0), MeshSettings(edge_mm=3.0))
     tunnel = Tunnel((LV_ENDOCARDIUM, EPICARDIUM), TOP, 2.0)
-    monkeypatch.setattr("cardiotwin.mesh_holes.holes", lambda *_: Holes((), (tunnel,), {}))
+    monkeypatch.setattr("cardiotwin.anatomy.mesh_holes.holes", lambda *_: Holes((), (tunnel,), {}))
     (note,) = told_of_drawn(heart, ring(is_open)).notes
     assert ("look at the contours" in note) == is_open
     assert ("Set mesh.edge_mm = 1.5" in note) == (not is_open)
@@ -85,7 +85,7 @@ def mesh(work: Work) -> Noted:
 
 @pytest.mark.parametrize("tunnels", [(), (Tunnel((LV_ENDOCARDIUM, EPICARDIUM), TOP, 7.1),)], ids=["whole", "torn"])
 def test_status_says_the_holes_of_a_mesh_and_nothing_else_of_its_notes(tmp_path, monkeypatch, tunnels):
-    monkeypatch.setattr("cardiotwin.mesh_holes.holes", lambda *_: Holes((), tunnels, {}))
+    monkeypatch.setattr("cardiotwin.anatomy.mesh_holes.holes", lambda *_: Holes((), tunnels, {}))
     settings = presets.settings_text(presets.preset("default"), "")
     twin = Twin.create(tmp_path / "case", settings, lambda observations: (Step("mesh", "mesh", mesh),))
     (before,) = twin.status().steps

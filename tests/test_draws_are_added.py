@@ -7,18 +7,20 @@ import numpy as np
 import pytest
 from test_induction import PROTOCOL, TISSUE, wall  # noqa: F401
 
-from cardiotwin import induction, planning, stages
-from cardiotwin.ablation import Lesion, Plan
-from cardiotwin.calibration import Posterior
-from cardiotwin.comparison import NO_PREFERENCE
+from cardiotwin.ablation.lesions import Lesion, Plan
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.comparison.results import NO_PREFERENCE
+from cardiotwin.comparison.retesting import compare
 from cardiotwin.errors import SettingsError
-from cardiotwin.heart import CORE, HEALTHY
-from cardiotwin.induction import Arrhythmias, Induction, induce, joined
-from cardiotwin.ledger import Observation
-from cardiotwin.reentry import Circuit
-from cardiotwin.retesting import compare
+from cardiotwin.heart.heart import CORE, HEALTHY
+from cardiotwin.induction import programmed_stimulation
+from cardiotwin.induction.arrhythmias import Arrhythmias, Induction, joined
+from cardiotwin.induction.programmed_stimulation import induce
+from cardiotwin.induction.reentry import Circuit
+from cardiotwin.induction.stimulation import Paced
 from cardiotwin.settings import CompareSettings, InduceSettings, Settings, TissueSettings
-from cardiotwin.stimulation import Paced
+from cardiotwin.storage.ledger import Observation
+from cardiotwin.twin import planning, stages
 
 POSTERIOR = Posterior.of_velocities([(0.4 + 0.01 * member, 0.3) for member in range(40)])
 PLANS = [Plan("half", (Lesion("point", np.array([[0.0, 15.0, 15.0]]), 3.0, 3.0),))]
@@ -38,7 +40,7 @@ def answers(monkeypatch):
         asked.append(task)
         return Paced((300.0,), None if task.plan else circuit(0.0), "not inducible" if task.plan else "re-entry")
 
-    monkeypatch.setattr(induction, "_pace", pace)
+    monkeypatch.setattr(programmed_stimulation, "_pace", pace)
     return asked
 
 
@@ -201,7 +203,7 @@ def each_member_its_own(monkeypatch):
         z_mm = -40.0 if task.plan == "worse" else 40.0 * members.index(task.member)
         return Paced((300.0,), circuit(z_mm), "re-entry")
 
-    monkeypatch.setattr(induction, "_pace", pace)
+    monkeypatch.setattr(programmed_stimulation, "_pace", pace)
 
 
 def test_a_circuit_that_turned_without_ablation_in_any_draw_is_not_new(wall, each_member_its_own):  # noqa: F811

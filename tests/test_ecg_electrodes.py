@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from data_folder import real_data
 
-from cardiotwin.beats import find_beats, mean_beat
-from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg, lead_matrix
+from cardiotwin.ecg.beats import find_beats, mean_beat
+from cardiotwin.ecg.recording import INDEPENDENT_LEADS, LEADS, Ecg, lead_matrix
 from cardiotwin.ingest import read_ecg
 from cardiotwin.ingest.ecg_plausible import swap_notes
 

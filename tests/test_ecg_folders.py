@@ -5,7 +5,7 @@ import pytest
 from bad_input import new_case, refused, taken
 from made_dicom import ecg, lge_series, twelve_leads, write
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 
 
 @pytest.fixture

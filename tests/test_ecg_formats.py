@@ -9,7 +9,7 @@ from bad_input import new_case, refused, taken
 from data_folder import real_data
 from made_dicom import ecg, twelve_leads, write
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.errors import CardioTwinError, InputRejected
 from cardiotwin.ingest import explain, read_ecg
 from cardiotwin.ingest.ecg_files import read_recording

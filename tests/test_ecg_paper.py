@@ -8,7 +8,7 @@ import pytest
 from bad_input import command, new_case, taken
 from test_bad_ecg_cases import csv
 
-from cardiotwin.ecg import LEADS, Ecg
+from cardiotwin.ecg.recording import LEADS, Ecg
 from cardiotwin.pictures.ecg_paper import ecg_page, intervals, label_mm, measured
 
 DPI = 254.0  # ten dots a millimetre

@@ -9,10 +9,10 @@ from scipy.spatial import cKDTree
 
 from cardiotwin.eikonal import activation_times, prepare, solve
 from cardiotwin.errors import InputRejected
-from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY
 from cardiotwin.kernels.eikonal import STRAIGHT_MM
 from cardiotwin.settings import TissueSettings
-from cardiotwin.tissue import Velocities
+from cardiotwin.tissue.tissue import Velocities
 
 SETTINGS = TissueSettings()
 SPEEDS = Velocities(0.6, 0.3)

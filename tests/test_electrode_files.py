@@ -9,11 +9,11 @@ from ellipsoid_heart import ellipsoid_heart
 from small_twin import CHEST_MM
 
 from cardiotwin import presets
-from cardiotwin.electrodes import ELECTRODES
+from cardiotwin.ecg.electrodes import ELECTRODES
 from cardiotwin.errors import InputRejected, MeshError
 from cardiotwin.ingest import electrodes_and_notes, explain, read_electrodes
 from cardiotwin.settings import MeshFileSettings
-from cardiotwin.twin import Twin
+from cardiotwin.twin.twin import Twin
 
 RIGHT_LEG = {"RL": (-150, -30, -240)}
 ALL = {**CHEST_MM, **RIGHT_LEG}

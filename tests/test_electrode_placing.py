@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from ellipsoid_heart import ellipsoid_heart
 
-from cardiotwin import artefact
-from cardiotwin.ecg import electrode_weights
-from cardiotwin.electrodes import (
+from cardiotwin.ecg.electrodes import (
     ELECTRODES,
     Electrodes,
     default_electrodes,
@@ -21,11 +19,13 @@ from cardiotwin.electrodes import (
     torso_at,
     torso_electrodes,
 )
-from cardiotwin.heart import LEFT
+from cardiotwin.ecg.forward import electrode_weights
+from cardiotwin.heart.heart import LEFT
 from cardiotwin.meshes.reference.torso import adult_torso
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.torso import true_electrodes
 from cardiotwin.settings import ElectrodeSettings
+from cardiotwin.storage import artefact
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,12 @@ import numpy as np
 import pytest
 from cube_heart import block_heart
 
-from cardiotwin.ecg import (
-    SIGMA_TORSO_MS_PER_MM,
-    eikonal_ecg,
-    electrode_weights,
-    lead_matrix,
-    leads_from_electrodes,
-    medium_electrode_weights,
-)
-from cardiotwin.electrodes import ELECTRODES, Electrodes, default_electrodes
+from cardiotwin.ecg.electrodes import ELECTRODES, Electrodes, default_electrodes
+from cardiotwin.ecg.forward import SIGMA_TORSO_MS_PER_MM, eikonal_ecg, electrode_weights, medium_electrode_weights
+from cardiotwin.ecg.recording import lead_matrix, leads_from_electrodes
 from cardiotwin.errors import InputRejected
-from cardiotwin.medium import Medium
 from cardiotwin.meshes.reference.slab import slab
+from cardiotwin.solver.medium import Medium
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +104,7 @@ def test_binned_ecg_is_the_sum_over_nodes_of_shifted_action_potentials(heart, wi
     """Naive rewrite: every node's own error-function upstroke and Gumbel fall, no bins."""
     from scipy.special import erf
 
-    from cardiotwin.ecg import PLATEAU_MV, REPOLARISATION_MS, RESTING_MV, UPSTROKE_SD_MS
+    from cardiotwin.ecg.forward import PLATEAU_MV, REPOLARISATION_MS, RESTING_MV, UPSTROKE_SD_MS
 
     electrodes = default_electrodes(heart)
     weights = electrode_weights(heart, electrodes, np.full((len(heart.mesh.tets), 3), 0.2), everywhere(heart))

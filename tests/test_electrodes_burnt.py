@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from test_induction import PROTOCOL, TISSUE, wall  # noqa: F401
 
-from cardiotwin import induction
-from cardiotwin.ablation import Lesion, Plan
-from cardiotwin.calibration import Posterior
-from cardiotwin.comparison import NO_PREFERENCE
-from cardiotwin.induction import UNPACED, induce
-from cardiotwin.reentry import Circuit
-from cardiotwin.retesting import compare
+from cardiotwin.ablation.lesions import Lesion, Plan
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.comparison.results import NO_PREFERENCE
+from cardiotwin.comparison.retesting import compare
+from cardiotwin.induction import programmed_stimulation
+from cardiotwin.induction.arrhythmias import UNPACED
+from cardiotwin.induction.programmed_stimulation import induce
+from cardiotwin.induction.reentry import Circuit
+from cardiotwin.induction.stimulation import Paced
 from cardiotwin.settings import CompareSettings
-from cardiotwin.stimulation import Paced
 
 POSTERIOR = Posterior.of_velocities([(0.4 + 0.02 * member, 0.3) for member in range(6)])
 SETTINGS = PROTOCOL.model_copy(update={"n_draws": 5, "n_sites": 3})
@@ -33,7 +34,7 @@ def burnt_site(wall, monkeypatch):  # noqa: F811
             return Paced((), None, UNPACED[0])
         return Paced((300.0,), CIRCUIT, "re-entry")
 
-    monkeypatch.setattr(induction, "_pace", pace)
+    monkeypatch.setattr(programmed_stimulation, "_pace", pace)
     return induce(wall, POSTERIOR, SETTINGS, TISSUE)
 
 

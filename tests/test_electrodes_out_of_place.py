@@ -8,15 +8,22 @@ from data_folder import real_data
 from ellipsoid_heart import ellipsoid_heart
 from small_twin import CHEST_MM
 
-from cardiotwin.electrodes import ELECTRODES, Electrodes, check_around, landmarks, offset_electrodes, torso_electrodes
+from cardiotwin.ecg.electrodes import (
+    ELECTRODES,
+    Electrodes,
+    check_around,
+    landmarks,
+    offset_electrodes,
+    torso_electrodes,
+)
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest import electrodes_and_notes, read_electrodes
-from cardiotwin.ledger import Observation
 from cardiotwin.meshes.reference.torso import adult_torso
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.torso import true_electrodes
-from cardiotwin.stage_functions import take_electrodes
-from cardiotwin.stages import path as steps_of
+from cardiotwin.storage.ledger import Observation
+from cardiotwin.twin.stage_functions import take_electrodes
+from cardiotwin.twin.stages import path as steps_of
 
 ALL = {**CHEST_MM, "RL": (-150, -30, -240)}
 REVERSED = {f"V{number}": f"V{7 - number}" for number in range(1, 7)}

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from cardiotwin.beats import find_beats, mean_beat
-from cardiotwin.ecg import INDEPENDENT_LEADS, Ecg
-from cardiotwin.ecg_noise import hum_mv
-from cardiotwin.qrs import qrs_complex
+from cardiotwin.ecg.beats import find_beats, mean_beat
+from cardiotwin.ecg.noise import hum_mv
+from cardiotwin.ecg.qrs import qrs_complex
+from cardiotwin.ecg.recording import INDEPENDENT_LEADS, Ecg
 
 NARROW = ((60.0, 8.0, 1.0), (75.0, 10.0, 1.0))
 WIDE = ((60.0, 25.0, 1.0), (110.0, 22.0, 1.0))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from cardiotwin.heart import build_heart
+from cardiotwin.heart.heart import build_heart
 from cardiotwin.meshes.reference.ellipsoid import drawn_ventricles
 from cardiotwin.segmentation import Segmentation
 from cardiotwin.settings import MeshSettings

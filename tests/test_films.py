@@ -11,10 +11,10 @@ import pytest
 from small_study import small_study
 from test_paraview import fields, opened
 
-from cardiotwin.ablation import lesion_elements
-from cardiotwin.films import frame_times_ms, since_ms
-from cardiotwin.paraview import write_study
-from cardiotwin.paraview_scene import SCRIPT
+from cardiotwin.ablation.lesions import lesion_elements
+from cardiotwin.exports.films import frame_times_ms, since_ms
+from cardiotwin.exports.paraview import write_study
+from cardiotwin.exports.paraview_scene import SCRIPT
 from cardiotwin.pictures import pictures
 from cardiotwin.pictures.camera import PANEL_PX
 from cardiotwin.pictures.film import FILM_PX, FRAMES, circuit_film, film_frames

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cardiotwin import artefact
-from cardiotwin.followed_circuits import followed
-from cardiotwin.induction import Arrhythmias, Induction, OwnCircuit, _numbered
-from cardiotwin.reentry import Circuit
-from cardiotwin.stimulation import Paced
+from cardiotwin.induction.arrhythmias import Arrhythmias, Induction, OwnCircuit
+from cardiotwin.induction.followed_circuits import followed
+from cardiotwin.induction.programmed_stimulation import _numbered
+from cardiotwin.induction.reentry import Circuit
+from cardiotwin.induction.stimulation import Paced
+from cardiotwin.storage import artefact
 
 NONE = np.zeros(0, np.int32)
 CIRCUIT = Circuit(300.0, 3, np.zeros(3), np.array([8.0, 0.0, 0.0]), np.zeros(4, np.float32), NONE, NONE)

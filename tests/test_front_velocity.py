@@ -7,16 +7,16 @@ import pytest
 from cube_heart import block_heart
 from test_confirmation import SITES_MM, posterior
 
-from cardiotwin import front_velocity
+from cardiotwin.calibration import front_velocity
+from cardiotwin.calibration.front_velocity import FrontToTissue, Ratio, follow, front_to_tissue
+from cardiotwin.calibration.sinus_beat import sinus_beat
 from cardiotwin.eikonal import activation_times, prepare
 from cardiotwin.errors import QualityGate, SettingsError
-from cardiotwin.front_velocity import FrontToTissue, Ratio, follow, front_to_tissue
-from cardiotwin.heart import CORE, HEALTHY
+from cardiotwin.heart.heart import CORE, HEALTHY
 from cardiotwin.monodomain import Protocol, simulate
 from cardiotwin.progress import silent
 from cardiotwin.settings import TissueSettings
-from cardiotwin.sinus_beat import sinus_beat
-from cardiotwin.tissue import Velocities, make_tissue
+from cardiotwin.tissue.tissue import Velocities, make_tissue
 
 SETTINGS = TissueSettings(cell_model="mitchell_schaeffer")
 MODEL = "mitchell_schaeffer"

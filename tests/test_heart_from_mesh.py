@@ -5,7 +5,7 @@ import pytest
 from data_folder import real_data
 
 from cardiotwin.errors import MeshError
-from cardiotwin.heart import EPICARDIUM, LEFT, RIGHT, heart_from_mesh
+from cardiotwin.heart.heart import EPICARDIUM, LEFT, RIGHT, heart_from_mesh
 from cardiotwin.meshes.formats import read_mesh
 from cardiotwin.meshes.reference.ellipsoid import ProlateVentricle
 from cardiotwin.meshes.surfaces import tagged_by_distance

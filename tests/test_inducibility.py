@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_study import ANTERIOR, AXIS, SEPTAL, _arrhythmias, small_heart, to_patient
 
-from cardiotwin.heart import LEFT, RIGHT
+from cardiotwin.heart.heart import LEFT, RIGHT
 from cardiotwin.meshes.ventricular import VentricularCoordinates
 from cardiotwin.report import write_report
 from cardiotwin.report.inducibility import _extent, inducibility, inducibility_bullseye

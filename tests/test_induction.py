@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from cube_heart import block_heart
 
-from cardiotwin import induction
-from cardiotwin.calibration import Posterior
+from cardiotwin.calibration.posterior import Posterior
 from cardiotwin.errors import QualityGate
-from cardiotwin.heart import BORDER_ZONE, HEALTHY
-from cardiotwin.induction import AS_SEGMENTED, induce, retest
-from cardiotwin.pacing_sites import pacing_sites
+from cardiotwin.heart.heart import BORDER_ZONE, HEALTHY
+from cardiotwin.heart.pacing_sites import pacing_sites
+from cardiotwin.induction import programmed_stimulation
+from cardiotwin.induction.arrhythmias import AS_SEGMENTED
+from cardiotwin.induction.programmed_stimulation import induce, retest
+from cardiotwin.induction.stimulation import Electrode, Paced, Stimulator
 from cardiotwin.settings import InduceSettings, TissueSettings
-from cardiotwin.stimulation import Electrode, Stimulator
 
 TISSUE = TissueSettings(cell_model="mitchell_schaeffer")
 PROTOCOL = InduceSettings(
@@ -79,7 +80,11 @@ def test_s3_comes_behind_the_earliest_s2_that_captured(wall, monkeypatch):
 
 def test_a_member_drawn_twice_is_paced_once(wall, monkeypatch):
     paced = []
-    monkeypatch.setattr(induction, "_pace", lambda _, task: paced.append(task) or induction.Paced((), None, "stub"))
+    monkeypatch.setattr(
+        programmed_stimulation,
+        "_pace",
+        lambda _, task: paced.append(task) or Paced((), None, "stub"),
+    )
     found = induce(wall, Posterior.of_velocities([(0.6, 0.4)]), PROTOCOL, TISSUE)
     assert len(found.inductions) == 4
     assert len(paced) == 2
@@ -91,7 +96,7 @@ def test_what_was_paced_before_a_kill_is_not_paced_again(wall, tmp_path, monkeyp
     def must_not_run(*_):
         raise AssertionError("paced again")
 
-    monkeypatch.setattr(induction, "_pace", must_not_run)
+    monkeypatch.setattr(programmed_stimulation, "_pace", must_not_run)
     again = induce(wall, ENSEMBLE, PROTOCOL, TISSUE, folder=tmp_path)
     assert [one.couplings_ms for one in again.inductions] == [one.couplings_ms for one in first.inductions]
 
@@ -106,7 +111,11 @@ def test_what_was_paced_before_a_kill_is_not_paced_again(wall, tmp_path, monkeyp
 )
 def test_pacing_of_other_velocities_or_another_protocol_is_not_taken_for_it(wall, tmp_path, monkeypatch, other):
     paced = []
-    monkeypatch.setattr(induction, "_pace", lambda _, task: paced.append(task) or induction.Paced((), None, "stub"))
+    monkeypatch.setattr(
+        programmed_stimulation,
+        "_pace",
+        lambda _, task: paced.append(task) or Paced((), None, "stub"),
+    )
     same = {"posterior": Posterior.of_velocities([(0.6, 0.4)]), "protocol": {}, "tissue": {}}
 
     def again(posterior, protocol, tissue):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from cube_heart import block_mesh
 
-from cardiotwin.isthmus import isthmus_of
+from cardiotwin.induction.isthmus import isthmus_of
+from cardiotwin.induction.reentry import Circuit
 from cardiotwin.meshes.mesh import Mesh
-from cardiotwin.reentry import Circuit
 
 LENGTH_MM, WIDTH_MM, VELOCITY, CYCLE_MS = 24.0, 6.0, 0.2, 300.0
 

@@ -7,9 +7,9 @@ import small_twin
 from small_twin import Number, electrodes_file
 
 from cardiotwin import presets
-from cardiotwin.ledger import Observation
-from cardiotwin.stages import path
-from cardiotwin.twin import Twin
+from cardiotwin.storage.ledger import Observation
+from cardiotwin.twin.stages import path
+from cardiotwin.twin.twin import Twin
 
 
 def layout(observations):

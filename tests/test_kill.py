@@ -13,7 +13,7 @@ import pytest
 from small_twin import contents, electrodes_file, layout, new_twin
 
 from cardiotwin.errors import CardioTwinError
-from cardiotwin.twin import Twin
+from cardiotwin.twin.twin import Twin
 
 VANISHED = 99
 

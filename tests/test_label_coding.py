@@ -8,8 +8,8 @@ from data_folder import real_data
 from scipy import ndimage
 from short_axis import affine, scar_mask, truth
 
+from cardiotwin.anatomy.given_labels import as_segmentation
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
-from cardiotwin.given_labels import as_segmentation
 from cardiotwin.ingest import read_label_map
 from cardiotwin.ingest.labels import read_segments
 from cardiotwin.segmentation.coding import CONVENTIONS, decode

@@ -8,10 +8,10 @@ from made_dicom import COLUMNS, ROWS, cine_slice, lge_series, write
 from short_axis import affine, scar_mask, truth
 
 from cardiotwin.errors import InputRejected, SettingsError
+from cardiotwin.exports.label_export import write_dicom_seg, write_nifti
 from cardiotwin.imaging import apply_affine
 from cardiotwin.ingest import explain, read_dicom, read_label_map
 from cardiotwin.ingest.labels import read_segments
-from cardiotwin.label_export import write_dicom_seg, write_nifti
 from cardiotwin.provenance import Provenance
 from cardiotwin.segmentation import Segmentation, from_label_map
 
@@ -115,8 +115,8 @@ def test_writing_warns_of_nothing(tmp_path):
 
 def test_a_twin_from_a_mesh_has_no_segmentation_and_says_so(tmp_path, capsys):
     from cardiotwin.cli import execute
-    from cardiotwin.ledger import Observation
-    from cardiotwin.twin import Twin
+    from cardiotwin.storage.ledger import Observation
+    from cardiotwin.twin.twin import Twin
 
     case = str(tmp_path / "case")
     assert execute(["new", case]) == 0
@@ -185,7 +185,7 @@ def test_the_command_writes_what_add_reads(tmp_path, capsys):
 
 def test_a_mapping_written_after_add_takes_effect(tmp_path, capsys):
     from cardiotwin.cli import execute
-    from cardiotwin.twin import Twin
+    from cardiotwin.twin.twin import Twin
 
     case = tmp_path / "case"
     path, _ = write_nifti(tmp_path / "out", from_label_map(winding(), affine()), NOTHING)

@@ -10,7 +10,7 @@ from data_folder import real_data
 from cardiotwin.errors import CardioTwinError, InputRejected, QualityGate
 from cardiotwin.imaging import apply_affine
 from cardiotwin.ingest import read_label_map
-from cardiotwin.observations import find
+from cardiotwin.twin.observations import find
 
 sitk = pytest.importorskip("SimpleITK")
 

@@ -5,11 +5,11 @@ import pytest
 from data_folder import real_data
 
 from cardiotwin import cli, presets
+from cardiotwin.anatomy.given_labels import check_within
 from cardiotwin.errors import InputRejected
-from cardiotwin.given_labels import check_within
 from cardiotwin.imaging import Image
 from cardiotwin.segmentation import LV_BLOOD, MYOCARDIUM, Segmentation, from_label_map
-from cardiotwin.twin import Twin
+from cardiotwin.twin.twin import Twin
 
 
 def drawn(affine: np.ndarray, shape: tuple[int, int, int] = (10, 40, 40)) -> Segmentation:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from cube_heart import block_heart
 
-from cardiotwin import lattice
 from cardiotwin.kernels.diffusion import EDGES, edge_stiffness
-from cardiotwin.medium import Medium
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.reference.slab import lattice_block, lattice_wave
 from cardiotwin.settings import TissueSettings
-from cardiotwin.tissue import Velocities, make_tissue
-from cardiotwin.velocity import plane_wave_velocity, timed, tune
+from cardiotwin.solver.medium import Medium
+from cardiotwin.tissue import lattice
+from cardiotwin.tissue.tissue import Velocities, make_tissue
+from cardiotwin.tissue.velocity import plane_wave_velocity, timed, tune
 from cardiotwin.verification import velocity
 
 MS, EDGE_MM, DT_MS = "modified_mitchell_schaeffer", 1.25, 0.1

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from cardiotwin.errors import IntegrityError
-from cardiotwin.ledger import Ledger, Observation
+from cardiotwin.storage.ledger import Ledger, Observation
 
 
 @pytest.fixture

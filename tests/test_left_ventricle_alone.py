@@ -5,12 +5,12 @@ import pytest
 from bad_input import new_case, taken
 from short_axis import affine, truth
 
-from cardiotwin.electrodes import default_electrodes
-from cardiotwin.heart import LEFT, RV_ENDOCARDIUM, build_heart
-from cardiotwin.locations import wall
-from cardiotwin.pacing_sites import pacing_sites
+from cardiotwin.ecg.electrodes import default_electrodes
+from cardiotwin.heart.heart import LEFT, RV_ENDOCARDIUM, build_heart
+from cardiotwin.heart.locations import wall
+from cardiotwin.heart.pacing_sites import pacing_sites
+from cardiotwin.heart.segments import heart_segments
 from cardiotwin.segmentation import from_label_map
-from cardiotwin.segments import heart_segments
 from cardiotwin.settings import MeshSettings
 
 sitk = pytest.importorskip("SimpleITK")

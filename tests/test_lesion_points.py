@@ -6,7 +6,7 @@ import pytest
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest import recognise
 from cardiotwin.ingest.plan_files import read_plan
-from cardiotwin.observations import find
+from cardiotwin.twin.observations import find
 
 POINTS = np.array([[1.5, -2.0, 3.0], [4.0, 5.0, -6.0], [7.0, 8.0, 9.0]])
 

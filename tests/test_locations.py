@@ -3,7 +3,7 @@
 import pytest
 from small_study import ANTERIOR, AXIS, SEPTAL, small_heart, to_patient
 
-from cardiotwin.locations import left_ventricle, wall
+from cardiotwin.heart.locations import left_ventricle, wall
 
 
 @pytest.fixture(scope="module")

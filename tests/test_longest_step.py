@@ -8,8 +8,8 @@ from medium_blocks import single_cell
 
 from cardiotwin.errors import QualityGate, SettingsError
 from cardiotwin.kernels.ionic import MODELS, cell_model, mitchell_schaeffer
-from cardiotwin.longest_step import STEPS_MS, longest_dt_ms
 from cardiotwin.monodomain import Protocol, Solver, Stimulus
+from cardiotwin.solver.longest_step import STEPS_MS, longest_dt_ms
 
 
 @pytest.mark.parametrize("model", MODELS)

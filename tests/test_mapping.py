@@ -6,7 +6,7 @@ from cube_heart import block_mesh
 from prolate_coordinates import on_paper, prolate, turns_apart
 
 from cardiotwin.errors import MeshError
-from cardiotwin.heart import build_heart
+from cardiotwin.heart.heart import build_heart
 from cardiotwin.meshes.mapping import coordinates_at, correspond, locate, map_field, map_points
 from cardiotwin.meshes.quality import edge_lengths
 from cardiotwin.meshes.reference.ellipsoid import ProlateVentricle, drawn_ventricles

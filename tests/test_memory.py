@@ -7,13 +7,13 @@ import pytest
 from medium_blocks import block, left_end
 
 from cardiotwin import memory
-from cardiotwin import solver as solver_module
 from cardiotwin.errors import ResourceLimit
 from cardiotwin.kernels.ionic import cell_model, width
-from cardiotwin.medium import Medium
 from cardiotwin.meshes.reference.slab import lattice_bar
 from cardiotwin.monodomain import Protocol, Solver, Stimulus
-from cardiotwin.solver import bytes_needed
+from cardiotwin.solver import solver as solver_module
+from cardiotwin.solver.medium import Medium
+from cardiotwin.solver.solver import bytes_needed
 
 MODEL = "ten_tusscher_2006"
 MEDIUM = block((24.0, 24.0, 24.0), 1.0, MODEL)

@@ -7,18 +7,18 @@ from data_folder import real_data
 from ellipsoid_heart import ellipsoid_heart
 
 from cardiotwin import presets
+from cardiotwin.anatomy.mesh_anatomy import heart_of, take_in
 from cardiotwin.errors import MeshError, QualityGate, SettingsError
-from cardiotwin.heart import BASE, BORDER_ZONE, CORE, EPICARDIUM, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM
+from cardiotwin.heart.heart import BASE, BORDER_ZONE, CORE, EPICARDIUM, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM
 from cardiotwin.ingest import explain
-from cardiotwin.mesh_anatomy import heart_of, take_in
 from cardiotwin.meshes.outline import outline
 from cardiotwin.meshes.reference.ellipsoid import ProlateVentricle
 from cardiotwin.meshes.surfaces import tagged_by_distance
 from cardiotwin.meshes.tetrahedra import stuff
 from cardiotwin.monodomain import Protocol, Solver, Stimulus
 from cardiotwin.settings import MeshFileSettings, MeshSettings, TissueSettings
-from cardiotwin.tissue import Velocities, make_tissue
-from cardiotwin.twin import Twin
+from cardiotwin.tissue.tissue import Velocities, make_tissue
+from cardiotwin.twin.twin import Twin
 
 COARSE = MeshFileSettings(allow_coarse=True)
 MODEL = "modified_mitchell_schaeffer"

@@ -6,11 +6,11 @@ import pytest
 from ellipsoid_heart import ellipsoid_heart
 
 from cardiotwin import presets
+from cardiotwin.anatomy.mesh_anatomy import heart_of, take_in
 from cardiotwin.errors import CardioTwinError, InputRejected, QualityGate
-from cardiotwin.mesh_anatomy import heart_of, take_in
 from cardiotwin.meshes.tetrahedra import oriented, stuff
 from cardiotwin.settings import MeshFileSettings, MeshSettings
-from cardiotwin.twin import Twin
+from cardiotwin.twin.twin import Twin
 
 RAS, MIRROR = np.array([-1.0, -1.0, 1.0]), np.array([-1.0, 1.0, 1.0])
 

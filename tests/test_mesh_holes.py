@@ -7,10 +7,10 @@ from data_folder import real_data
 from ellipsoid_heart import FRAME, ellipsoid_heart
 
 from cardiotwin import presets
+from cardiotwin.anatomy.mesh_anatomy import UserMesh, heart_of, judged, surface_nodes, take_in
+from cardiotwin.anatomy.mesh_holes import check_holes
 from cardiotwin.errors import MeshError
-from cardiotwin.heart import BASE, EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM
-from cardiotwin.mesh_anatomy import UserMesh, heart_of, judged, surface_nodes, take_in
-from cardiotwin.mesh_holes import check_holes
+from cardiotwin.heart.heart import BASE, EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM
 from cardiotwin.meshes.holes import holes
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.patches import boundary, patches
@@ -18,7 +18,7 @@ from cardiotwin.meshes.surfaces import largest_part, without_unused
 from cardiotwin.meshes.tetrahedra import stuff
 from cardiotwin.meshes.waist import parted
 from cardiotwin.settings import MeshFileSettings, MeshSettings
-from cardiotwin.twin import Twin
+from cardiotwin.twin.twin import Twin
 
 NONE = np.zeros(0, np.int64)
 WALLS = {

@@ -18,8 +18,8 @@ from cardiotwin.ingest import read_dicom
 from cardiotwin.progress import silent
 from cardiotwin.provenance import Provenance
 from cardiotwin.settings import SegmentSettings
-from cardiotwin.stage_functions import segment_image
-from cardiotwin.step import Work
+from cardiotwin.twin.stage_functions import segment_image
+from cardiotwin.twin.step import Work
 
 
 def work(**settings):

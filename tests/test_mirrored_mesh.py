@@ -5,9 +5,9 @@ import pytest
 from data_folder import real_data
 from ellipsoid_heart import ellipsoid_heart
 
+from cardiotwin.anatomy.mesh_anatomy import UserMesh, heart_of
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest.anatomy import check_mesh_not_mirrored
-from cardiotwin.mesh_anatomy import UserMesh, heart_of
 from cardiotwin.meshes.tetrahedra import oriented
 from cardiotwin.settings import MeshFileSettings, MeshSettings
 

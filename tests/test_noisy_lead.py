@@ -7,8 +7,8 @@ import pytest
 from data_folder import real_data
 from test_beats import REAL, healthy
 
-from cardiotwin.beats import find_beats, mean_beat
-from cardiotwin.ecg_noise import without_spikes
+from cardiotwin.ecg.beats import find_beats, mean_beat
+from cardiotwin.ecg.noise import without_spikes
 from cardiotwin.ingest import read_ecg
 from cardiotwin.ingest.ecg_quality import Recording, usable
 

@@ -11,14 +11,14 @@ from small_study import small_study
 from test_left_ventricle_alone import alone, saved
 
 from cardiotwin import cli
-from cardiotwin.heart import CORE, HEALTHY, RIGHT
+from cardiotwin.heart.heart import CORE, HEALTHY, RIGHT
 from cardiotwin.imaging import Image, gap_note
 from cardiotwin.provenance import ObservationRecord, Provenance
 from cardiotwin.report import write_report
 from cardiotwin.report.facts import report_facts
 from cardiotwin.report.missing import what_is_missing
 from cardiotwin.report.uncertain import told_of_inputs, what_is_uncertain
-from cardiotwin.twin import Twin
+from cardiotwin.twin.twin import Twin
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,14 @@ import pytest
 from made_dicom import ecg, lge_series, twelve_leads, write
 from small_twin import electrodes_file
 
-from cardiotwin import artefact, presets, store
-from cardiotwin.ecg import LEADS
+from cardiotwin import presets
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.errors import InputRejected, PolicyRefusal, SettingsError
 from cardiotwin.ingest import read_dicom, read_ecg, same_person
-from cardiotwin.observations import _time, _valid, find
-from cardiotwin.stages import NO_ECG, NO_IMAGING, path
-from cardiotwin.twin import Twin
+from cardiotwin.storage import artefact, store
+from cardiotwin.twin.observations import _time, _valid, find
+from cardiotwin.twin.stages import NO_ECG, NO_IMAGING, path
+from cardiotwin.twin.twin import Twin
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ class TestPath:
 
     @staticmethod
     def steps(*kinds: str) -> dict:
-        from cardiotwin.ledger import Observation
+        from cardiotwin.storage.ledger import Observation
 
         observed = [Observation(f"{kind}{i}", kind, "", "", "", str(i), "", "") for i, kind in enumerate(kinds)]
         return {step.name: step for step in path(observed)}

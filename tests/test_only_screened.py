@@ -2,9 +2,9 @@
 
 import pytest
 
-from cardiotwin import planning, stage_functions, stages
-from cardiotwin.ledger import Observation
 from cardiotwin.settings import InduceSettings, Settings, TissueSettings
+from cardiotwin.storage.ledger import Observation
+from cardiotwin.twin import planning, stage_functions, stages
 
 SEEN = [Observation(f"{number:064x}", kind, "", "", "", "", "", "") for number, kind in enumerate(("mesh", "ecg"))]
 BESIDE, ONLY = Settings(), Settings(induce=InduceSettings(only_screened=True))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from small_study import small_study
 
-from cardiotwin import opencarp
+from cardiotwin.exports import opencarp
+from cardiotwin.exports.opencarp import AUTHORS_STATE, tune, write_opencarp_study
 from cardiotwin.meshes.formats import read_raw
-from cardiotwin.opencarp import AUTHORS_STATE, tune, write_opencarp_study
 from cardiotwin.settings import Settings
 
 

@@ -6,9 +6,9 @@ import math
 import pytest
 from small_study import small_comparison
 
-from cardiotwin import artefact
-from cardiotwin.comparison import Comparison
+from cardiotwin.comparison.results import Comparison
 from cardiotwin.errors import IntegrityError
+from cardiotwin.storage import artefact
 
 
 def written(folder, change):

@@ -9,20 +9,22 @@ from small_study import small_study
 from test_draws_are_added import POSTERIOR, circuit
 from test_induction import PROTOCOL, TISSUE, wall  # noqa: F401
 
-from cardiotwin import induction, planning, stages
-from cardiotwin.ablation import Lesion, Plan
+from cardiotwin.ablation.lesions import Lesion, Plan
+from cardiotwin.anatomy.scar_variants import other_scars
+from cardiotwin.comparison.retesting import compare
 from cardiotwin.errors import SettingsError
-from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, build_heart, with_scar_of
-from cardiotwin.induction import AS_SEGMENTED, Arrhythmias, Induction, induce, only_under_other_scars
-from cardiotwin.ledger import Observation
-from cardiotwin.pacing_sites import sites_of_protocol
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY, build_heart, with_scar_of
+from cardiotwin.heart.pacing_sites import sites_of_protocol
+from cardiotwin.induction import programmed_stimulation
+from cardiotwin.induction.arrhythmias import AS_SEGMENTED, Arrhythmias, Induction, only_under_other_scars
+from cardiotwin.induction.programmed_stimulation import induce
+from cardiotwin.induction.reentry import neighbours
+from cardiotwin.induction.stimulation import Paced
 from cardiotwin.progress import silent
-from cardiotwin.reentry import neighbours
-from cardiotwin.retesting import compare
-from cardiotwin.scar_variants import other_scars
 from cardiotwin.segmentation import relabel
 from cardiotwin.settings import CompareSettings, InduceSettings, MeshSettings, Settings
-from cardiotwin.stimulation import Paced
+from cardiotwin.storage.ledger import Observation
+from cardiotwin.twin import planning, stages
 
 MESH = MeshSettings(edge_mm=3.0)
 OTHER = "35 % and 50 %"
@@ -69,7 +71,7 @@ def burnt(monkeypatch):
         left = not task.plan or (task.scar == OTHER and task.plan == "homogenise")
         return Paced((300.0,), circuit(0.0) if left else None, "re-entry" if left else "not inducible")
 
-    monkeypatch.setattr(induction, "_pace", pace)
+    monkeypatch.setattr(programmed_stimulation, "_pace", pace)
     return seen
 
 
@@ -142,12 +144,12 @@ def test_each_task_is_solved_on_its_own_scar_under_its_own_lesion(wall):  # noqa
     other = with_core(wall, wall.mesh.centroids[:, 2] > 20)
     hearts = {AS_SEGMENTED: wall, OTHER: other}
     lesions = {"burn": {AS_SEGMENTED: wall.mesh.centroids[:, 1] < 5, OTHER: wall.mesh.centroids[:, 1] < 10}}
-    context = induction._Context(hearts, POSTERIOR, PROTOCOL, TISSUE, lesions)
+    context = programmed_stimulation._Context(hearts, POSTERIOR, PROTOCOL, TISSUE, lesions)
     for plan, scar in (("", AS_SEGMENTED), ("", OTHER), ("burn", AS_SEGMENTED), ("burn", OTHER)):
         conducting = hearts[scar].tissue_class != CORE
         if plan:
             conducting &= ~lesions[plan][scar]
-        tissue = induction._prepared(context, plan, 0, "structural", scar)[1]
+        tissue = programmed_stimulation._prepared(context, plan, 0, "structural", scar)[1]
         alone = neighbours(wall.mesh.points, wall.mesh.tets[conducting])
         np.testing.assert_array_equal(tissue.volumes, alone.volumes)
 
@@ -161,7 +163,7 @@ def test_no_two_pacings_share_a_name(wall, monkeypatch):  # noqa: F811
         names.extend(tasks)
         return {name: Paced((), None, "not inducible") for name in tasks}
 
-    monkeypatch.setattr(induction, "run_tasks", run_tasks)
+    monkeypatch.setattr(programmed_stimulation, "run_tasks", run_tasks)
     found = induce(wall, POSTERIOR, both, TISSUE, others={OTHER: other})
     assert len(set(names)) == len(names) == len(found.inductions) == 2 * 2 * 2 * 2
     before = set(names)

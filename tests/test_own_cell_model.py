@@ -12,10 +12,10 @@ from medium_blocks import block, left_end, single_cell
 
 from cardiotwin.errors import InputRejected, SettingsError
 from cardiotwin.kernels.ionic import cell_model, mitchell_schaeffer
-from cardiotwin.medium import membrane
 from cardiotwin.monodomain import Protocol, Solver, Stimulus
 from cardiotwin.settings import read_settings
-from cardiotwin.velocity import tune
+from cardiotwin.solver.medium import membrane
+from cardiotwin.tissue.velocity import tune
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from ellipsoid_heart import ellipsoid_heart
 
+from cardiotwin.anatomy.mesh_anatomy import heart_of, take_in
+from cardiotwin.anatomy.mesh_fineness import check_fineness, fineness
 from cardiotwin.errors import QualityGate
-from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, LEFT
-from cardiotwin.mesh_anatomy import heart_of, take_in
-from cardiotwin.mesh_fineness import check_fineness, fineness
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY, LEFT
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.pictures.content import angle, fibres_picture, pictures
 from cardiotwin.report.facts import report_facts

@@ -9,11 +9,11 @@ from test_add_plan import ON_SURFACE_MM, plan_file
 from cardiotwin import presets
 from cardiotwin.cli import execute
 from cardiotwin.errors import InputRejected, SettingsError
-from cardiotwin.heart import Heart
-from cardiotwin.stage_functions import check_plans
-from cardiotwin.stages import OWN_PLANS
-from cardiotwin.step import Step, Work
-from cardiotwin.twin import Twin
+from cardiotwin.heart.heart import Heart
+from cardiotwin.twin.stage_functions import check_plans
+from cardiotwin.twin.stages import OWN_PLANS
+from cardiotwin.twin.step import Step, Work
+from cardiotwin.twin.twin import Twin
 
 
 def anatomy(work: Work) -> Heart:
@@ -29,7 +29,7 @@ def layout(observations) -> tuple[Step, ...]:
 
 @pytest.fixture
 def twin(tmp_path, monkeypatch):
-    monkeypatch.setattr("cardiotwin.twin.Twin", partial(Twin, layout=layout))
+    monkeypatch.setattr("cardiotwin.twin.twin.Twin", partial(Twin, layout=layout))
     return Twin.create(tmp_path / "case", presets.settings_text(presets.preset("default"), ""), layout)
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from small_study import small_study
 
-from cardiotwin.ablation import NO_ABLATION
-from cardiotwin.pacing_cost import cost_of_comparing
+from cardiotwin.ablation.lesions import NO_ABLATION
+from cardiotwin.comparison.pacing_cost import cost_of_comparing
 
 STUDY = small_study(6.0)
 

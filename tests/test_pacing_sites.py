@@ -8,12 +8,12 @@ import pytest
 from cube_heart import block_heart
 
 from cardiotwin.errors import QualityGate, SettingsError
-from cardiotwin.heart import CORE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM
-from cardiotwin.locations import left_ventricle
-from cardiotwin.pacing_sites import BELOW_BASE, healthy_endocardium, sites_of_protocol
+from cardiotwin.heart.heart import CORE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM
+from cardiotwin.heart.locations import left_ventricle
+from cardiotwin.heart.pacing_sites import BELOW_BASE, healthy_endocardium, sites_of_protocol
+from cardiotwin.heart.segments import NAMES, heart_segments, segments
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
-from cardiotwin.segments import NAMES, heart_segments, segments
 from cardiotwin.settings import InduceSettings, pacing_site, read_protocol
 
 SEVENTEEN = tuple(f"AHA {number}" for number in range(1, 18))

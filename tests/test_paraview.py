@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from small_study import small_study
 
-from cardiotwin.ablation import Plan, lesion_elements
-from cardiotwin.electrodes import in_torso, torso_electrodes
+from cardiotwin.ablation.lesions import Plan, lesion_elements
+from cardiotwin.ecg.electrodes import in_torso, torso_electrodes
 from cardiotwin.errors import ResourceLimit
-from cardiotwin.heart import CORE
+from cardiotwin.exports.paraview import FIELDS, write_study
+from cardiotwin.exports.vtk_files import NEVER_MS, NO_POTENTIAL_MV
+from cardiotwin.heart.heart import CORE
 from cardiotwin.meshes.ventricular import VentricularCoordinates
-from cardiotwin.paraview import FIELDS, write_study
 from cardiotwin.study import Study
-from cardiotwin.vtk_files import NEVER_MS, NO_POTENTIAL_MV
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +232,7 @@ def test_where_the_disk_is_full_the_earlier_files_stay_whole(study, tmp_path, ro
 def test_a_torso_that_conducts_is_the_one_that_is_shown(tmp_path, study, monkeypatch):
     import pyvista as pv
 
-    monkeypatch.setattr("cardiotwin.electrodes.CONDUCTOR_STEP_MM", 30.0)
+    monkeypatch.setattr("cardiotwin.ecg.electrodes.CONDUCTOR_STEP_MM", 30.0)
     electrodes = in_torso(study.heart, torso_electrodes(study.heart), sex="male", stature_mm=1900.0)
     write_study(tmp_path, Study(study.heart, electrodes=electrodes))
     skin = pv.read(tmp_path / "torso.vtp")

@@ -5,7 +5,7 @@ import pydicom
 import pytest
 from data_folder import real_data
 
-from cardiotwin.ecg import LEADS, Ecg
+from cardiotwin.ecg.recording import LEADS, Ecg
 from cardiotwin.phantom.dicom_ecg import MICROVOLTS_PER_STEP, write_dicom_ecg
 from cardiotwin.phantom.patient import phantom_patient
 

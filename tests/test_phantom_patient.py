@@ -10,14 +10,14 @@ import pytest
 
 import cardiotwin.phantom.physiology as physiology
 from cardiotwin.errors import SettingsError
-from cardiotwin.heart import build_heart
+from cardiotwin.heart.heart import build_heart
 from cardiotwin.imaging import apply_affine
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.phantom import make_phantom
 from cardiotwin.phantom.anatomy import labels_at, make_anatomy
+from cardiotwin.phantom.truth import compare_with_truth, read_labels
 from cardiotwin.segmentation import CORE, from_label_map
 from cardiotwin.settings import MeshSettings
-from cardiotwin.truth import compare_with_truth, read_labels
 
 
 @pytest.fixture(scope="module")

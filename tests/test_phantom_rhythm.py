@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.rhythm import Recording, noise, recorded, strip, with_p_wave
 from cardiotwin.phantom.torso import CHEST_CENTRE_MM, CHEST_HALF_WIDTHS_MM, true_electrodes

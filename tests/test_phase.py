@@ -8,8 +8,7 @@ import pytest
 from cube_heart import block_mesh
 
 from cardiotwin.errors import MeshError
-from cardiotwin.meshes.reference.slab import slab
-from cardiotwin.phase import (
+from cardiotwin.induction.phase import (
     TURN,
     activation_phase,
     circuit_kind,
@@ -19,7 +18,8 @@ from cardiotwin.phase import (
     tracked,
     winding_numbers,
 )
-from cardiotwin.reentry import Circuit, find_circuits
+from cardiotwin.induction.reentry import Circuit, find_circuits
+from cardiotwin.meshes.reference.slab import slab
 
 EDGE_MM = 1.0
 MIDDLE = np.array([10.3, 9.6])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_study import ANTERIOR, AXIS, SEPTAL, small_heart, small_study, to_patient
 
-from cardiotwin.locations import left_ventricle
+from cardiotwin.heart.locations import left_ventricle
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.pictures import camera, drawing, palette
 from cardiotwin.pictures.content import Marker, mesh_picture, pictures, substrate_picture

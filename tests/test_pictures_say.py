@@ -8,9 +8,9 @@ import pytest
 from ellipsoid_heart import ellipsoid_heart
 from small_study import small_study
 
-from cardiotwin.electrodes import offset_electrodes
-from cardiotwin.heart import CORE as CORE_TISSUE
-from cardiotwin.heart import HEALTHY, LEFT
+from cardiotwin.ecg.electrodes import offset_electrodes
+from cardiotwin.heart.heart import CORE as CORE_TISSUE
+from cardiotwin.heart.heart import HEALTHY, LEFT
 from cardiotwin.pictures import bullseye, in_torso
 from cardiotwin.pictures import short_axis as pages
 from cardiotwin.pictures.palette import bands, round_width

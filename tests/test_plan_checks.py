@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from cube_heart import block_heart
 
-from cardiotwin.ablation import Lesion, Plan, ablated_ml
-from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
-from cardiotwin.plan_checks import check_plan
+from cardiotwin.ablation.lesions import Lesion, Plan, ablated_ml
+from cardiotwin.ablation.plan_checks import check_plan
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY
 
 THROUGH = 14.0
 """Deeper than the wall."""

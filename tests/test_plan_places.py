@@ -7,13 +7,13 @@ import pytest
 from cube_heart import block_heart
 from scipy.spatial import cKDTree
 
-from cardiotwin.ablation import Lesion, Plan, ablated_ml, lesion_elements
+from cardiotwin.ablation.lesions import Lesion, Plan, ablated_ml, lesion_elements
 from cardiotwin.errors import InputRejected
-from cardiotwin.heart import CORE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM
+from cardiotwin.heart.heart import CORE, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM
+from cardiotwin.heart.segments import heart_segments
 from cardiotwin.ingest.plan_files import plan_text, read_plan
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
-from cardiotwin.segments import heart_segments
 
 
 @pytest.fixture(scope="module")

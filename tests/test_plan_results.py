@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from small_study import small_comparison
 
-from cardiotwin.ablation import NO_ABLATION, Plan
-from cardiotwin.plan_results import ablated, against_reference, in_order, plans_in_order, verdict, volume
+from cardiotwin.ablation.lesions import NO_ABLATION, Plan
+from cardiotwin.comparison.plan_results import ablated, against_reference, in_order, plans_in_order, verdict, volume
 from cardiotwin.report.figures import plan_chart
 
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cardiotwin.ablation import Lesion, Plan, lesion_elements
+from cardiotwin.ablation.lesions import Lesion, Plan, lesion_elements
+from cardiotwin.ablation.plan_checks import check_plan
 from cardiotwin.errors import InputRejected
-from cardiotwin.heart import HEALTHY, LV_ENDOCARDIUM
+from cardiotwin.heart.heart import HEALTHY, LV_ENDOCARDIUM
+from cardiotwin.heart.segments import heart_segments
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
-from cardiotwin.plan_checks import check_plan
-from cardiotwin.segments import heart_segments
 
 
 @pytest.fixture(scope="module")

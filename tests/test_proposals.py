@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from cube_heart import block_heart
 
-from cardiotwin import proposals
-from cardiotwin.ablation import PROPOSED_NAMES, RESERVED_NAMES, lesion_elements
+from cardiotwin.ablation import proposals
+from cardiotwin.ablation.lesions import PROPOSED_NAMES, RESERVED_NAMES, lesion_elements
+from cardiotwin.ablation.plan_checks import check_plan
+from cardiotwin.ablation.proposals import proposals_for, propose_plans
 from cardiotwin.errors import QualityGate
-from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
-from cardiotwin.plan_checks import check_plan
-from cardiotwin.proposals import proposals_for, propose_plans
-from cardiotwin.reentry import Circuit
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY
+from cardiotwin.induction.reentry import Circuit
 from cardiotwin.segmentation import Corridor
 from cardiotwin.settings import PlanSettings
 

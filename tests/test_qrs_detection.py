@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from data_folder import real_data
 
-from cardiotwin.ecg import LEADS, Ecg, lead_matrix
+from cardiotwin.ecg.qrs import independent_leads, qrs_complex, qrs_edges, r_peaks, smoothed
+from cardiotwin.ecg.recording import LEADS, Ecg, lead_matrix
 from cardiotwin.errors import InputRejected, QualityGate
-from cardiotwin.qrs import independent_leads, qrs_complex, qrs_edges, r_peaks, smoothed
 
 ONSET_MS, QRS_MS = 300, 90
 GAIN = np.random.default_rng(3).uniform(0.3, 1.5, 10)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from cube_heart import block_heart
 
-from cardiotwin.ecg import eikonal_ecg, electrode_weights
+from cardiotwin.calibration.qrs_model import measured_qrs, qrs_model
+from cardiotwin.calibration.site_library import site_library
+from cardiotwin.ecg.electrodes import default_electrodes, placements
+from cardiotwin.ecg.forward import eikonal_ecg, electrode_weights
 from cardiotwin.eikonal import activation_times, prepare
-from cardiotwin.electrodes import default_electrodes, placements
-from cardiotwin.qrs_model import measured_qrs, qrs_model
 from cardiotwin.settings import TissueSettings
-from cardiotwin.site_library import site_library
-from cardiotwin.tissue import Velocities
+from cardiotwin.tissue.tissue import Velocities
 
 TRUTH, ONSETS_MS = np.array([[0.6, 0.3, 0.0]]), np.array([[0.0, 5.0]])
 RANGES = ((0.4, 0.9), (0.2, 0.5), (0.0, 0.0))

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cardiotwin.qrs_prior import QrsPrior, velocities_drawn
-from cardiotwin.sequential_monte_carlo import temper
+from cardiotwin.calibration.qrs_prior import QrsPrior, velocities_drawn
+from cardiotwin.calibration.sequential_monte_carlo import temper
 
 LOW, HIGH = np.array([0.4, 0.2, 0.5, 0.0]), np.array([0.9, 0.6, 3.0, 20.0])
 N_SITES, SIZE, SWEEPS = 2, 20_000, 3

@@ -8,8 +8,8 @@ from data_folder import real_data
 from made_dicom import ecg, twelve_leads
 from small_twin import CHEST_MM
 
-from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS
-from cardiotwin.electrodes import ELECTRODES
+from cardiotwin.ecg.electrodes import ELECTRODES
+from cardiotwin.ecg.recording import INDEPENDENT_LEADS, LEADS
 from cardiotwin.errors import CardioTwinError, InputRejected, QualityGate
 from cardiotwin.ingest import read_ecg, read_electrodes
 

@@ -5,7 +5,7 @@ import pytest
 from data_folder import real_data
 from made_dicom import ecg, lge_series, twelve_leads, write
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.ingest import explain, recognise, recognise_all
 
 

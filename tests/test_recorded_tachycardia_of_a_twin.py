@@ -7,18 +7,18 @@ import pytest
 from small_study import small_study
 from test_clinical_tachycardia import recorded
 
-from cardiotwin import planning, stages
-from cardiotwin.clinical_tachycardia import ClinicalTachycardia
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.errors import InputRejected, QualityGate
+from cardiotwin.induction.clinical_tachycardia import ClinicalTachycardia
 from cardiotwin.ingest import Wanted
-from cardiotwin.ledger import Observation
-from cardiotwin.observations import find
 from cardiotwin.report import figures
 from cardiotwin.report.facts import report_facts, strict_json
 from cardiotwin.report.tachycardias import best_fit_line, scored, tachycardias
 from cardiotwin.settings import Settings
-from cardiotwin.twin import Twin
+from cardiotwin.storage.ledger import Observation
+from cardiotwin.twin import planning, stages
+from cardiotwin.twin.observations import find
+from cardiotwin.twin.twin import Twin
 
 SAID = Wanted(kind="tachycardia")
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cardiotwin.reentry import find_circuits, neighbours, same_circuit, still_turns
+from cardiotwin.induction.reentry import find_circuits, neighbours, same_circuit, still_turns
 
 CYCLE_MS = 300.0
 

@@ -7,10 +7,10 @@ from made_dicom import ecg, twelve_leads, write
 from small_twin import contents, electrodes_file, layout, new_twin
 
 from cardiotwin import cli, presets
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.errors import PolicyRefusal, SettingsError
-from cardiotwin.ledger import Observation
-from cardiotwin.twin import Twin
+from cardiotwin.storage.ledger import Observation
+from cardiotwin.twin.twin import Twin
 
 
 @pytest.fixture

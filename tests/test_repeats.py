@@ -7,10 +7,10 @@ from made_dicom import ecg, twelve_leads, write
 from scipy.signal import resample
 
 from cardiotwin import cli, presets
-from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg
+from cardiotwin.ecg.recording import INDEPENDENT_LEADS, LEADS, Ecg
 from cardiotwin.ingest import read_ecg
-from cardiotwin.repeats import SAME_CORRELATION, SAME_PART, correlation, part_correlation
-from cardiotwin.twin import Twin
+from cardiotwin.twin.repeats import SAME_CORRELATION, SAME_PART, correlation, part_correlation
+from cardiotwin.twin.twin import Twin
 
 UNCHECKED = "names no patient, so whether it is the same patient was not checked"
 

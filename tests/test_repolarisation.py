@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 from ellipsoid_heart import ellipsoid_heart, endocardial_nodes_near
 
-from cardiotwin.beat_of_ensemble import activation_of, ensemble_beat, spread
-from cardiotwin.calibration import Posterior
-from cardiotwin.ecg import INDEPENDENT_LEADS, LEADS, Ecg, eikonal_ecg, electrode_weights, lead_matrix
+from cardiotwin.calibration.beat_of_ensemble import activation_of, ensemble_beat, spread
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.calibration.repolarisation import PRIOR_SD_MS, _shapes, _weights, fit_repolarisation
+from cardiotwin.ecg.electrodes import default_electrodes, placements
+from cardiotwin.ecg.forward import eikonal_ecg, electrode_weights
+from cardiotwin.ecg.recording import INDEPENDENT_LEADS, LEADS, Ecg, lead_matrix
 from cardiotwin.eikonal import activation_times
-from cardiotwin.electrodes import default_electrodes, placements
-from cardiotwin.heart import BORDER_ZONE, EPICARDIUM, LEFT, LV_ENDOCARDIUM, RIGHT, RV_ENDOCARDIUM
+from cardiotwin.heart.heart import BORDER_ZONE, EPICARDIUM, LEFT, LV_ENDOCARDIUM, RIGHT, RV_ENDOCARDIUM
 from cardiotwin.progress import silent
-from cardiotwin.repolarisation import PRIOR_SD_MS, _shapes, _weights, fit_repolarisation
 from cardiotwin.settings import TissueSettings
-from cardiotwin.tissue import Velocities
+from cardiotwin.tissue.tissue import Velocities
 
 TRUTH = Velocities(0.65, 0.38)
 SITES = [(LEFT, 0.5, 10.0), (LEFT, 0.6, 120.0), (RIGHT, 0.5, 20.0)]

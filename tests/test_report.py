@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from small_study import small_comparison, small_study
 
+from cardiotwin.ablation.plan_checks import check_plan
 from cardiotwin.ingest.plan_files import read_plan
 from cardiotwin.pictures import SIZE_PX
-from cardiotwin.plan_checks import check_plan
 from cardiotwin.report import write_report
 from cardiotwin.study import ObservationRecord, Provenance, Study
 

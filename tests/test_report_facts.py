@@ -10,23 +10,23 @@ import pytest
 from short_axis import image, scar_mask
 from small_study import AXIS, SEPTAL, small_study
 
-from cardiotwin.ablation import ablated_ml
-from cardiotwin.ecg import Ecg
-from cardiotwin.ecg_agreement import aligned
-from cardiotwin.heart import CORE, HEALTHY
-from cardiotwin.induction import SCREENED_OUT
-from cardiotwin.locations import wall
+from cardiotwin.ablation.lesions import ablated_ml
+from cardiotwin.ablation.proposals import Proposals
+from cardiotwin.calibration.agreement import aligned
+from cardiotwin.calibration.scar_evidence import ScarEvidence
+from cardiotwin.ecg.recording import Ecg
+from cardiotwin.ecg.torso_conductor import TorsoConductor
+from cardiotwin.heart.heart import CORE, HEALTHY
+from cardiotwin.heart.locations import wall
+from cardiotwin.induction.arrhythmias import SCREENED_OUT
 from cardiotwin.meshes.mesh import Mesh
-from cardiotwin.proposals import Proposals
 from cardiotwin.report.facts import _circuits, answer, report_facts, strict_json
 from cardiotwin.report.glossary import CALIBRATION, CONFIDENCE, explained
 from cardiotwin.report.html import number, percent
 from cardiotwin.report.uncertain import what_is_uncertain
-from cardiotwin.scar_evidence import ScarEvidence
 from cardiotwin.segmentation import with_scar
 from cardiotwin.segmentation.methods import chosen_method
 from cardiotwin.settings import Settings
-from cardiotwin.torso_conductor import TorsoConductor
 
 
 @pytest.fixture(scope="module")
@@ -331,12 +331,12 @@ def test_the_strictest_count_of_independent_members_is_shown(study):
 
 def test_every_number_of_segmentation_and_calibration_is_explained():
     """The names are read from the code that writes them."""
-    from cardiotwin import calibration
+    from cardiotwin.calibration import fit
     from cardiotwin.segmentation import segment
 
     confidence = segment(image(scar=scar_mask(70, range(2, 5)))).confidence
     assert set(confidence) <= set(CONFIDENCE)
-    notes = re.findall(r'^ +"([^"]+)": ', inspect.getsource(calibration._posterior), re.MULTILINE)
+    notes = re.findall(r'^ +"([^"]+)": ', inspect.getsource(fit._posterior), re.MULTILINE)
     assert len(notes) > 5
     assert set(notes) <= set(CALIBRATION)
     unknown = explained({"odd": 1.0}, CALIBRATION)

@@ -7,12 +7,12 @@ import pytest
 from small_twin import CALLS, electrodes_file, layout, new_twin
 
 from cardiotwin.cli import execute
-from cardiotwin.twin import Twin
+from cardiotwin.twin.twin import Twin
 
 
 @pytest.fixture
 def twin(tmp_path, monkeypatch):
-    monkeypatch.setattr("cardiotwin.twin.Twin", partial(Twin, layout=layout))
+    monkeypatch.setattr("cardiotwin.twin.twin.Twin", partial(Twin, layout=layout))
     return new_twin(tmp_path / "case")
 
 

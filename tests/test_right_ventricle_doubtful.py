@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from data_folder import real_data
 
-from cardiotwin.given_labels import as_segmentation
+from cardiotwin.anatomy.given_labels import as_segmentation
 from cardiotwin.ingest.labels import read_segments
 from cardiotwin.meshes.reference.ellipsoid import drawn_ventricles
 from cardiotwin.phantom.anatomy import make_anatomy

@@ -10,11 +10,12 @@ import pytest
 import small_twin
 from small_twin import electrodes_file, layout, new_twin
 
-from cardiotwin import cli, demo, terminal, twin
+from cardiotwin import cli, demo, terminal
 from cardiotwin.compiled import say_when_compiling
 from cardiotwin.errors import SettingsError
 from cardiotwin.progress import DOING, PLAN
 from cardiotwin.standing import Standing
+from cardiotwin.twin import twin
 
 STARTS = ["anatomy: started", "fit 1: started", "pace: started", "report: started"]
 

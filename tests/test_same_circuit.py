@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cardiotwin.reentry import Circuit, same_circuit
+from cardiotwin.induction.reentry import Circuit, same_circuit
 
 NONE = np.empty(0, np.int32)
 CIRCUIT = Circuit(300.0, 3, np.zeros(3), np.array([12.0, 0.0, 0.0]), np.zeros(4, np.float32), NONE, NONE)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from small_study import small_study
 
-from cardiotwin import scar_evidence as module
+from cardiotwin.calibration import scar_evidence as module
+from cardiotwin.calibration.scar_evidence import ScarEvidence, nothing, scar_evidence
 from cardiotwin.errors import QualityGate, SettingsError
-from cardiotwin.heart import CORE
-from cardiotwin.ledger import Observation
-from cardiotwin.scar_evidence import ScarEvidence, nothing, scar_evidence
+from cardiotwin.heart.heart import CORE
 from cardiotwin.segmentation import relabel, volumes_ml
 from cardiotwin.settings import CalibrateSettings, MeshSettings, Settings, TissueSettings
-from cardiotwin.stages import path
+from cardiotwin.storage.ledger import Observation
+from cardiotwin.twin.stages import path
 
 
 def evidence(log_evidence, noise):

@@ -8,18 +8,19 @@ from cube_heart import block_heart
 from test_induction import ENSEMBLE, PROTOCOL, TISSUE
 
 from cardiotwin.eikonal import conducting_tets, prepare, solve
-from cardiotwin.heart import BORDER_ZONE, CORE
-from cardiotwin.induction import SCREENED_OUT, induce, screen
+from cardiotwin.heart.heart import BORDER_ZONE, CORE
+from cardiotwin.induction.arrhythmias import SCREENED_OUT
+from cardiotwin.induction.programmed_stimulation import induce, screen
+from cardiotwin.induction.reentrant_front import FrontSolver
+from cardiotwin.induction.reentry import find_circuits, neighbours, still_turns
+from cardiotwin.induction.screen_agreement import screen_agreement
+from cardiotwin.induction.screening import ASSUMED, Screener, narrow_places
+from cardiotwin.induction.stimulation import Electrode
 from cardiotwin.kernels.reexcitation import Recovery
-from cardiotwin.protocol import Protocol, Stimulus
-from cardiotwin.reentrant_front import FrontSolver
-from cardiotwin.reentry import find_circuits, neighbours, still_turns
-from cardiotwin.restitution import restitution
-from cardiotwin.screen_agreement import screen_agreement
-from cardiotwin.screening import ASSUMED, Screener, narrow_places
 from cardiotwin.settings import InduceSettings, TissueSettings
-from cardiotwin.stimulation import Electrode
-from cardiotwin.tissue import Velocities
+from cardiotwin.solver.protocol import Protocol, Stimulus
+from cardiotwin.tissue.restitution import restitution
+from cardiotwin.tissue.tissue import Velocities
 
 APD_MS, REST_MS = 120.0, 20.0
 

@@ -15,7 +15,7 @@ from cardiotwin.errors import InputRejected, IntegrityError, SettingsError
 from cardiotwin.segmentation import from_label_map, segment
 from cardiotwin.segmentation.plugins import Weights, checked_weights
 from cardiotwin.settings import SegmentSettings
-from cardiotwin.twin import Twin
+from cardiotwin.twin.twin import Twin
 
 SEGMENTED = from_label_map(truth(), affine())
 

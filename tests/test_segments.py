@@ -8,14 +8,14 @@ import pytest
 from cube_heart import block_heart
 
 from cardiotwin.errors import MeshError
-from cardiotwin.heart import LV_ENDOCARDIUM, RIGHT, RV_ENDOCARDIUM, build_heart, heart_from_mesh
+from cardiotwin.exports.paraview import FIELDS, write_study
+from cardiotwin.heart.heart import LV_ENDOCARDIUM, RIGHT, RV_ENDOCARDIUM, build_heart, heart_from_mesh
+from cardiotwin.heart.segments import NAMES, heart_segments, segment_means, segments
 from cardiotwin.meshes.reference.ellipsoid import ProlateVentricle, drawn_ventricles
 from cardiotwin.meshes.tetrahedra import stuff
 from cardiotwin.meshes.ventricular import VentricularCoordinates
-from cardiotwin.paraview import FIELDS, write_study
 from cardiotwin.pictures.bullseye import SIZE_PX, bullseye, disc
 from cardiotwin.segmentation import Segmentation
-from cardiotwin.segments import NAMES, heart_segments, segment_means, segments
 from cardiotwin.settings import MeshSettings
 from cardiotwin.study import Study
 

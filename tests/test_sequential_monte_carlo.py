@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cardiotwin import sequential_monte_carlo
+from cardiotwin.calibration import sequential_monte_carlo
+from cardiotwin.calibration.sequential_monte_carlo import apart, temper, together
 from cardiotwin.errors import QualityGate
-from cardiotwin.sequential_monte_carlo import apart, temper, together
 
 CENTRE, SD = np.array([0.3, -0.5]), np.array([0.2, 0.05])
 SIZE = 600

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from data_folder import real_data
 
+from cardiotwin.anatomy.given_labels import as_segmentation
 from cardiotwin.errors import InputRejected
-from cardiotwin.given_labels import as_segmentation
-from cardiotwin.heart import build_heart
+from cardiotwin.heart.heart import build_heart
 from cardiotwin.ingest.shells import read_shells
 from cardiotwin.segmentation import volumes_ml
 from cardiotwin.settings import LabelSettings, MeshSettings

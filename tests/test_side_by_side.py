@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from cardiotwin.heart import build_heart
+from cardiotwin.heart.heart import build_heart
 from cardiotwin.meshes.reference.ellipsoid import drawn_ventricles
 from cardiotwin.meshes.side_by_side import side_by_side
 from cardiotwin.segmentation import Segmentation

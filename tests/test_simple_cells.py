@@ -10,10 +10,10 @@ from medium_blocks import single_cell
 from stiff_cells import stiff_beat
 
 from cardiotwin.kernels.ionic import cell_model
-from cardiotwin.medium import Medium
 from cardiotwin.meshes.reference.slab import box
 from cardiotwin.monodomain import Protocol, Solver, Stimulus
-from cardiotwin.velocity import plane_wave_velocity, tune
+from cardiotwin.solver.medium import Medium
+from cardiotwin.tissue.velocity import plane_wave_velocity, tune
 
 STARTS, DURATION, STRENGTH, END = (10.0, 550.0), 2.0, 25.0, 1000.0  # ms, mV/ms; the second beat finds gates on the way
 

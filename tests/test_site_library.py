@@ -7,11 +7,11 @@ import pytest
 from cube_heart import block_heart
 from ellipsoid_heart import ellipsoid_heart
 
+from cardiotwin.calibration.site_library import Lookup, site_library
 from cardiotwin.eikonal import prepare, solve
-from cardiotwin.heart import BORDER_ZONE, HEALTHY
+from cardiotwin.heart.heart import BORDER_ZONE, HEALTHY
 from cardiotwin.settings import TissueSettings
-from cardiotwin.site_library import Lookup, site_library
-from cardiotwin.tissue import Velocities
+from cardiotwin.tissue.tissue import Velocities
 
 RANGES = ((0.4, 0.9), (0.2, 0.5), (0.0, 0.0))
 

@@ -9,7 +9,7 @@ from small_twin import CHEST_MM
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest import electrodes_and_notes, recognise
 from cardiotwin.ingest.plan_files import read_plan
-from cardiotwin.observations import find
+from cardiotwin.twin.observations import find
 
 PLACES = [[1.5, -2.0, 3.0], [4.0, 5.0, -6.0], [7.0, 8.0, 9.0]]
 COLUMNS = "id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID"

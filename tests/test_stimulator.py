@@ -3,12 +3,12 @@
 import numpy as np
 from cube_heart import block_mesh
 
-from cardiotwin.medium import Medium
-from cardiotwin.reentry import neighbours
+from cardiotwin.induction.reentry import neighbours
+from cardiotwin.induction.stimulation import Electrode, Stimulator
 from cardiotwin.settings import InduceSettings
-from cardiotwin.solver import Solver
-from cardiotwin.stimulation import Electrode, Stimulator
-from cardiotwin.velocity import tune
+from cardiotwin.solver.medium import Medium
+from cardiotwin.solver.solver import Solver
+from cardiotwin.tissue.velocity import tune
 
 MODEL, EDGE_MM, DT_MS, VELOCITY = "mitchell_schaeffer", 1.0, 0.1, 0.2
 FRONT = {"tau_in": 0.6, "tau_out": 12.0}

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cardiotwin import durable, store
-from cardiotwin.ablation import Lesion, Plan
+from cardiotwin.ablation.lesions import Lesion, Plan
 from cardiotwin.errors import IntegrityError, ResourceLimit
-from cardiotwin.store import Recipe, Store
+from cardiotwin.storage import durable, store
+from cardiotwin.storage.store import Recipe, Store
 
 
 @dataclass(frozen=True, eq=False)

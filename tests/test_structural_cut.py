@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from cube_heart import block_mesh
 
+from cardiotwin.ablation.structural_cut import structural_cut
+from cardiotwin.induction.reentry import Circuit, neighbours
 from cardiotwin.meshes.mesh import Mesh
-from cardiotwin.reentry import Circuit, neighbours
-from cardiotwin.structural_cut import structural_cut
 
 CYCLE_MS, VELOCITY = 300.0, 0.2
 

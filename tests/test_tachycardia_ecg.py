@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from cube_heart import block_heart
 
-from cardiotwin.ecg import LEADS, eikonal_ecg, electrode_weights
-from cardiotwin.electrodes import Electrodes
-from cardiotwin.heart import BORDER_ZONE
+from cardiotwin.ecg.electrodes import Electrodes
+from cardiotwin.ecg.forward import eikonal_ecg, electrode_weights
+from cardiotwin.ecg.recording import LEADS
+from cardiotwin.heart.heart import BORDER_ZONE
+from cardiotwin.induction.reentry import Circuit
+from cardiotwin.induction.tachycardia_ecg import ACTION_POTENTIAL, SIGMA_PER_VELOCITY, frontal_axis, tachycardia_ecgs
 from cardiotwin.meshes.mesh import Mesh
-from cardiotwin.reentry import Circuit
-from cardiotwin.tachycardia_ecg import ACTION_POTENTIAL, SIGMA_PER_VELOCITY, frontal_axis, tachycardia_ecgs
-from cardiotwin.tissue import Velocities
+from cardiotwin.tissue.tissue import Velocities
 
 CYCLE_MS, VELOCITY = 300, 0.3
 # In the patient's frame: x to the left, y to the back, z to the head.

@@ -11,11 +11,11 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from cardiotwin.errors import InputRejected, QualityGate, SettingsError
-from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY
 from cardiotwin.meshes.reference.slab import lattice_block
 from cardiotwin.monodomain import Medium, Protocol, Solver, Stimulus, simulate
 from cardiotwin.settings import TissueSettings
-from cardiotwin.tissue import NO_FACES, Tissue, Velocities, make_tissue
+from cardiotwin.tissue.tissue import NO_FACES, Tissue, Velocities, make_tissue
 
 EDGE_MM, DT_MS = 1.0, 0.1
 SETTINGS = TissueSettings(cell_model="mitchell_schaeffer", border_zone_profile="structural")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cardiotwin.electrodes import ELECTRODES, landmarks
+from cardiotwin.ecg.electrodes import ELECTRODES, landmarks
 from cardiotwin.errors import SettingsError
 from cardiotwin.meshes.reference.torso import (
     HIP,

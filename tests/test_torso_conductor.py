@@ -7,12 +7,13 @@ import pytest
 import pyvista as pv
 from cube_heart import block_heart
 
-from cardiotwin.ecg import LEADS, eikonal_ecg, electrode_weights, lead_matrix
-from cardiotwin.electrodes import ELECTRODES, Electrodes
+from cardiotwin.ecg.electrodes import ELECTRODES, Electrodes
+from cardiotwin.ecg.forward import eikonal_ecg, electrode_weights
+from cardiotwin.ecg.recording import LEADS, lead_matrix
+from cardiotwin.ecg.torso_conductor import nearest_on_skin, torso_conductor
 from cardiotwin.errors import InputRejected
 from cardiotwin.kernels.boundary_elements import solid_angles, turns_around
 from cardiotwin.meshes.reference.torso import adult_torso
-from cardiotwin.torso_conductor import nearest_on_skin, torso_conductor
 
 RADIUS_MM = 100.0
 TURNED = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]

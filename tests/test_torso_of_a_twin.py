@@ -8,18 +8,20 @@ import pyvista as pv
 from ellipsoid_heart import ellipsoid_heart
 from small_twin import CHEST_MM, electrodes_file
 
-from cardiotwin import artefact, planning, presets, stages
-from cardiotwin.ecg import electrode_weights
-from cardiotwin.electrodes import Electrodes, in_torso, offset_electrodes, torso_around, torso_electrodes
+from cardiotwin import presets
+from cardiotwin.ecg.electrodes import Electrodes, in_torso, offset_electrodes, torso_around, torso_electrodes
+from cardiotwin.ecg.forward import electrode_weights
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest import recognise
 from cardiotwin.ingest.torso_surface import read_torso
-from cardiotwin.ledger import Observation
 from cardiotwin.meshes.reference.torso import adult_torso
 from cardiotwin.settings import ElectrodeSettings, Settings
-from cardiotwin.stage_functions import place_electrodes, take_electrodes
-from cardiotwin.step import OBSERVED, Step, Work
-from cardiotwin.twin import Twin
+from cardiotwin.storage import artefact
+from cardiotwin.storage.ledger import Observation
+from cardiotwin.twin import planning, stages
+from cardiotwin.twin.stage_functions import place_electrodes, take_electrodes
+from cardiotwin.twin.step import OBSERVED, Step, Work
+from cardiotwin.twin.twin import Twin
 
 HEART = ellipsoid_heart(8.0)
 TORSO = Settings(electrodes=ElectrodeSettings(conductor="torso"))
@@ -27,7 +29,7 @@ TORSO = Settings(electrodes=ElectrodeSettings(conductor="torso"))
 
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch):
-    monkeypatch.setattr("cardiotwin.electrodes.CONDUCTOR_STEP_MM", 30.0)
+    monkeypatch.setattr("cardiotwin.ecg.electrodes.CONDUCTOR_STEP_MM", 30.0)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,7 @@ def test_electrodes_lie_in_the_conductor_that_the_settings_name(skin):
 
 
 def read_torso_of(skin):
-    from cardiotwin.torso_conductor import TorsoSurface
+    from cardiotwin.ecg.torso_conductor import TorsoSurface
 
     return TorsoSurface(np.asarray(skin.points, float), skin.regular_faces)
 

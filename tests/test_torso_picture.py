@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_study import small_study
 
-from cardiotwin.electrodes import in_torso, torso_electrodes
+from cardiotwin.ecg.electrodes import in_torso, torso_electrodes
 from cardiotwin.pictures.in_torso import CHEST_COLOUR, LIMB_COLOUR, SIZE_PX, SKIN_COLOUR, _apart, torso_picture
 from cardiotwin.report import write_report
 
@@ -41,7 +41,7 @@ def test_the_picture_has_its_size_and_both_kinds_of_electrodes(heart):
 
 def test_the_torso_that_conducts_is_the_one_that_is_drawn(heart, monkeypatch):
     """A taller one than that around the electrodes reaches further up and down, at the same scale."""
-    monkeypatch.setattr("cardiotwin.electrodes.CONDUCTOR_STEP_MM", 30.0)
+    monkeypatch.setattr("cardiotwin.ecg.electrodes.CONDUCTOR_STEP_MM", 30.0)
     electrodes = torso_electrodes(heart)
     tall = in_torso(heart, electrodes, stature_mm=2200.0)
     skins = [

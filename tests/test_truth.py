@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from cube_heart import block_heart
 
-from cardiotwin.calibration import Posterior
+from cardiotwin.calibration.posterior import Posterior
 from cardiotwin.errors import InputRejected
 from cardiotwin.phantom import write_labels
 from cardiotwin.phantom.anatomy import Anatomy
+from cardiotwin.phantom.truth import PARTS, best_correlation, compare_with_truth, dice, distance_to_line
 from cardiotwin.segmentation import BORDER_ZONE, CORE, LV_BLOOD, MYOCARDIUM, RV_BLOOD, Segmentation
-from cardiotwin.truth import PARTS, best_correlation, compare_with_truth, dice, distance_to_line
 
 SITE_MM = [10.0, 20.0, 30.0]
 

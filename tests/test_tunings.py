@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from cardiotwin import lattice, velocity
-from cardiotwin.tunings import kept
+from cardiotwin.tissue import lattice, velocity
+from cardiotwin.tissue.tunings import kept
 
 CELLS = {"tau_in": 0.6, "tau_out": 12.0}
 WAVE = (0.5, "mitchell_schaeffer", CELLS, 1.0, 0.1)
@@ -23,7 +23,7 @@ def _own_cache(tmp_path, monkeypatch):
 
 def forget():
     """As a new process would begin."""
-    from cardiotwin import tunings
+    from cardiotwin.tissue import tunings
 
     tunings._state.cache_clear()
     for known in (velocity._tuned, velocity._tuned_layer, lattice._fitted):

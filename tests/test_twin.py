@@ -8,19 +8,19 @@ import pydicom
 import pytest
 from small_twin import CALLS, Number, contents, electrodes_file, layout, new_twin
 
-from cardiotwin.ecg import LEADS, Ecg
-from cardiotwin.electrodes import Electrodes
+from cardiotwin.ecg.electrodes import Electrodes
+from cardiotwin.ecg.recording import LEADS, Ecg
 from cardiotwin.errors import IntegrityError, PolicyRefusal, QualityGate, ResourceLimit, SettingsError
 from cardiotwin.ingest import same_person
-from cardiotwin.ledger import Observation
-from cardiotwin.lock import locked
 from cardiotwin.phantom.dicom_ecg import write_dicom_ecg
 from cardiotwin.phantom.patient import phantom_patient
-from cardiotwin.planning import readable
-from cardiotwin.stages import NO_ECG, path
-from cardiotwin.status import Added
-from cardiotwin.step import Step, Work
-from cardiotwin.twin import Twin
+from cardiotwin.storage.ledger import Observation
+from cardiotwin.storage.lock import locked
+from cardiotwin.twin.planning import readable
+from cardiotwin.twin.stages import NO_ECG, path
+from cardiotwin.twin.status import Added
+from cardiotwin.twin.step import Step, Work
+from cardiotwin.twin.twin import Twin
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_status_names_the_input_that_was_added(twin, tmp_path):
 
 
 def test_status_says_when_the_program_changed_and_when_a_result_is_gone(twin, monkeypatch):
-    from cardiotwin import planning
+    from cardiotwin.twin import planning
 
     twin.run()
     shutil.rmtree(twin.store.path(next(one.key for one in twin.planned() if one.step.name == "fit 1")))
@@ -297,7 +297,7 @@ def test_two_people_are_two_people_unless_a_file_is_silent():
 
 
 def test_somebody_elses_input_is_refused_and_nothing_kept(twin, monkeypatch, tmp_path):
-    from cardiotwin import observations
+    from cardiotwin.twin import observations
 
     real = observations.find
 
@@ -318,7 +318,7 @@ def test_somebody_elses_input_is_refused_and_nothing_kept(twin, monkeypatch, tmp
 
 
 def test_two_people_in_one_call_are_refused(twin, monkeypatch, tmp_path):
-    from cardiotwin import observations
+    from cardiotwin.twin import observations
 
     found = [observations.Found("plan", i, "x", identity=f"id{i}/1950/M") for i in range(2)]
     monkeypatch.setattr(observations, "find", lambda path, **options: found)

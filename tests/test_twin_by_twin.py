@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from cardiotwin.ablation import Plan
-from cardiotwin.comparison import Outcome, PairOfPlans
-from cardiotwin.twin_by_twin import FEWEST, pairs, what_decides
+from cardiotwin.ablation.lesions import Plan
+from cardiotwin.comparison.results import Outcome, PairOfPlans
+from cardiotwin.comparison.twin_by_twin import FEWEST, pairs, what_decides
 
 PROFILES = {"border-zone profile": ("structural", "structural_and_ionic")}
 ONE = {"border-zone profile": ("structural",)}

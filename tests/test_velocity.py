@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from cardiotwin import tunings, velocity
 from cardiotwin.errors import QualityGate
 from cardiotwin.kernels.ionic.ten_tusscher_2006 import AUTHORS_STATE
 from cardiotwin.meshes.mesh import signed_volumes
 from cardiotwin.meshes.reference.slab import lattice_block
 from cardiotwin.monodomain import Medium, Protocol, Stimulus, simulate
+from cardiotwin.tissue import tunings, velocity
+from cardiotwin.tissue.velocity import plane_wave_velocity, tune
 from cardiotwin.units import C_M_UF_PER_MM2, CHI_PER_MM
-from cardiotwin.velocity import plane_wave_velocity, tune
 
 MS = "mitchell_schaeffer"
 

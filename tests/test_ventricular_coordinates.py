@@ -6,7 +6,7 @@ from data_folder import real_data
 from prolate_coordinates import on_paper, prolate, turns_apart
 
 from cardiotwin.errors import MeshError
-from cardiotwin.heart import build_heart, heart_from_mesh
+from cardiotwin.heart.heart import build_heart, heart_from_mesh
 from cardiotwin.meshes.formats import read_mesh
 from cardiotwin.meshes.reference.ellipsoid import ProlateVentricle, drawn_ventricles
 from cardiotwin.meshes.surfaces import (

@@ -26,7 +26,7 @@ def test_a_wave_across_the_fibres_is_the_slower_one():
 
 
 def test_a_tuner_that_does_nothing_is_found_out(monkeypatch):
-    from cardiotwin import tissue
+    from cardiotwin.tissue import tissue
 
     monkeypatch.setattr(tissue, "oriented", lambda *_: None)
     monkeypatch.setattr(tissue, "tune", lambda velocity, *_, **__: (0.1334 * (velocity / 0.65) ** 2, 0.0))

@@ -7,12 +7,12 @@ from small_twin import electrodes_file, layout, new_twin
 from test_twin import set_value, states
 
 from cardiotwin.cli import execute
-from cardiotwin.twin import Twin
+from cardiotwin.twin.twin import Twin
 
 
 @pytest.fixture
 def twin(tmp_path, monkeypatch):
-    monkeypatch.setattr("cardiotwin.twin.Twin", partial(Twin, layout=layout))
+    monkeypatch.setattr("cardiotwin.twin.twin.Twin", partial(Twin, layout=layout))
     made = new_twin(tmp_path / "case")
     made.add([electrodes_file(tmp_path, 1.0)], at="2026-01-01")
     made.run()

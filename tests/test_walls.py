@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from data_folder import real_data
 
-from cardiotwin.given_labels import as_segmentation
-from cardiotwin.heart import HEALTHY, LEFT, RIGHT, build_heart
+from cardiotwin.anatomy.given_labels import as_segmentation
+from cardiotwin.heart.heart import HEALTHY, LEFT, RIGHT, build_heart
+from cardiotwin.heart.segments import heart_segments
 from cardiotwin.ingest.labels import read_segments
 from cardiotwin.meshes.reference.ellipsoid import drawn_ventricles
 from cardiotwin.report.facts import report_facts
@@ -15,7 +16,6 @@ from cardiotwin.segmentation import Segmentation, left_wall, left_wall_ml
 from cardiotwin.segmentation.coding import right_wall_by_name
 from cardiotwin.segmentation.label_map import Segment, layered
 from cardiotwin.segmentation.walls import right_wall_drawn
-from cardiotwin.segments import heart_segments
 from cardiotwin.settings import LabelSettings, MeshSettings
 from cardiotwin.study import ObservationRecord, Provenance, Study
 

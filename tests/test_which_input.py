@@ -7,9 +7,9 @@ import pytest
 from small_twin import electrodes_file
 
 from cardiotwin import cli, presets, printed_results
-from cardiotwin.ledger import Ledger, Observation
-from cardiotwin.stages import path
-from cardiotwin.twin import Twin
+from cardiotwin.storage.ledger import Ledger, Observation
+from cardiotwin.twin.stages import path
+from cardiotwin.twin.twin import Twin
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from test_read_ecg import saved_csv
 from test_repeats import heard
 
 from cardiotwin import presets
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.errors import PolicyRefusal
 from cardiotwin.ingest.ecg_files import read_recording
-from cardiotwin.twin import Twin
-from cardiotwin.whose import UNCHECKED
+from cardiotwin.twin.twin import Twin
+from cardiotwin.twin.whose import UNCHECKED
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cardiotwin.durable import sha256_of, write_file
 from cardiotwin.errors import QualityGate, SettingsError
 from cardiotwin.kernels import ionic
-from cardiotwin.longest_step import APD_ERROR, FINE_MS
 from cardiotwin.progress import Progress, silent
+from cardiotwin.solver.longest_step import APD_ERROR, FINE_MS
+from cardiotwin.storage.durable import sha256_of, write_file
 
 USUAL = 0.4, 0.1, 5.0, False
 """Quiet step, longest time step and need of double precision of a draft. Where they come out so, its compiled kernel is
@@ -32,7 +32,7 @@ class Imported:
     Attributes
     ----------
     path : Path
-        Its source: the ``cell_model`` of a `cardiotwin.medium.Medium`.
+        Its source: the ``cell_model`` of a `cardiotwin.solver.medium.Medium`.
     states, gates, stiff, parameters, stimulus : tuple of str
         State variables; those of them that take Rush-Larsen and linearly implicit steps; what nodes may have their
         own value of; what was left out.
@@ -40,7 +40,7 @@ class Imported:
         What was measured, as `cardiotwin verify` shows it.
     notes : tuple of str
     longest_dt_ms : float
-        The longest time step that works (`cardiotwin.longest_step`).
+        The longest time step that works (`cardiotwin.solver.longest_step`).
     needs_double : bool
         A solver must be made with ``precision="double"``.
     """

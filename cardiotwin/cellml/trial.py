@@ -16,10 +16,10 @@ from cardiotwin.cellml.reading import Membrane, Variable
 from cardiotwin.errors import QualityGate
 from cardiotwin.kernels.ionic import cell_model
 from cardiotwin.kernels.monodomain import REARMED_MV
-from cardiotwin.longest_step import APD_ERROR, HIGHEST_MV, longest_dt_ms, single_cell, steepest_per_ms
-from cardiotwin.protocol import Protocol, Stimulus
-from cardiotwin.simulation import QUIET_MV
-from cardiotwin.solver import Solver
+from cardiotwin.solver.longest_step import APD_ERROR, HIGHEST_MV, longest_dt_ms, single_cell, steepest_per_ms
+from cardiotwin.solver.protocol import Protocol, Stimulus
+from cardiotwin.solver.simulation import QUIET_MV
+from cardiotwin.solver.solver import Solver
 
 START_MS, DURATION_MS, END_MS = 10.0, 2.0, 1000.0
 STRENGTHS_MV_PER_MS = (20.0, 35.0)
@@ -198,7 +198,7 @@ class Trial:
     needs_double : bool
         The beat in single precision is not finite, or not that of the equations.
     longest_dt_ms : float
-        As `cardiotwin.longest_step` has it; at least 0.02 ms, which was compared with the equations.
+        As `cardiotwin.solver.longest_step` has it; at least 0.02 ms, which was compared with the equations.
     steepest_per_ms : float
         As there.
     quiet_step_ms : float

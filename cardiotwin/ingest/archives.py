@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cardiotwin.durable import TEMPORARY, HashedFile
 from cardiotwin.errors import InputRejected, ResourceLimit
 from cardiotwin.ingest.wording import name_of, refusal, shown
 from cardiotwin.progress import Progress, silent
+from cardiotwin.storage.durable import TEMPORARY, HashedFile
 
 MOST_MEMBERS = 50_000
 MOST_DIRECTORY_BYTES = 64 << 20

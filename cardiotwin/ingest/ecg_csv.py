@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest.ecg_dicom import MOST_CHANNELS, MV_PER_UNIT
 from cardiotwin.ingest.ecg_quality import Recording

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.errors import QualityGate
 from cardiotwin.ingest.dicom_file import EXPORT_AGAIN, number, read_dataset, refusing, text
 from cardiotwin.ingest.ecg_quality import Recording

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cardiotwin.ecg import Ecg
+from cardiotwin.ecg.recording import Ecg
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest.dicom_file import is_dicom, quiet
 from cardiotwin.ingest.ecg_csv import read_csv_recording

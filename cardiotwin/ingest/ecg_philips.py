@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.errors import CardioTwinError
 from cardiotwin.ingest.ecg_dicom import MOST_CHANNELS
 from cardiotwin.ingest.ecg_quality import MOST_HZ, Recording

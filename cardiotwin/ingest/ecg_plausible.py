@@ -12,9 +12,9 @@ from itertools import combinations
 
 import numpy as np
 
-from cardiotwin.beats import Beat, Rhythm, find_beats, mean_beat
-from cardiotwin.ecg import Ecg
-from cardiotwin.ecg_noise import HUM_MV, MAINS_HZ, hum_mv
+from cardiotwin.ecg.beats import Beat, Rhythm, find_beats, mean_beat
+from cardiotwin.ecg.noise import HUM_MV, MAINS_HZ, hum_mv
+from cardiotwin.ecg.recording import Ecg
 from cardiotwin.errors import CardioTwinError, InputRejected, QualityGate
 
 SOME_BEATS_S = 5.0

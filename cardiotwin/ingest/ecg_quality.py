@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cardiotwin.ecg import LEADS, Ecg
-from cardiotwin.ecg_noise import rough_mv
+from cardiotwin.ecg.noise import rough_mv
+from cardiotwin.ecg.recording import LEADS, Ecg
 from cardiotwin.errors import InputRejected, QualityGate
 from cardiotwin.ingest.ecg_plausible import judge
 

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, ParseError
 
 import numpy as np
 
-from cardiotwin.ecg import LEADS
+from cardiotwin.ecg.recording import LEADS
 from cardiotwin.ingest.wording import refusal, shown
 
 MOST_XML_BYTES = 32 << 20

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cardiotwin.electrodes import ELECTRODES, Electrodes
+from cardiotwin.ecg.electrodes import ELECTRODES, Electrodes
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest.ecg_csv import MOST_HEAD_BYTES, is_number, number_table, read_rows
 from cardiotwin.ingest.electrode_places import HEADER, check_places, named_by_place

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cardiotwin.ablation import Lesion, Plan, segment_number
+from cardiotwin.ablation.lesions import Lesion, Plan, segment_number
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest.lesion_points import MOST_DEPTH_MM, MOST_RADIUS_MM, LesionPoints, points_of_csv, points_of_vtk
 from cardiotwin.ingest.slicer_markups import ENDINGS as MARKUP_ENDINGS

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cardiotwin.ecg.torso_conductor import TorsoSurface, checked_skin
 from cardiotwin.ingest.surface_files import Surface, read_surfaces
 from cardiotwin.ingest.wording import refusal, shown
 from cardiotwin.meshes.scan import merged
-from cardiotwin.torso_conductor import TorsoSurface, checked_skin
 
 LEAST_EXTENT_MM, MOST_EXTENT_MM = 150.0, 2500.0
 """Of a trunk from end to end: a newborn's and more than anybody's."""

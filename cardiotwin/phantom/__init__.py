@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cardiotwin.durable import new_folder
 from cardiotwin.errors import SettingsError
 from cardiotwin.progress import Progress, part, silent
+from cardiotwin.storage.durable import new_folder
 
 if TYPE_CHECKING:
-    from cardiotwin.electrodes import Electrodes
+    from cardiotwin.ecg.electrodes import Electrodes
     from cardiotwin.phantom.anatomy import Anatomy
     from cardiotwin.phantom.lge import LgeScan
     from cardiotwin.phantom.physiology import Beat, Physiology
@@ -130,7 +130,7 @@ def _write_electrodes(path: Path, electrodes: Electrodes, seed: int) -> None:
 
 def ecg_scale(electrodes: Electrodes, beat: Beat) -> float:
     """What the potentials in a homogeneous torso are multiplied with: its bulk conductivity is anybody's guess."""
-    from cardiotwin.ecg import leads_from_electrodes
+    from cardiotwin.ecg.recording import leads_from_electrodes
 
     during = beat.activation.ecg_ms < 150.0
     leads = leads_from_electrodes(electrodes.names, beat.activation.electrode_mv[:, during], 1000.0)
@@ -146,7 +146,7 @@ def _write_truth(
     beat: Beat,
     recordings: tuple[Recording, Recording],
 ) -> None:
-    from cardiotwin.ecg import LEADS, leads_from_electrodes
+    from cardiotwin.ecg.recording import LEADS, leads_from_electrodes
     from cardiotwin.phantom.anatomy import corridor_centre_line
 
     line = corridor_centre_line(anatomy)
@@ -185,7 +185,7 @@ def _write_truth(
 def true_volumes(anatomy: Anatomy) -> dict[str, float]:
     """Millilitres of each part, from the anatomy itself, to about 0.2 %."""
     from cardiotwin.phantom.physiology import rasterised
-    from cardiotwin.truth import PARTS
+    from cardiotwin.phantom.truth import PARTS
 
     counts = np.bincount(rasterised(anatomy, 0.5).labels.ravel(), minlength=6)
     return {part: float(counts[list(codes)].sum() * 0.5**3 / 1000) for part, codes in PARTS.items()}
@@ -193,7 +193,7 @@ def true_volumes(anatomy: Anatomy) -> dict[str, float]:
 
 def true_conductivities(beat: Beat) -> dict[str, dict[str, float]]:
     """Monodomain conductivity along and across the fibres, by tissue; median over its elements."""
-    from cardiotwin.heart import BORDER_ZONE, HEALTHY
+    from cardiotwin.heart.heart import BORDER_ZONE, HEALTHY
 
     tissue = beat.tissue
     answer = {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cardiotwin.ecg import LEADS, Ecg
+from cardiotwin.ecg.recording import LEADS, Ecg
 from cardiotwin.phantom.patient import Patient, file_meta, set_patient_and_study, uid
 
 if TYPE_CHECKING:

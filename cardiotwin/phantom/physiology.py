@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cardiotwin.ecg import electrode_weights
-from cardiotwin.electrodes import Electrodes
-from cardiotwin.heart import Heart, build_heart
+from cardiotwin.ecg.electrodes import Electrodes
+from cardiotwin.ecg.forward import electrode_weights
+from cardiotwin.heart.heart import Heart, build_heart
 from cardiotwin.monodomain import Activation, Protocol, simulate
 from cardiotwin.phantom.anatomy import Anatomy, bounded_normal, endocardial_point, labels_at
 from cardiotwin.progress import Progress, part, silent
 from cardiotwin.segmentation import Segmentation
 from cardiotwin.settings import MeshSettings, TissueSettings
-from cardiotwin.tissue import Tissue, Velocities, make_tissue
+from cardiotwin.tissue.tissue import Tissue, Velocities, make_tissue
 
 
 @dataclass(frozen=True)

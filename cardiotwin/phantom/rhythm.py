@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import butter, sosfiltfilt
 
-from cardiotwin.ecg import Ecg, leads_from_electrodes
-from cardiotwin.electrodes import Electrodes
+from cardiotwin.ecg.electrodes import Electrodes
+from cardiotwin.ecg.recording import Ecg, leads_from_electrodes
 from cardiotwin.phantom.anatomy import Anatomy
 
 

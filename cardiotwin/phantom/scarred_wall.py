@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cardiotwin.calibration import Posterior
-from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, LEFT, LV_ENDOCARDIUM, Heart
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY, LEFT, LV_ENDOCARDIUM, Heart
 from cardiotwin.meshes.reference.slab import slab
 from cardiotwin.settings import InduceSettings, TissueSettings
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cardiotwin.electrodes import ELECTRODES, Electrodes
+from cardiotwin.ecg.electrodes import ELECTRODES, Electrodes
 from cardiotwin.phantom.anatomy import Anatomy, bounded_normal
 
 CHEST_CENTRE_MM = (0.0, 25.0)

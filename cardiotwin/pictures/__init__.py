@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cardiotwin.durable import write_file
 from cardiotwin.pictures.content import MOST_CIRCUITS, Picture, pictures
 from cardiotwin.pictures.drawing import SIZE_PX, draw
 from cardiotwin.pictures.ecg_paper import ECG_NAME, ecg_page, write_ecgs
@@ -12,6 +11,7 @@ from cardiotwin.pictures.film import circuit_film
 from cardiotwin.pictures.short_axis import SLICES, slices
 from cardiotwin.pictures.skin import Skin, outside
 from cardiotwin.progress import Progress, silent
+from cardiotwin.storage.durable import write_file
 from cardiotwin.study import Study
 
 __all__ = ["SIZE_PX", "SLICES", "Picture", "draw", "ecg_page", "film_name", "pictures", "write_ecgs", "write_pictures"]

@@ -13,19 +13,12 @@ from typing import Any
 import numpy as np
 
 from cardiotwin.errors import MeshError
-from cardiotwin.heart import CORE, LEFT, Heart
+from cardiotwin.heart.heart import CORE, LEFT, Heart
+from cardiotwin.heart.segments import APICAL_FROM, BASAL_FROM, MID_FROM, per_element, segment_means, segments
 from cardiotwin.meshes.mapping import coordinates_of_elements
 from cardiotwin.meshes.ventricular import VentricularCoordinates
 from cardiotwin.pictures.content import INK
 from cardiotwin.pictures.palette import Palette, bands, round_width
-from cardiotwin.segments import (
-    APICAL_FROM,
-    BASAL_FROM,
-    MID_FROM,
-    per_element,
-    segment_means,
-    segments,
-)
 
 SIZE_PX = (1500, 700)
 _DPI = 100

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardiotwin.heart import Heart
-from cardiotwin.locations import LeftVentricle, left_ventricle
+from cardiotwin.heart.heart import Heart
+from cardiotwin.heart.locations import LeftVentricle, left_ventricle
 from cardiotwin.pictures.skin import Plane
 
 PANEL_PX = 430

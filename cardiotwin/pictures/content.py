@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardiotwin import ablation
-from cardiotwin.heart import CORE, HEALTHY, LEFT, Heart
-from cardiotwin.locations import left_ventricle
+from cardiotwin.ablation import lesions as ablation
+from cardiotwin.comparison.plan_results import plans_in_order
+from cardiotwin.heart.heart import CORE, HEALTHY, LEFT, Heart
+from cardiotwin.heart.locations import left_ventricle
 from cardiotwin.meshes.quality import dihedral_angles, quality
 from cardiotwin.pictures.palette import Palette, bands, categories
 from cardiotwin.pictures.skin import Skin
-from cardiotwin.plan_results import plans_in_order
 from cardiotwin.study import Study
 
 TISSUE = ("healthy", "border zone", "scar core")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cardiotwin.heart import Heart
+from cardiotwin.heart.heart import Heart
 from cardiotwin.pictures.camera import CLOSE_UP, PANEL_PX, View, close_up_of, direction_letters, fitting_scale, views_of
 from cardiotwin.pictures.content import INK, Marker, Picture
 from cardiotwin.pictures.render import Panel, render

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from cardiotwin.beats import Beat, Rhythm, before_ms, find_beats, mean_beat
-from cardiotwin.durable import write_file
-from cardiotwin.ecg import Ecg
+from cardiotwin.ecg.beats import Beat, Rhythm, before_ms, find_beats, mean_beat
+from cardiotwin.ecg.qrs import HIGH_PASS_HZ, filtered
+from cardiotwin.ecg.recording import Ecg
 from cardiotwin.errors import CardioTwinError, QualityGate, SettingsError
-from cardiotwin.qrs import HIGH_PASS_HZ, filtered
+from cardiotwin.storage.durable import write_file
 
 ECG_NAME = "ecg"
 """Of the files, with a number."""

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import binary_erosion
 
-from cardiotwin.heart import Heart
+from cardiotwin.heart.heart import Heart
+from cardiotwin.induction.reentry import Circuit
 from cardiotwin.pictures.camera import PANEL_PX, View, fitting_scale, views_of
 from cardiotwin.pictures.content import INK, Marker
 from cardiotwin.pictures.drawing import mark, name_view, scale_bar
 from cardiotwin.pictures.palette import WAVE_FADES_IN, wave_colours
 from cardiotwin.pictures.render import OUTLINE, Trace, shown, steps, trace
 from cardiotwin.pictures.skin import Skin, section
-from cardiotwin.reentry import Circuit
 
 FRAMES = 40
 """Of one turn."""

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from cardiotwin.electrodes import Electrodes, PlacedTorso, shown_skin, torso_at
-from cardiotwin.heart import LEFT as LEFT_VENTRICLE
-from cardiotwin.heart import RIGHT as RIGHT_VENTRICLE
-from cardiotwin.heart import Heart
+from cardiotwin.ecg.electrodes import Electrodes, PlacedTorso, shown_skin, torso_at
+from cardiotwin.heart.heart import LEFT as LEFT_VENTRICLE
+from cardiotwin.heart.heart import RIGHT as RIGHT_VENTRICLE
+from cardiotwin.heart.heart import Heart
+from cardiotwin.heart.locations import cavity_centre
 from cardiotwin.kernels.raster import draw_triangles
-from cardiotwin.locations import cavity_centre
 from cardiotwin.meshes.reference.torso import HIP
 from cardiotwin.pictures.camera import ANTERIOR, PANEL_PX, Camera, View, direction_letters, fitting_scale
 from cardiotwin.pictures.content import INK

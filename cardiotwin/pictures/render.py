@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardiotwin.heart import Heart
+from cardiotwin.heart.heart import Heart
 from cardiotwin.kernels.raster import draw_triangles
 from cardiotwin.pictures.camera import PANEL_PX, Camera, View
 from cardiotwin.pictures.palette import Palette

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardiotwin.heart import Heart
+from cardiotwin.heart.heart import Heart
 from cardiotwin.pictures.palette import nearest_turn
 
 

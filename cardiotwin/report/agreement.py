@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardiotwin.calibration import Posterior
-from cardiotwin.ecg_agreement import correlation
+from cardiotwin.calibration.agreement import correlation
+from cardiotwin.calibration.posterior import Posterior
 from cardiotwin.pictures.content import first_activation_ms
 from cardiotwin.study import Study
 

@@ -9,23 +9,14 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from cardiotwin.beat_of_ensemble import EnsembleBeat
-from cardiotwin.calibration import Posterior
-from cardiotwin.circuit_results import from_each_site
-from cardiotwin.clinical_tachycardia import GOOD_MATCH
-from cardiotwin.comparison import Comparison
-from cardiotwin.ecg_agreement import aligned
-from cardiotwin.eikonal import conducting_tets
-from cardiotwin.followed_circuits import followed
-from cardiotwin.heart import Heart
-from cardiotwin.induction import Arrhythmias
-from cardiotwin.isthmus import isthmus_of
-from cardiotwin.locations import wall
-from cardiotwin.meshes.quality import quality
-from cardiotwin.phase import circuit_kind
-from cardiotwin.pictures.content import first_activation_ms
-from cardiotwin.plan_checks import check_plan
-from cardiotwin.plan_results import (
+from cardiotwin.ablation.plan_checks import check_plan
+from cardiotwin.calibration.agreement import aligned
+from cardiotwin.calibration.beat_of_ensemble import EnsembleBeat
+from cardiotwin.calibration.confirmation import Confirmation
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.calibration.repolarisation import GRADIENTS
+from cardiotwin.calibration.scar_evidence import ScarEvidence
+from cardiotwin.comparison.plan_results import (
     REFERENCE,
     against_reference,
     in_order,
@@ -34,8 +25,21 @@ from cardiotwin.plan_results import (
     sentence,
     verdict,
 )
+from cardiotwin.comparison.results import Comparison
+from cardiotwin.eikonal import conducting_tets
+from cardiotwin.heart.heart import Heart
+from cardiotwin.heart.locations import wall
+from cardiotwin.induction.arrhythmias import Arrhythmias
+from cardiotwin.induction.circuit_results import from_each_site
+from cardiotwin.induction.clinical_tachycardia import GOOD_MATCH
+from cardiotwin.induction.followed_circuits import followed
+from cardiotwin.induction.isthmus import isthmus_of
+from cardiotwin.induction.phase import circuit_kind
+from cardiotwin.induction.screen_agreement import screen_agreement
+from cardiotwin.induction.tachycardia_ecg import Tachycardia
+from cardiotwin.meshes.quality import quality
+from cardiotwin.pictures.content import first_activation_ms
 from cardiotwin.provenance import Provenance
-from cardiotwin.repolarisation import GRADIENTS
 from cardiotwin.report.agreement import Span, activation_span, fitted_correlation
 from cardiotwin.report.glossary import CALIBRATION, explained
 from cardiotwin.report.inducibility import inducibility
@@ -43,10 +47,7 @@ from cardiotwin.report.missing import what_is_missing
 from cardiotwin.report.substrate import substrate
 from cardiotwin.report.tachycardias import scored, tachycardias
 from cardiotwin.report.uncertain import caveats, independent_members, told_of_inputs, what_is_uncertain
-from cardiotwin.scar_evidence import ScarEvidence
-from cardiotwin.screen_agreement import screen_agreement
-from cardiotwin.study import Confirmation, Study
-from cardiotwin.tachycardia_ecg import Tachycardia
+from cardiotwin.study import Study
 from cardiotwin.units import cubic_mm_to_ml
 
 NOTICE = "Research use only. Not a medical device. Not for diagnosis or to guide treatment."

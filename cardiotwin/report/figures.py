@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from cardiotwin.calibration import Posterior
-from cardiotwin.clinical_tachycardia import Match
-from cardiotwin.comparison import Comparison
-from cardiotwin.ecg import LEADS, Ecg
-from cardiotwin.ecg_agreement import Agreement, correlation
+from cardiotwin.calibration.agreement import Agreement, correlation
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.calibration.repolarisation import Repolarisation
+from cardiotwin.comparison.plan_results import REFERENCE, in_order
+from cardiotwin.comparison.results import Comparison
+from cardiotwin.ecg.recording import LEADS, Ecg
+from cardiotwin.induction.clinical_tachycardia import Match
 from cardiotwin.pictures.content import INK, one_line
 from cardiotwin.pictures.short_axis import new_figure
-from cardiotwin.plan_results import REFERENCE, in_order
-from cardiotwin.repolarisation import Repolarisation
 from cardiotwin.report.agreement import fitted_bands, fitted_correlation
 from cardiotwin.settings import CalibrateSettings
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from cardiotwin import ablation
-from cardiotwin.heart import CORE
+from cardiotwin.ablation import lesions as ablation
+from cardiotwin.comparison.plan_results import plans_in_order
+from cardiotwin.heart.heart import CORE
 from cardiotwin.pictures.content import ABLATED_COLOUR, TISSUE, TISSUE_COLOURS, first_activation_ms
 from cardiotwin.pictures.palette import Palette, bands, categories, nearest_turn
 from cardiotwin.pictures.skin import boundary
-from cardiotwin.plan_results import plans_in_order
 from cardiotwin.study import Study
 
 MOST_FACES, FEWER_FACES = 150_000, 80_000

@@ -12,9 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from cardiotwin import plan_results
-from cardiotwin.durable import write_file
-from cardiotwin.ecg_agreement import aligned
+from cardiotwin.calibration.agreement import aligned
+from cardiotwin.comparison import plan_results
 from cardiotwin.ingest.plan_files import plan_text
 from cardiotwin.pictures import SLICES, ecg_page, film_name, write_pictures
 from cardiotwin.pictures.content import MOST_CIRCUITS, angle
@@ -28,6 +27,7 @@ from cardiotwin.report.scar_map import scar_map
 from cardiotwin.report.substrate import scar_methods
 from cardiotwin.report.tachycardias import scored, tachycardias
 from cardiotwin.segmentation import sweep
+from cardiotwin.storage.durable import write_file
 from cardiotwin.study import Study
 
 

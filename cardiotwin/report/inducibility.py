@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from cardiotwin.heart import Heart
-from cardiotwin.induction import Arrhythmias
+from cardiotwin.heart.heart import Heart
+from cardiotwin.heart.segments import APICAL_FROM, BASAL_FROM, MID_FROM, NAMES, segments_of_nodes
+from cardiotwin.induction.arrhythmias import Arrhythmias
 from cardiotwin.pictures.bullseye import middles, name_walls, on_paper, outline_segments
 from cardiotwin.pictures.content import INK
 from cardiotwin.pictures.short_axis import new_figure
 from cardiotwin.report.figures import _svg
-from cardiotwin.segments import APICAL_FROM, BASAL_FROM, MID_FROM, NAMES, segments_of_nodes
 
 RIGHT_VENTRICLE = "free wall of the right ventricle"
 """Stands last, with number 0: the statement of the segments leaves it out, pacing does not."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from cardiotwin.heart import BORDER_ZONE, CORE, HEALTHY, LEFT, LV_ENDOCARDIUM, RIGHT, RV_ENDOCARDIUM, Heart
-from cardiotwin.locations import wall
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY, LEFT, LV_ENDOCARDIUM, RIGHT, RV_ENDOCARDIUM, Heart
+from cardiotwin.heart.locations import wall
 from cardiotwin.meshes.patches import enclosed_mm3
 from cardiotwin.meshes.scan import capped
 from cardiotwin.pictures.content import INK, TISSUE_COLOURS

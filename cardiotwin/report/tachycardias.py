@@ -7,13 +7,13 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from cardiotwin.calibration import Posterior
-from cardiotwin.clinical_tachycardia import ClinicalCycle, Match, clinical_cycle, match
+from cardiotwin.calibration.posterior import Posterior
 from cardiotwin.errors import InputRejected, QualityGate
-from cardiotwin.heart import Heart
+from cardiotwin.heart.heart import Heart
+from cardiotwin.induction.clinical_tachycardia import ClinicalCycle, Match, clinical_cycle, match
+from cardiotwin.induction.tachycardia_ecg import Tachycardia, tachycardia_ecgs
 from cardiotwin.study import Study
-from cardiotwin.tachycardia_ecg import Tachycardia, tachycardia_ecgs
-from cardiotwin.tissue import Velocities
+from cardiotwin.tissue.tissue import Velocities
 
 
 @dataclass(frozen=True)

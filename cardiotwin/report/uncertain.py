@@ -7,18 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cardiotwin.calibration import Posterior
-from cardiotwin.cells import TAU_IN_MS, TWO_VARIABLE, front
-from cardiotwin.electrodes import Electrodes
-from cardiotwin.front_velocity import FrontToTissue
-from cardiotwin.heart import BORDER_ZONE, RIGHT, Heart
+from cardiotwin.calibration.confirmation import Confirmation
+from cardiotwin.calibration.front_velocity import FrontToTissue
+from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.calibration.sinus_beat import LONGEST_DELAY_MS
+from cardiotwin.ecg.electrodes import Electrodes
+from cardiotwin.heart.heart import BORDER_ZONE, RIGHT, Heart
 from cardiotwin.imaging import Image, gap_note
-from cardiotwin.induction import Arrhythmias
+from cardiotwin.induction.arrhythmias import Arrhythmias
 from cardiotwin.meshes.quality import dihedral_angles
 from cardiotwin.report.agreement import activation_span, fitted_correlation, note
 from cardiotwin.settings import InduceSettings, Settings, SimulateSettings, TissueSettings
-from cardiotwin.sinus_beat import LONGEST_DELAY_MS
-from cardiotwin.study import Confirmation, Study
+from cardiotwin.study import Study
+from cardiotwin.tissue.cells import TAU_IN_MS, TWO_VARIABLE, front
 
 FEW_DRAWS = 20
 DRAWS_THAT_OUTWEIGH_THE_PRIOR = 6

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from cardiotwin.kernels.ionic import MODELS
-from cardiotwin.medium import Medium
 from cardiotwin.progress import Progress
-from cardiotwin.protocol import Protocol, Stimulus
 from cardiotwin.settings import SimulateSettings
-from cardiotwin.solver import Solver
+from cardiotwin.solver.medium import Medium
+from cardiotwin.solver.protocol import Protocol, Stimulus
+from cardiotwin.solver.solver import Solver
 from cardiotwin.verification.rows import Row, at_most, row
 
 DT_MS: float = SimulateSettings().dt_ms

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from cardiotwin.medium import Medium
 from cardiotwin.meshes.reference.slab import box
 from cardiotwin.progress import Progress
-from cardiotwin.protocol import Protocol
-from cardiotwin.solver import Solver, State
+from cardiotwin.solver.medium import Medium
+from cardiotwin.solver.protocol import Protocol
+from cardiotwin.solver.solver import Solver, State
 from cardiotwin.verification.rows import Row, between
 
 PATHMANATHAN_GRAY_BETA = {1: -1.1, 2: -5.9, 3: -8.6}

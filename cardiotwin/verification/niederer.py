@@ -11,11 +11,11 @@ import time
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from cardiotwin.medium import Medium
 from cardiotwin.meshes.reference.slab import slab
 from cardiotwin.progress import Progress, silent
-from cardiotwin.protocol import Protocol, Stimulus
-from cardiotwin.solver import Solver
+from cardiotwin.solver.medium import Medium
+from cardiotwin.solver.protocol import Protocol, Stimulus
+from cardiotwin.solver.solver import Solver
 from cardiotwin.units import C_M_UF_PER_MM2, CHI_PER_MM
 from cardiotwin.verification.rows import Row, between, row
 

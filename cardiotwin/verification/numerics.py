@@ -6,8 +6,8 @@ import numba
 import numpy as np
 
 from cardiotwin.progress import Progress, part, silent
-from cardiotwin.protocol import Activation, Protocol
-from cardiotwin.solver import Solver, State
+from cardiotwin.solver.protocol import Activation, Protocol
+from cardiotwin.solver.solver import Solver, State
 from cardiotwin.verification.niederer import slab_medium, stimuli
 from cardiotwin.verification.rows import Row, at_most, row
 

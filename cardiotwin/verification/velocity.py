@@ -14,16 +14,16 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from cardiotwin.errors import QualityGate
-from cardiotwin.heart import BORDER_ZONE, HEALTHY, LEFT, Heart
+from cardiotwin.heart.heart import BORDER_ZONE, HEALTHY, LEFT, Heart
 from cardiotwin.kernels.ionic.ten_tusscher_2006 import AUTHORS_STATE
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.reference.slab import lattice_block
 from cardiotwin.progress import Progress, silent
-from cardiotwin.protocol import Protocol, Stimulus
 from cardiotwin.settings import TissueSettings
-from cardiotwin.solver import Solver
-from cardiotwin.tissue import Velocities, make_tissue
-from cardiotwin.velocity import tune
+from cardiotwin.solver.protocol import Protocol, Stimulus
+from cardiotwin.solver.solver import Solver
+from cardiotwin.tissue.tissue import Velocities, make_tissue
+from cardiotwin.tissue.velocity import tune
 from cardiotwin.verification.rows import Row, at_most, row
 
 MOST_PERCENT = 3.0

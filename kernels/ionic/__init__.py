@@ -10,7 +10,7 @@ A module here holds
 - `LONGEST_STEP_MS`: the longest step its explicit parts bear away from the upstroke;
 - `LONGEST_RESTING_STEP_MS`, if any: the longest below `REPOLARISED_MV`;
 - `LONGEST_DT_MS`, if any: the longest time step it bears everywhere, the upstroke included
-  (`cardiotwin.longest_step`); a solver refuses a longer one;
+  (`cardiotwin.solver.longest_step`); a solver refuses a longer one;
 - `STEEPEST_PER_MS`, if any: the largest slope of `ionic_current` over the potential in a beat, with the gates as they
   are: how fast a potential off its course returns. Diffusion has to leave so much room in a time step;
 - `NEEDS_DOUBLE`, if any: True for one that does not work in single precision, which a solver then refuses;
@@ -50,7 +50,7 @@ MODELS = (
     "ten_tusscher_2006",
     "tor_ord_2019",
 )
-"""What a `Medium` may be made of; a heart, of some of them (`cardiotwin.cells`).
+"""What a `Medium` may be made of; a heart, of some of them (`cardiotwin.tissue.cells`).
 
 `pathmanathan_gray` is for verification only."""
 

@@ -17,10 +17,10 @@ from typing import TextIO
 
 import numpy as np
 
-from cardiotwin.durable import write_file
 from cardiotwin.errors import MeshError
 from cardiotwin.meshes.formats.claims import MM_PER, RawMesh, check_counts, only_tetrahedra, refused, shown
 from cardiotwin.meshes.mesh import Mesh
+from cardiotwin.storage.durable import write_file
 
 ENDINGS = (".pts", ".elem", ".lon")
 KINDS = {"Tt": "tetra", "Hx": "hexahedron", "Oc": "polyhedron", "Py": "pyramid", "Pr": "wedge", "Qd": "quad",

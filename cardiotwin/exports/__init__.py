@@ -1,0 +1,1 @@
+"""The twin for other programs: ParaView, openCARP, label maps."""
