@@ -122,7 +122,7 @@ def test_every_name_the_tool_gives_is_reserved():
 def test_two_plans_of_one_name_are_refused_until_the_first_is_taken_out(twin, tmp_path):
     first = twin.add([plan_file(tmp_path, ON_SURFACE_MM)]).observations[0]
     changed = plan_file(tmp_path, ON_SURFACE_MM + 0.5)
-    with pytest.raises(InputRejected, match=rf"the name of another plan that arrived .*{first.sha256[:12]}"):
+    with pytest.raises(InputRejected, match=rf"the name of another plan 'mine' that arrived .*{first.sha256[:12]}"):
         twin.add([changed])
     twin.remove(first.sha256)
     assert len(twin.add([changed]).observations) == 1

@@ -118,6 +118,7 @@ class Posterior:
     def interval(self, values: np.ndarray, mass: float = 0.9) -> tuple[float, float, float]:
         """Weighted (low, median, high) of one value a member; the outer two hold `mass` between them."""
         order = np.argsort(values)
+        order = order[self.weights[order] > 0.0]
         cumulative = np.cumsum(self.weights[order]) - 0.5 * self.weights[order]
         quantiles = ((1 - mass) / 2, 0.5, (1 + mass) / 2)
         low, middle, high = np.interp(quantiles, cumulative, values[order])

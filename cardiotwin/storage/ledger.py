@@ -69,9 +69,13 @@ class Observation:
 
 
 def words(observation: Observation) -> str:
-    """Such as ``electrodes of 2026-03-01T09:30:00 (0a1b2c3d4e5f)``, or ``electrodes that arrived ...`` when undated."""
+    """Such as ``electrodes of 2026-03-01T09:30:00 (0a1b2c3d4e5f)``, or ``electrodes that arrived ...`` when undated.
+
+    A plan with its name: ``plan 'septal line' that arrived ...``.
+    """
     when = f"of {observation.effective}" if observation.effective else f"that arrived {observation.arrived}"
-    return f"{observation.kind.replace('_', ' ')} {when} ({observation.sha256[:12]})"
+    named = f" '{observation.name}'" if observation.name else ""
+    return f"{observation.kind.replace('_', ' ')}{named} {when} ({observation.sha256[:12]})"
 
 
 @dataclass(frozen=True)
