@@ -23,7 +23,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from fine_hearts import fine_rows, heart_rows
+from coarse_protocol import fine_rows
+from fine_heart import heart_rows
 from generated_waves import KINDS, Wave, wave
 from mesh_resolution import edited_rows, resolution_rows
 from phantom_hearts import ONE_MEMBER, agreement_rows, plan_rows

@@ -142,3 +142,21 @@ def test_recovery_is_told_of_the_median_patient_and_of_those_without_a_t_wave(be
     assert rows["patients: duration from apex to base, error"]["value"] == pytest.approx(7.0)
     assert rows["patients: gradients of duration in their 90 % interval"]["value"] == pytest.approx(4.0 / 6.0, abs=1e-4)
     assert recovery.recovery_rows([None])[0]["value"] is None
+
+
+def test_a_coarse_protocol_is_held_against_all_sites_of_the_full_one_segment_by_segment(benchmark_module):
+    module = benchmark_module("coarse_protocol")
+    found = module.Isthmuses
+    hearts = {
+        2: (found((7, 8), 3), [found((7,), 1), found((), 0), found((7, 12), 1)]),
+        3: (found((), 0), [found((), 0), found((), 0)]),
+    }
+    sensitivity, specificity = module.compared(hearts)
+    assert sensitivity["value"] == pytest.approx(0.5), "of 7 and 12 it found 7"
+    assert specificity["value"] == pytest.approx(31 / 32, abs=1e-4), "8 was not there, 17 + 15 are"
+    assert not sensitivity["ok"]
+    assert specificity["ok"]
+    assert "7, 12 full (from 2 of 19 sites), 7, 8 coarse" in sensitivity["note"]
+    (nothing, _) = module.compared({3: hearts[3]})
+    assert nothing["value"] is None
+    assert not nothing["ok"]

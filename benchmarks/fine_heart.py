@@ -1,9 +1,8 @@
-"""Hearts paced from 17 sites, S1 to S4, on a fine mesh. Shown by `benchmarks/ablation.py`: group ``heart``, one heart
-screened first and then confirmed, and exhaustively; group ``fine``, what a coarse protocol finds of it.
+"""One heart paced from 17 sites, S1 to S4, on a fine mesh. Shown by `benchmarks/ablation.py`: group ``heart``.
 
-Phantoms from 2 on, on which nothing was settled; one draw of 0.6 and 0.3 m/s, one border-zone profile, modified
-Mitchell-Schaeffer cells. Finished pacing is kept, so that the exhaustive run goes on from what was confirmed: both
-together are its time.
+Screened first and then confirmed, and exhaustively. Phantom 2, on which nothing was settled; one draw of 0.6 and
+0.3 m/s, one border-zone profile, modified Mitchell-Schaeffer cells. Finished pacing is kept, so that the exhaustive run
+goes on from what was confirmed: both together are its time.
 """
 
 from __future__ import annotations
@@ -12,27 +11,22 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-from phantom_hearts import DEMO, ONE_MEMBER, each, paced
+from phantom_hearts import DEMO, ONE_MEMBER
 from table import Row, row
 
 from cardiotwin.ensemble import cores
-from cardiotwin.heart.heart import Heart
 from cardiotwin.induction.arrhythmias import SCREENED_OUT, Arrhythmias
 from cardiotwin.induction.programmed_stimulation import induce, screen
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
-from cardiotwin.report.inducibility import inducibility
 from cardiotwin.settings import CalibrateSettings, InduceSettings
 from cardiotwin.terminal import progress_bar
 
 PHANTOM, EDGE_MM, HOUR_S = 2, 0.8, 3600.0
-SEGMENTS = range(1, 18)
 PROTOCOL = InduceSettings(
     protocol="fixed_couplings",
     cell_model=DEMO.induce.cell_model,
@@ -90,46 +84,3 @@ def found(arrhythmias: Arrhythmias) -> str:
     """Circuits and outcomes."""
     outcomes = Counter(one.outcome for one in arrhythmias.inductions)
     return f"{len(arrhythmias.circuits)} circuits; " + ", ".join(f"{one} {n}" for one, n in outcomes.most_common())
-
-
-@dataclass(frozen=True, eq=False)
-class BySegment:
-    """(17,) bool each: whether an isthmus was found in the AHA segment."""
-
-    fine: np.ndarray
-    coarse: np.ndarray
-
-
-def segments_with_isthmuses(heart: Heart, arrhythmias: Arrhythmias) -> np.ndarray:
-    """(17,) bool; isthmuses of the right free wall lie in none."""
-    rows = inducibility(heart, arrhythmias)
-    assert rows is not None
-    return np.array([bool(one["isthmuses"]) for one in rows if one["segment"] in SEGMENTS])
-
-
-def coarse_and_fine(_: None, number: int) -> BySegment:
-    """Four sites on the demo's mesh, and 17 on edges of 0.8 mm."""
-    anatomy = make_anatomy(number)
-    heart = true_heart(anatomy, EDGE_MM)
-    fine = induce(heart, ONE_MEMBER, PROTOCOL.model_copy(update={"workers": 1}), DEMO.tissue)
-    return BySegment(segments_with_isthmuses(heart, fine), segments_with_isthmuses(*paced(anatomy)))
-
-
-def fine_rows(count: int) -> Iterable[Row]:
-    """How much of what the fine mesh finds a coarse protocol finds, segment by segment."""
-    every = each("fine", coarse_and_fine, count, BySegment)
-    fine, coarse = (np.stack([getattr(one, name) for one in every.values()]) for name in ("fine", "coarse"))
-    told = "; ".join(
-        f"{number}: {_listed(one.fine)} fine, {_listed(one.coarse)} coarse" for number, one in every.items()
-    )
-    for name, right, of, bar in (
-        ("sensitivity", fine & coarse, fine, 0.86),
-        ("specificity", ~fine & ~coarse, ~fine, 0.90),
-    ):
-        share = right.sum() / of.sum() if of.any() else None
-        note = f"{right.sum()} of {of.sum()} segments of {count} hearts; phantom: {told}"
-        yield row(f"fine: {name} of the coarse protocol", share, "1", bar, share is not None and share >= bar, note)
-
-
-def _listed(segments: np.ndarray) -> str:
-    return ", ".join(str(number) for number in SEGMENTS if segments[number - 1]) or "none"
