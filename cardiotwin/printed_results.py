@@ -43,13 +43,14 @@ def print_run(done: Run, case: Path) -> None:
 
 
 def print_burns(checks: tuple[PlanCheck, ...], left_out: tuple[str, ...]) -> None:
+    from cardiotwin.ablation.plan_checks import NO_GAP
     from cardiotwin.comparison.plan_results import BURNT, burnt
 
     if checks:
         terminal.table(BURNT, [burnt(check) for check in checks], title="What each plan burns")
     for check in checks:
-        for note in check.notes:
-            terminal.say(terminal.one_line(f"{check.name}: {note}"))
+        for line in (*check.access, *(check.notes or (NO_GAP,))):
+            terminal.say(terminal.one_line(f"{check.name}: {line}"))
     for one in left_out:
         terminal.say(one)
 

@@ -54,17 +54,21 @@ def test_a_plan_far_from_the_current_heart_is_refused_and_the_twin_unchanged(twi
     assert list((twin.folder / "observations").iterdir()) == []
 
 
-def test_a_plan_on_the_current_heart_is_taken_without_a_word(twin, tmp_path):
+def test_of_a_plan_on_the_current_heart_it_is_told_what_it_burns_and_from_where(twin, tmp_path):
     twin.run()
     done = twin.add([plan_file(tmp_path, ON_SURFACE_MM)])
-    assert (len(done.observations), done.notes) == (1, ())
+    assert len(done.observations) == 1
+    assert done.notes == (
+        "plan 'mine': burns 0.97 mL of healthy muscle, 0.00 mL of border zone",
+        "plan 'mine': lesion 1 (point): left endocardium",
+        "plan 'mine': no gap found",
+    )
 
 
 def test_a_gap_in_a_plan_is_told_when_it_is_added(twin, tmp_path):
     twin.run()
     notes = twin.add([plan_file(tmp_path, ON_SURFACE_MM, depth=8.0)]).notes
-    assert len(notes) == 1
-    assert "plan 'mine': lesion 1 (point): not transmural: below 1 of 1 points viable tissue is left" in notes[0]
+    assert "plan 'mine': lesion 1 (point): not transmural: below 1 of 1 points viable tissue is left" in notes[-1]
 
 
 def test_without_a_heart_a_plan_is_taken_and_it_is_said_that_it_will_be_checked(twin, tmp_path):

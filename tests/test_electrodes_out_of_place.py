@@ -58,8 +58,9 @@ def times(*signs):
         (renamed({"LA": "RA", "RA": "LA"}), "LA at x = .* to the right of RA", "Write LA for RA and RA for LA"),
         (renamed({"LL": "RL", "RL": "LL"}), "LL at x = .* to the right of RL", "Write LL for RL and RL for LL"),
         (renamed(REVERSED), "V1 and V2 at y = .* behind V6", r"Write V6 \.\.\. V1 for V1 \.\.\. V6"),
-        (renamed({"LA": "LL", "LL": "LA"}), "LL at z = .* not below the arms", "Correct the names or signs; LPS"),
-        (renamed({"V1": "V2", "V2": "V1"}), "V2 to the right of V1, by 1. degrees", "Correct the names or signs; LPS"),
+        (renamed({"LA": "LL", "LL": "LA"}), "LL at z = .* not below the arms", "Write LL for LA and LA for LL"),
+        (renamed({"V1": "V2", "V2": "V1"}), "V2 to the right of V1, by 1. degrees", "Write V2 for V1 and V1 for V2"),
+        (renamed({"V2": "V5", "V5": "V2"}), "V5 to the right of V2, by .* degrees", "Correct the names or signs; LPS"),
     ],
 )
 def test_names_that_their_places_belie_are_refused_with_what_to_do(tmp_path, at, found, advice):
@@ -67,10 +68,22 @@ def test_names_that_their_places_belie_are_refused_with_what_to_do(tmp_path, at,
         read_electrodes(table(tmp_path, at))
 
 
-def test_without_the_right_leg_the_same_holds(tmp_path):
-    nine = {name: (-x, -y, z) for name, (x, y, z) in CHEST_MM.items()}
-    with pytest.raises(InputRejected, match="These are RAS"):
-        read_electrodes(table(tmp_path, nine))
+def without_right_leg(at):
+    return {name: place for name, place in at.items() if name != "RL"}
+
+
+@pytest.mark.parametrize(
+    ("at", "advice"),
+    [
+        (times(-1, -1, 1), "These are RAS"),
+        (renamed({"LA": "RA", "RA": "LA"}), "Write LA for RA and RA for LA"),
+        (renamed({"V1": "V2", "V2": "V1"}), "Write V2 for V1 and V1 for V2"),
+        (times(1, 1, -1), "Correct the names or signs"),
+    ],
+)
+def test_without_the_right_leg_the_same_holds(tmp_path, at, advice):
+    with pytest.raises(InputRejected, match=advice):
+        read_electrodes(table(tmp_path, without_right_leg(at)))
 
 
 @pytest.mark.parametrize("sex", ["male", "female"])

@@ -62,7 +62,7 @@ def test_an_edited_one_takes_the_place_of_its_former_self_only_where_that_is_ask
     assert twin.ledger.observations() == (first,)
     done = twin.add([edited], replace=True)
     assert twin.ledger.observations() == done.observations != (first,)
-    assert f"plan that arrived {first.arrived} ({first.sha256[:12]}): replaced, out of use" in done.notes
+    assert f"plan 'mine' that arrived {first.arrived} ({first.sha256[:12]}): replaced, out of use" in done.notes
     assert twin.add([edited], replace=True).observations == ()
     assert twin.ledger.observations() == done.observations
 

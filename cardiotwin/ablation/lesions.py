@@ -257,7 +257,7 @@ def lesion_path(heart: Heart, lesion: Lesion, where: str) -> np.ndarray:
     """
     surface = heart.mesh.points[np.unique(heart.faces[heart.surface != BASE])]
     tree = cKDTree(surface)
-    points = _places(heart, lesion, where)
+    points = given_places(heart, lesion, where)
     away, _ = tree.query(points)
     if away.max(initial=0.0) > FARTHEST_FROM_SURFACE_MM:
         worst = int(np.argmax(away))
@@ -284,8 +284,14 @@ def _guess(tree: cKDTree, points: np.ndarray) -> str:
     return ""
 
 
-def _places(heart: Heart, lesion: Lesion, where: str) -> np.ndarray:
-    """(k, 3) points of a lesion, those said in words found on this heart."""
+def given_places(heart: Heart, lesion: Lesion, where: str = "lesion") -> np.ndarray:
+    """(k, 3) points of a lesion as given, mm, LPS; those said in words found on this heart.
+
+    Raises
+    ------
+    InputRejected
+        A place that this heart does not have.
+    """
     try:
         named = [endocardial_place(heart, name, f"{where}: at") for name in lesion.at]
     except SettingsError as error:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial import cKDTree
 
+from cardiotwin.ablation.access import LaidOn, access, feet, warnings
 from cardiotwin.ablation.lesions import Lesion, Plan, inward_normals, lesion_elements, lesion_path, segment_number
 from cardiotwin.heart.heart import BASE, BORDER_ZONE, CORE, HEALTHY, Heart
 from cardiotwin.heart.segments import heart_segments
@@ -21,6 +22,9 @@ THICKEST_WALL_MM = 30.0
 STEP_MM = 0.5
 LEAST_LEFT_OF_SEGMENT = 0.02
 """Share of a segment's viable volume below which what a lesion leaves of it is the roughness of the mesh."""
+NO_GAP = "no gap found"
+MUCH_HEALTHY_ML = 10.0
+"""Of healthy muscle burnt, from which on it is asked whether that is meant."""
 LEAST_GAP_EDGES = 1.0
 """A gap narrower than the mesh's edge is not resolved."""
 
@@ -41,7 +45,10 @@ class PlanCheck:
         Of a catheter: the points as they are given, one for each radius along a line, and as many discs of the radius
         as a greedy cover needs over any other lesion.
     notes : tuple of str
-        Gaps: where viable tissue is left between neighbouring points, or below a line or point.
+        Gaps, where viable tissue is left between neighbouring points, or below a line or point; points far from the
+        heart; lesions that take more than one access.
+    access : tuple of str
+        Of each lesion the surface it is burnt from, its segments, and how far its points were moved.
     """
 
     name: str
@@ -50,6 +57,13 @@ class PlanCheck:
     surface_cm2: float
     applications: int
     notes: tuple[str, ...]
+    access: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What it burns, from where, and what speaks against it, a line each."""
+        burns = f"burns {self.healthy_ml:.2f} mL of healthy muscle, {self.border_zone_ml:.2f} mL of border zone"
+        return burns, *self.access, *(self.notes or (NO_GAP,))
 
 
 def check_plan(heart: Heart, plan: Plan) -> PlanCheck:
@@ -71,14 +85,26 @@ def check_plan(heart: Heart, plan: Plan) -> PlanCheck:
         for words, one in named
         if one.kind in ("point", "line", "patch")
     }
-    applications = sum(_applications(heart, plan, one, paths.get(words)) for words, one in named)
+    laid = [
+        LaidOn(words, one, lesion_elements(heart, Plan(plan.name, (one,))), paths.get(words)) for words, one in named
+    ]
     notes = (
+        *(note for one in laid for note in warnings(heart, one)),
+        *_too_much(healthy),
         *_too_small(heart, named),
         *_gaps_along(heart, hit, named, paths),
         *_gaps_below(heart, hit, named, paths),
         *_gaps_below_segments(heart, hit, named),
     )
-    return PlanCheck(plan.name, healthy, border, _surface_cm2(heart, hit), applications, notes)
+    return PlanCheck(
+        plan.name,
+        healthy,
+        border,
+        _surface_cm2(heart, hit),
+        sum(_applications(heart, one) for one in laid),
+        notes,
+        tuple(f"{one.words}: {access(heart, one)}" for one in laid),
+    )
 
 
 def _surface_cm2(heart: Heart, hit: np.ndarray) -> float:
@@ -98,7 +124,8 @@ def _surface_cm2(heart: Heart, hit: np.ndarray) -> float:
     return float(0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1).sum()) * 1e-2
 
 
-def _applications(heart: Heart, plan: Plan, lesion: Lesion, path: np.ndarray | None) -> int:
+def _applications(heart: Heart, laid: LaidOn) -> int:
+    lesion, path = laid.lesion, laid.path
     if lesion.kind == "point" and path is not None:
         return len(np.unique(path, axis=0))
     if lesion.kind == "line" and path is not None:
@@ -106,10 +133,7 @@ def _applications(heart: Heart, plan: Plan, lesion: Lesion, path: np.ndarray | N
         stops = np.concatenate([path[:: max(1, round(lesion.radius_mm / STEP_MM))], path[-1:]])
         length = float(np.linalg.norm(np.diff(stops, axis=0), axis=1).sum())
         return 1 + math.ceil(length / lesion.radius_mm)
-    one = lesion_elements(heart, Plan(plan.name, (lesion,)))
-    surface = heart.mesh.points[np.unique(heart.faces[heart.surface != BASE])]
-    feet = surface[np.unique(cKDTree(surface).query(heart.mesh.centroids[one])[1])]
-    return _discs(feet, lesion.radius_mm)
+    return _discs(heart.mesh.points[feet(heart, laid)], lesion.radius_mm)
 
 
 def _discs(points: np.ndarray, radius_mm: float) -> int:
@@ -129,6 +153,11 @@ def _discs(points: np.ndarray, radius_mm: float) -> int:
 
 
 _Named = list[tuple[str, Lesion]]
+
+
+def _too_much(healthy_ml: float) -> Iterable[str]:
+    if healthy_ml > MUCH_HEALTHY_ML:
+        yield f"burns {healthy_ml:.0f} mL of healthy muscle; is that meant?"
 
 
 def _too_small(heart: Heart, named: _Named) -> Iterable[str]:

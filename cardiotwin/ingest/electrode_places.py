@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -88,17 +89,24 @@ def check_places(names: Sequence[str], positions: np.ndarray, name: str) -> list
     elif not _out_of_place(names, positions * (-1.0, 1.0, 1.0)):
         advice = "These are mirrored: give LPS, x times -1"
     else:
-        for one, other in (("RA", "LA"), ("RL", "LL"), ("V1 ... V6", "V6 ... V1")):
-            if not _out_of_place([_exchanged(electrode, one, other) for electrode in names], positions):
+        for one, other in _EXCHANGES:
+            exchanged = [_exchanged(electrode, one, other) for electrode in names]
+            if {"RA", "LA", "LL"} <= set(exchanged) and not _out_of_place(exchanged, positions):
                 advice = f"Write {other} for {one}" + ("" if one == "V1 ... V6" else f" and {one} for {other}")
+                break
     expected = (
         "in LPS LA left of RA, LL below both and left of RL, V1 to V6 from right to left, V1 and V2 in front of V6"
     )
     raise refusal(name, wrong, expected, advice)
 
 
+_LIMBS = (("RA", "LA"), ("RL", "LL"), ("LA", "LL"), ("RA", "LL"))
+_EXCHANGES = (*_LIMBS, *pairwise(CHEST), ("V1 ... V6", "V6 ... V1"))
+"""What is looked for where places are odd, the first that explains them."""
+
+
 def _exchanged(electrode: str, one: str, other: str) -> str:
-    if one.startswith("V"):
+    if one == "V1 ... V6":
         return f"V{7 - int(electrode[1])}" if electrode in CHEST else electrode
     return {one: other, other: one}.get(electrode, electrode)
 

@@ -115,7 +115,7 @@ def checked_meshes(new: dict[Observation, Found], settings: Settings, progress: 
 def checked_plans(
     new: dict[Observation, Found], known: Iterable[Observation], current_heart: Callable[[], Heart | None]
 ) -> list[str]:
-    """A line for each plan that cannot be checked yet, and for each gap in one that can.
+    """A line for each plan that cannot be checked yet; of one that can what it burns, from where, and each gap.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def checked_plans(
         return [f"{one.source}: will be checked against the heart once there is one" for one in plans]
     from cardiotwin.ablation.plan_checks import check_plan
 
-    return [f"plan '{plan.name}': {note}" for plan in plans.values() for note in check_plan(heart, plan).notes]
+    return [f"plan '{plan.name}': {line}" for plan in plans.values() for line in check_plan(heart, plan).lines]
 
 
 def replaced_plans(new: Iterable[Observation], known: Iterable[Observation]) -> tuple[Observation, ...]:

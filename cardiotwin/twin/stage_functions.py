@@ -295,7 +295,10 @@ def write_report(work: Work, heart: Heart, ecgs: tuple[Ecg, ...], **known: Any) 
 
 
 def as_study(settings: SimpleNamespace, provenance: Provenance, **known: Any) -> Study:
+    """A twin's results as a study; its own plans where there are no plans to compare yet."""
     from cardiotwin.settings import Settings
     from cardiotwin.study import Study
 
-    return Study(settings=Settings(**vars(settings)), provenance=provenance, **known)
+    own = known.pop("own_plans", None) or ()
+    plans = known.pop("plans", None) or own
+    return Study(settings=Settings(**vars(settings)), provenance=provenance, plans=plans, **known)

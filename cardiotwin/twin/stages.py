@@ -258,6 +258,8 @@ def _report(observed: dict[str, list[str]], posterior: str) -> Step:
         del inputs["scar_evidence"]
         if not (observed["image"] or observed["label_map"]):
             del inputs["segmentation"]
+    if observed["plan"]:
+        inputs["own_plans"] = OWN_PLANS
     optional = tuple(name for name in inputs if name != "heart")
     if observed["image"]:
         inputs["image"] = observed["image"][-1]
