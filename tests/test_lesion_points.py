@@ -94,7 +94,7 @@ def test_a_size_out_of_range_is_refused_by_its_point(tmp_path):
         ("x,y,z", "plan"),
         ("x_mm,y_mm,z_mm,name", "plan"),
         ("name,x,y,z,radius", "plan"),
-        ("name,x_mm,y_mm,z_mm", "electrodes"),
+        ("name,x_mm,y_mm,z_mm", "plan"),
         ("time,x,y,z", "unknown"),
         ("I,II,x,y,z", "csv_ecg"),
     ],
@@ -102,6 +102,21 @@ def test_a_size_out_of_range_is_refused_by_its_point(tmp_path):
 def test_lesion_points_are_told_from_electrodes_and_signals_by_their_header(tmp_path, header, kind):
     cells = ",".join("1" for _ in header.split(","))
     assert recognise(csv(tmp_path, f"{header}\n{cells}\n")) == kind
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind"),
+    [
+        ("P1,1,2,3\nP2,4,5,6\n", "plan"),
+        ("my line,1,2,3\nmy line,4,5,6\n", "plan"),
+        ("LA,1,2,3\nV9,4,5,6\n", "electrodes"),
+        ("", "electrodes"),
+    ],
+)
+def test_named_rows_are_electrodes_only_where_one_has_an_electrodes_name(tmp_path, rows, kind):
+    file = csv(tmp_path, f"name,x_mm,y_mm,z_mm\n{rows}")
+    assert recognise(file) == kind
+    assert kind != "plan" or sum(len(one.points_mm) for one in read_plan(file).lesions) == 2
 
 
 def test_what_was_taken_for_granted_is_told_when_it_is_added(tmp_path):

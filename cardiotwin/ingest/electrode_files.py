@@ -31,7 +31,8 @@ _COLUMN = re.compile(r"([xyz])(?:[\s_]*[\[(]?\s*(mm|cm|m)\s*[\])]?)?", re.I)
 
 
 def holds_electrodes(path: Path, name: str) -> bool:
-    """Whether a CSV has columns x, y and z behind a name, named electrodes without a header, or nine or ten positions.
+    """Whether a CSV has columns x, y and z behind names of which one is an electrode's, or no names at all; named
+    electrodes without a header; or nine or ten positions.
 
     Raises
     ------
@@ -43,11 +44,20 @@ def holds_electrodes(path: Path, name: str) -> bool:
     if b"x" in head.lower() and b"z" in head.lower():
         first = [cell.strip() for cell in re.split("[,;\t]", head.decode("utf-8-sig", errors="replace"))]
         if _unit_of_columns(first) is not None:
-            return True
+            return names_an_electrode(path, name)
     if path.stat().st_size > MOST_HEAD_BYTES:
         return False
     _, rows = read_rows(path, name)
     return _are_bare(rows) or (len(rows) in (9, 10) and all(_is_named(row) for row in rows))
+
+
+def names_an_electrode(path: Path, name: str) -> bool:
+    """Whether one of the rows below the header has such a name, or none has any: what has others is no electrodes."""
+    if path.stat().st_size > MOST_HEAD_BYTES:
+        return False
+    _, rows = read_rows(path, name)
+    names = {row[0].strip().lower() for row in rows[1:] if row} - {""}
+    return not names or bool(names & set(NAMES))
 
 
 def are_electrodes(labels: Sequence[str]) -> bool:

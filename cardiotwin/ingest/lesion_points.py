@@ -61,8 +61,7 @@ class LesionPoints:
 
 
 def holds_lesions(path: Path, name: str, *, with_size: bool) -> bool:
-    """Whether the header of a CSV has columns x, y and z, no time and no lead; and a lesion's size too, if that is
-    asked or a name comes first, as it does with electrodes.
+    """Whether the header of a CSV has columns x, y and z, no time and no lead; and a lesion's size too, if asked.
 
     Raises
     ------
@@ -72,8 +71,7 @@ def holds_lesions(path: Path, name: str, *, with_size: bool) -> bool:
     titles = [cell.strip() for cell in first_row(path, name)]
     if _axes(titles) is None or any(re.match("time", title, re.I) or lead_of(title)[0] for title in titles):
         return False
-    named = titles[0].lower() == "name"
-    return not (with_size or named) or any(_SIZE.fullmatch(title) for title in titles)
+    return not with_size or any(_SIZE.fullmatch(title) for title in titles)
 
 
 def points_of_csv(path: Path, name: str) -> LesionPoints:

@@ -13,7 +13,7 @@ from cardiotwin.ingest.ecg_csv import first_row, is_number, lead_of
 from cardiotwin.ingest.ecg_dicom import ECG_CLASSES
 from cardiotwin.ingest.ecg_formats import READERS, WORDS, ecg_format
 from cardiotwin.ingest.ecg_wfdb import signal_files
-from cardiotwin.ingest.electrode_files import are_electrodes, holds_electrodes
+from cardiotwin.ingest.electrode_files import are_electrodes, holds_electrodes, names_an_electrode
 from cardiotwin.ingest.folders import regular_files
 from cardiotwin.ingest.labels import IMAGE_ADVICE, LABEL_ENDINGS, as_image, read_volume
 from cardiotwin.ingest.lesion_points import holds_lesions
@@ -168,7 +168,8 @@ def _csv(file: Path) -> tuple[str, str]:
         return "unknown", f"{no_header}, electrode positions name,x_mm,y_mm,z_mm"
     if any(lead_of(title)[0] for title in titles):
         return "csv_ecg", "leads by name"
-    if holds_lesions(file, name_of(file), with_size=False):
+    of_electrodes = titles[0] == "name" and names_an_electrode(file, name_of(file))
+    if holds_lesions(file, name_of(file), with_size=False) and not of_electrodes:
         return "plan", "lesion points"
     if all(map(is_number, titles)):
         return "unknown", no_header
