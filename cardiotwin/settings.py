@@ -362,6 +362,21 @@ class InduceSettings(Section):
     only_screened: bool = Field(False, description="pace only the combinations in which the screen finds a circuit")
     workers: int = Field(0, ge=0, le=256, description="processes; 0: one per core")
 
+    @property
+    def in_words(self) -> str:
+        """Train and extra stimuli, such as ``S1 600 ms x 6; S2 350 ms, S3 300 ms, each once``."""
+        train = f"S1 {self.s1_cycle_length_ms:g} ms x {self.s1_beats}"
+        extra = [f"S{number}" for number in range(2, 2 + self.extra_stimuli)]
+        if self.s2_search == "fixed":
+            couplings = zip(extra, self.fixed_couplings_ms, strict=False)
+            return f"{train}; {', '.join(f'{one} {ms:g} ms' for one, ms in couplings)}, each once"
+        how = f"in steps of {self.s2_step_ms:g} ms" if self.s2_search == "decrement" else "by bisection"
+        likewise = f"; {', '.join(extra[1:])} likewise" if extra[1:] else "; no S3"
+        return (
+            f"{train}; S2 from {self.s2_first_ms:g} ms {how} to re-entry, loss of capture or {self.s2_last_ms:g} ms"
+            f"{likewise}"
+        )
+
     @model_validator(mode="before")
     @classmethod
     def _of_protocol(cls, given: Any) -> Any:

@@ -188,7 +188,7 @@ def test_over_a_plan_that_did_the_same_and_burns_more_volume_alone_decides():
     best, all_of_it = outcome("cut", [0, 0, 0, 0], 0.3), outcome("all", [0, 0, 0, 0], 2.81)
     found = against_none(best, all_of_it, outcome("idle", [0, 0, 0, 0], 3.0, control=True))
     assert found.preference == "cut"
-    assert found.of_volume == "; all (2.8 mL) left as much: over that, volume alone decides"
+    assert found.of_volume == "; all (2.8 mL) left as much inducible and comes behind only for burning more"
     assert found.reason.endswith(found.of_volume)
     assert against_none(best, outcome("other", [0, 0, 0, 1], 2.8)).of_volume == ""
 

@@ -51,6 +51,9 @@ def test_draws_that_were_not_inducible_are_counted_and_named():
     one = replace(small_comparison().plans[0], better_than_none=(2, 2))
     assert against_reference(one, 3) == "2 of 3 draws (1 not inducible)"
     assert against_reference(one, 2) == "2 of 2 draws"
+    assert against_reference(replace(one, better_than_none=(0, 4)), 5) == (
+        "no difference in any of 4 draws (1 not inducible)"
+    )
     assert against_reference(replace(one, worse_than_none=1), 3) == "2 of 3 draws (1 not inducible), worse in 1"
 
 

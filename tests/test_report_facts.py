@@ -151,6 +151,22 @@ def test_inductions_are_counted_by_circuit(study):
     assert facts["induction"]["inducible"] == 5
 
 
+def test_of_each_circuit_it_is_told_after_which_couplings_it_was_induced(study):
+    coupled = [(280.0,), (260.0, 220.0), (260.0,), (280.0,), (300.0,), ()]
+    inductions = tuple(
+        replace(one, couplings_ms=couplings)
+        for one, couplings in zip(
+            study.arrhythmias.inductions, (coupled * 2)[: len(study.arrhythmias.inductions)], strict=True
+        )
+    )
+    found = replace(study.arrhythmias, inductions=inductions)
+    of_first = {one.couplings_ms for one in inductions if one.circuit == 0}
+    told = report_facts(replace(study, arrhythmias=found))["circuits"][0]["after"].split("; ")
+    assert len(told) == len(of_first)
+    assert all(", ".join(f"S{k + 2} {ms:g}" for k, ms in enumerate(one)) in told for one in of_first)
+    assert report_facts(study)["induction"]["protocol"] == study.settings.induce.in_words
+
+
 def test_pacing_sites_are_placed_and_counted_without_what_was_not_paced(study):
     first, *others = study.arrhythmias.inductions
     found = replace(study.arrhythmias, inductions=(*others, replace(first, outcome=SCREENED_OUT, circuit=None)))

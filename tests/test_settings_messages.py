@@ -4,7 +4,7 @@ import pytest
 
 from cardiotwin.errors import SettingsError
 from cardiotwin.meshes.reference.torso import STATURES_MM
-from cardiotwin.settings import LEAST_STATURE_MM, Settings, read_settings
+from cardiotwin.settings import LEAST_STATURE_MM, InduceSettings, Settings, read_settings
 
 
 def settings_of(folder, text):
@@ -38,3 +38,21 @@ def test_a_stature_that_the_torso_does_not_bear_is_refused_when_it_is_read(tmp_p
     assert settings_of(tmp_path, "[electrodes]\nstature_mm = 1200").electrodes.stature_mm == 1200.0
     assert (LEAST_STATURE_MM, 2200.0) == STATURES_MM
     assert Settings().electrodes.stature_mm == 0.0
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"protocol": "arevalo_2016"},
+            "S1 600 ms x 6; S2 from 300 ms in steps of 10 ms to re-entry, loss of capture or 180 ms; S3, S4 likewise",
+        ),
+        ({"protocol": "fixed_couplings"}, "S1 600 ms x 6; S2 350 ms, S3 300 ms, S4 280 ms, each once"),
+        (
+            {"s2_search": "bisection", "extra_stimuli": 1, "s1_beats": 2},
+            "S1 600 ms x 2; S2 from 300 ms by bisection to re-entry, loss of capture or 180 ms; no S3",
+        ),
+    ],
+)
+def test_a_protocol_is_told_as_an_electrophysiologist_says_it(given, words):
+    assert InduceSettings(**given).in_words == words

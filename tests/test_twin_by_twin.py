@@ -28,6 +28,9 @@ def test_twins_are_counted_one_by_one():
         PairOfPlans("other", "third", 5, 1, 0),
     )
     assert str(pairs([one, other])[0]) == "one beats other in 2 of 6 admissible twins, loses in 1"
+    assert (
+        str(PairOfPlans("one", "other", 0, 6, 0)) == "one and other leave as much inducible in all 6 admissible twins"
+    )
 
 
 def drawn(n, seed):

@@ -62,6 +62,8 @@ def against_reference(one: PlanResult, draws: int) -> str:
     """In how many of all draws a plan beats no ablation, and in how many that could not be asked."""
     better, asked = one.better_than_none
     silent = f" ({draws - asked} not inducible)" if draws > asked else ""
+    if asked and not better and not one.worse_than_none:
+        return f"no difference in any of {asked} draws{silent}"
     worse = f", worse in {one.worse_than_none}" if one.worse_than_none else ""
     return f"{better} of {max(draws, asked)} draws{silent}{worse}"
 

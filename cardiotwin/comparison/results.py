@@ -84,6 +84,8 @@ class PairOfPlans:
 
     def __str__(self) -> str:
         twins = self.better + self.same + self.worse
+        if self.same == twins:
+            return f"{self.plan} and {self.other} leave as much inducible in all {twins} admissible twins"
         return f"{self.plan} beats {self.other} in {self.better} of {twins} admissible twins, loses in {self.worse}"
 
 
@@ -152,7 +154,8 @@ class Comparison:
     def of_volume(self) -> str:
         """Over which plans volume alone decides, for the end of a sentence; "" for none."""
         alike = [f"{one.name} ({one.ablated_ml:.1f} mL)" for one in self.plans if one.name in self.only_by_volume]
-        return f"; {' and '.join(alike)} left as much: over that, volume alone decides" if alike else ""
+        behind = f"come{'s' if len(alike) == 1 else ''} behind only for burning more"
+        return f"; {' and '.join(alike)} left as much inducible and {behind}" if alike else ""
 
     def save(self, folder: Path | str) -> Path:
         """Write `comparison.json` into `folder` and return its path."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -29,7 +30,7 @@ from cardiotwin.comparison.results import Comparison
 from cardiotwin.eikonal import conducting_tets
 from cardiotwin.heart.heart import Heart
 from cardiotwin.heart.locations import wall
-from cardiotwin.induction.arrhythmias import Arrhythmias
+from cardiotwin.induction.arrhythmias import Arrhythmias, Induction
 from cardiotwin.induction.circuit_results import from_each_site
 from cardiotwin.induction.clinical_tachycardia import GOOD_MATCH
 from cardiotwin.induction.followed_circuits import followed
@@ -47,6 +48,7 @@ from cardiotwin.report.missing import what_is_missing
 from cardiotwin.report.substrate import substrate
 from cardiotwin.report.tachycardias import scored, tachycardias
 from cardiotwin.report.uncertain import caveats, independent_members, told_of_inputs, what_is_uncertain
+from cardiotwin.settings import InduceSettings
 from cardiotwin.study import Study
 from cardiotwin.units import cubic_mm_to_ml
 
@@ -83,7 +85,7 @@ def report_facts(study: Study) -> dict[str, Any]:
             for one in (followed(study.arrhythmias) if study.arrhythmias else ())
         ],
         "clinical_tachycardia": _clinical(study),
-        "induction": _induction(study.heart, study.arrhythmias) if study.arrhythmias else None,
+        "induction": _induction(study.heart, study.arrhythmias, study.settings.induce) if study.arrhythmias else None,
         "inducibility_by_segment": inducibility(study.heart, study.arrhythmias) if study.arrhythmias else None,
         "screen": _screen(study),
         "substrate": substrate(study),
@@ -243,6 +245,7 @@ def _circuits(heart: Heart, arrhythmias: Arrhythmias) -> list[dict[str, Any]]:
                 "exit_mm": circuit.exit_mm,
                 "isthmus_ml": isthmus_ml,
                 "sites": sorted({one.site + 1 for one in induced}),
+                "after": _after(induced),
                 "draws": len({one.draw for one in induced}),
                 "profiles": sorted({one.profile for one in induced}),
                 "scars": list(dict.fromkeys(one.scar for one in induced)),
@@ -253,6 +256,12 @@ def _circuits(heart: Heart, arrhythmias: Arrhythmias) -> list[dict[str, Any]]:
     return rows
 
 
+def _after(induced: Sequence[Induction]) -> str:
+    """The couplings of the extra stimuli that induced it, each once, the longest first: ``S2 260; S2 240, S3 220``."""
+    every = sorted({tuple(one.couplings_ms) for one in induced}, key=lambda one: (len(one), [-ms for ms in one]))
+    return "; ".join(", ".join(f"S{k} {ms:g}" for k, ms in enumerate(one, start=2)) for one in every)
+
+
 def _volume_around(heart: Heart, nodes: np.ndarray) -> float:
     """Each node stands for a quarter of the elements around it, mL."""
     share = np.zeros(len(heart.mesh.points))
@@ -260,7 +269,7 @@ def _volume_around(heart: Heart, nodes: np.ndarray) -> float:
     return cubic_mm_to_ml(float((share[heart.mesh.tets].sum(axis=1) * heart.mesh.volumes).sum()))
 
 
-def _induction(heart: Heart, arrhythmias: Arrhythmias) -> dict[str, Any]:
+def _induction(heart: Heart, arrhythmias: Arrhythmias, pacing: InduceSettings) -> dict[str, Any]:
     outcomes = [one.outcome for one in arrhythmias.inductions]
     return {
         "tested": len(outcomes),
@@ -272,6 +281,7 @@ def _induction(heart: Heart, arrhythmias: Arrhythmias) -> dict[str, Any]:
         "distinct_members": len(np.unique(arrhythmias.members)),
         "profiles": sorted({one.profile for one in arrhythmias.inductions}),
         "scars": list(dict.fromkeys(one.scar for one in arrhythmias.inductions)),
+        "protocol": pacing.in_words,
     }
 
 
@@ -284,7 +294,7 @@ def _screen(study: Study) -> dict[str, Any] | None:
     agreed = screen_agreement(screened, study.arrhythmias) if study.arrhythmias is not None else None
     return {
         "found": [one for one in found if one["induced"]],
-        "combinations": _induction(study.heart, screened),
+        "combinations": _induction(study.heart, screened, study.settings.induce),
         "agreement": asdict(agreed) | {"sentence": f"{agreed}."} if agreed is not None else None,
     }
 
