@@ -31,7 +31,7 @@ class Demo:
     answer : dict
         What stands at the top of the report.
     truth : dict
-        As in `report/truth.json`.
+        As in `exports/truth.json`.
     report : Path
     """
 
@@ -74,7 +74,7 @@ def run_demo(out: Path | str, seed: int = 1, progress: Progress = silent) -> Dem
     with announced("ParaView files"):
         write_study(out / "exports" / "paraview", study, part(progress, 0.98, 1.0))
     truth = judge(twin, phantom)
-    durable.write_file(out / "report" / "truth.json", durable.readable(truth))
+    durable.write_file(out / "exports" / "truth.json", durable.readable(truth))
     progress(1.0, "done")
     return Demo(twin.result("compare"), answer(study), truth, twin.report)
 

@@ -65,6 +65,8 @@ def print_status(now: Status, case: Path) -> None:
         terminal.say(f"electrodes: {now.electrodes}")
     for missing in dict.fromkeys(step.note for step in now.steps if step.note):
         terminal.say(f"missing: {missing}")
+    if now.idle_settings:
+        terminal.say(f"without effect for these inputs: {', '.join(now.idle_settings)}")
     _print_inputs(now)
     _print_versions(now)
     terminal.say(_next(now, case))
@@ -107,7 +109,10 @@ def _print_inputs(now: Status) -> None:
     terminal.table(("input", "what", "of", "age", "in use", "arrived (UTC)", "SHA-256"), inputs)
     for one in now.observations:
         for note in now.notes.get(one.sha256, ()):
-            terminal.say(terminal.one_line(f"told of {one.kind.replace('_', ' ')} {one.sha256[:12]}: {note}"))
+            which = f"{one.kind.replace('_', ' ')} {one.sha256[:12]}" + (
+                "" if one.sha256 in now.used_by else ", not in use"
+            )
+            terminal.say(terminal.one_line(f"told of {which}: {note}"))
 
 
 def _print_versions(now: Status) -> None:

@@ -41,6 +41,7 @@ def test_it_is_checked_on_the_heart_without_ecg_or_pacing(twin, tmp_path, capsys
     assert "mine: lesion 1 (point): not transmural" in told
     assert "mine" in told.split("What each plan burns")[1]
     assert execute(["plan", str(twin.folder)]) == 4
+    assert f"Your own plans: `cardiotwin plan {twin.folder} --own`" in capsys.readouterr().err
 
 
 def test_one_off_the_heart_is_refused_before_anything_is_paced(twin, tmp_path, capsys):

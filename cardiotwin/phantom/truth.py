@@ -64,7 +64,7 @@ def compare_with_truth(
     Returns
     -------
     dict
-        For `report/truth.json`; plain numbers, text and None only.
+        For `exports/truth.json`; plain numbers, text and None only.
 
     Raises
     ------

@@ -130,6 +130,20 @@ def values(settings: Settings, declared: Iterable[str], but_for: Iterable[str] =
     return found
 
 
+def without_effect(steps: Iterable[Step], settings: Settings) -> tuple[str, ...]:
+    """Settings that are not as by default and that no step reads for these inputs; the report, which shows all, aside.
+
+    Of a step that waits for an input its stage's section may come to be read.
+    """
+    read: set[str] = set(HOW)
+    for step in steps:
+        if not step.into:
+            read |= values(settings, (*step.settings, *([step.stage] if step.waits_for else [])), step.but_for).keys()
+    default = values(Settings(), Settings.model_fields)
+    chosen = values(settings, Settings.model_fields)
+    return tuple(name for name, value in chosen.items() if name not in read and value != default[name])
+
+
 def readable(settings: Settings, declared: Iterable[str], but_for: Iterable[str] = ()) -> SimpleNamespace:
     """The settings a stage may read: whole sections, or a section with single keys; those of `but_for` at defaults."""
     settings = _as_if_unset(settings, but_for)

@@ -69,6 +69,8 @@ class Status:
         Of both ventricles, as segmented from today's inputs; None before that, and where the heart is a mesh.
     electrodes : str
         Where they come from and what conducts to them, in words; "" before they are computed.
+    idle_settings : tuple of str
+        Settings that were changed and that nothing reads for these inputs.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Status:
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     cavities: Cavities | None = None
     electrodes: str = ""
+    idle_settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ def how_it_stands(view: View, workshop: Workshop) -> Status:
         notes={one.sha256: notes for one in observations if (notes := told_of(folder, one, observations))},
         cavities=_cavities(view, workshop),
         electrodes=_electrodes(view, workshop),
+        idle_settings=planning.without_effect((one.step for one in view.plan), view.settings),
     )
 
 

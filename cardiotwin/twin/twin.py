@@ -276,8 +276,12 @@ class Twin:
             view, before = self.view(), self.ledger.current()
             wanted = planning.needed(view.plan, until)
             results = [one for one in view.plan if one.step.name in wanted and not one.step.into]
+            wanting = dict.fromkeys(one.missing for one in view.plan if one.missing and one.step.stage == until)
             if todo := self._will_compute(view, wanted):
-                PLAN.info("will compute: %s", ", ".join(todo))
+                stops = f"; {until} itself needs {'; '.join(wanting)}" if wanting else ""
+                PLAN.info("will compute: %s%s", ", ".join(todo), stops)
+            if idle := planning.without_effect((one.step for one in view.plan), view.settings):
+                PLAN.info("without effect for these inputs: %s", ", ".join(idle))
             computed = self._workshop(view).compute(results, part(progress, 0.0, 0.96))
             version = self._record_version(view.plan)
             view = self.view()  # the report speaks of the version that has just come to be
@@ -286,9 +290,10 @@ class Twin:
             if until is None:
                 self.store.sweep(wanted={one.folder_key for one in view.plan})
         progress(1.0, "done")
-        wanting = dict.fromkeys(one.missing for one in view.plan if one.missing and one.step.stage == until)
         if wanting:
-            raise QualityGate(f"{until} of {self.folder.name} needs {'; '.join(wanting)}")
+            own = until == "plan" and any(one.step.name == stages.OWN_PLANS for one in view.plan)
+            instead = f". Your own plans: `cardiotwin plan {self.folder} --own`" if own else ""
+            raise QualityGate(f"{until} of {self.folder.name} needs {'; '.join(wanting)}{instead}")
         return self._run_of(computed, version, before, (one for one in view.plan if one.step.name in wanted))
 
     def write_report(self, progress: Progress = silent) -> Run:
