@@ -8,6 +8,7 @@ from data_folder import real_data
 from ellipsoid_heart import ellipsoid_heart
 from small_twin import CHEST_MM
 
+from cardiotwin import presets
 from cardiotwin.ecg.electrodes import (
     ELECTRODES,
     Electrodes,
@@ -17,6 +18,7 @@ from cardiotwin.ecg.electrodes import (
     torso_electrodes,
 )
 from cardiotwin.errors import InputRejected
+from cardiotwin.heart.heart import Heart
 from cardiotwin.ingest import electrodes_and_notes, read_electrodes
 from cardiotwin.meshes.reference.torso import adult_torso
 from cardiotwin.phantom.anatomy import make_anatomy
@@ -24,6 +26,8 @@ from cardiotwin.phantom.torso import true_electrodes
 from cardiotwin.storage.ledger import Observation
 from cardiotwin.twin.stage_functions import take_electrodes
 from cardiotwin.twin.stages import path as steps_of
+from cardiotwin.twin.step import Step, Work
+from cardiotwin.twin.twin import Twin
 
 ALL = {**CHEST_MM, "RL": (-150, -30, -240)}
 REVERSED = {f"V{number}": f"V{7 - number}" for number in range(1, 7)}
@@ -163,3 +167,26 @@ def test_a_heart_that_is_there_is_asked_before_any_calibration():
     seen = [Observation("0" * 64, "electrodes", "", "", "", "", "", "2026-01-01T00:00:00+00:00")]
     (step,) = (step for step in steps_of(seen) if step.name == "electrodes")
     assert (step.function, step.inputs["heart"]) == (take_electrodes, "mesh")
+
+
+def of_twin(work: Work) -> Heart:
+    return ellipsoid_heart(4.0)
+
+
+@pytest.fixture
+def twin(tmp_path):
+    steps = (Step("mesh", "mesh", of_twin, {}, ("mesh",)),)
+    return Twin.create(tmp_path / "case", presets.settings_text(presets.preset("default"), ""), lambda _: steps)
+
+
+def test_at_add_they_are_held_against_the_heart_of_the_twin_when_there_is_one(twin, tmp_path, heart):
+    near = dict(zip(ELECTRODES, offset_electrodes(heart).positions, strict=True))
+    far = {name: (x + 500.0, y, z) for name, (x, y, z) in near.items()}
+    (tmp_path / "far").mkdir()
+    (taken,) = twin.add([table(tmp_path / "far", far)]).observations  # no heart yet to hold them against
+    twin.remove(taken.sha256)
+    twin.run()
+    with pytest.raises(InputRejected, match=r"their middle 4\d\d mm from the heart's"):
+        twin.add([table(tmp_path / "far", {name: (x + 1.0, y, z) for name, (x, y, z) in far.items()})])
+    assert twin.status().observations == ()
+    assert len(twin.add([table(tmp_path, near)]).observations) == 1

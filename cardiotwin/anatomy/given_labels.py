@@ -105,6 +105,12 @@ def _oddities(segmentation: Segmentation) -> list[str]:
             "its affine is the identity, voxels of 1 mm at the origin: their true size and place are probably lost, "
             "and every volume and time with them"
         )
+    if (segmentation.labels == CORE).any() and not (segmentation.labels == BORDER_ZONE).any():
+        lines.append(
+            "core but no border zone: waves turn around scar, not through it, nothing can be homogenised, and both "
+            "border-zone profiles are the same heart (`induce.border_zone_profiles` may name one). Draw it as 5 if you "
+            "have it, or name all labels under [labels], such as border_zone = [4]"
+        )
     areas = np.isin(segmentation.labels, (LV_BLOOD, *MUSCLE)).sum(axis=(1, 2))
     areas = areas[areas > 0]
     if len(areas) > 2 and np.ptp(areas) < LEAST_TAPER * areas.max():

@@ -203,5 +203,5 @@ def _key(figure: Any, picture: Picture) -> None:
         )
 
 
-def _wrapped(text: str, width: int = 20) -> str:
+def _wrapped(text: str, width: int = 18) -> str:
     return "\n".join(textwrap.wrap(text, width))

@@ -112,6 +112,10 @@ def checked_meshes(new: dict[Observation, Found], settings: Settings, progress: 
     return told
 
 
+ANATOMY = ("image", "label_map", "mesh")
+"""Kinds of input of which another heart is made."""
+
+
 def checked_plans(
     new: dict[Observation, Found], known: Iterable[Observation], current_heart: Callable[[], Heart | None]
 ) -> list[str]:
@@ -133,12 +137,30 @@ def checked_plans(
         names[observation.name] = observation
     if not plans:
         return []
-    heart = None if any(one.kind in ("image", "label_map", "mesh") for one in new) else current_heart()
+    heart = None if any(one.kind in ANATOMY for one in new) else current_heart()
     if heart is None:
         return [f"{one.source}: will be checked against the heart once there is one" for one in plans]
     from cardiotwin.ablation.plan_checks import check_plan
 
     return [f"plan '{plan.name}': {line}" for plan in plans.values() for line in check_plan(heart, plan).lines]
+
+
+def check_electrodes(new: dict[Observation, Found], current_heart: Callable[[], Heart | None]) -> None:
+    """That electrodes lie around the heart, where there is one that still counts.
+
+    Raises
+    ------
+    InputRejected
+        As `cardiotwin.ecg.electrodes.check_around`.
+    """
+    given = [one.value for observation, one in new.items() if observation.kind == "electrodes"]
+    if not given or any(one.kind in ANATOMY for one in new):
+        return
+    if (heart := current_heart()) is not None:
+        from cardiotwin.ecg.electrodes import check_around
+
+        for electrodes in given:
+            check_around(heart, electrodes)
 
 
 def replaced_plans(new: Iterable[Observation], known: Iterable[Observation]) -> tuple[Observation, ...]:

@@ -22,6 +22,7 @@ from cardiotwin.twin import planning, stage_functions, stages
 from cardiotwin.twin.arrivals import (
     also_calibrated,
     changes_of_use,
+    check_electrodes,
     checked_label_maps,
     checked_meshes,
     checked_plans,
@@ -140,6 +141,7 @@ class Twin:
             notes += [*repeated, *told_of_unnamed(new, people, before)]
             notes += (f"{new[one].file or 'label map'}: {line}" for one, lines in told.items() for line in lines)
             notes += [f"{words(old)}: replaced, out of use" for old in outgoing]
+            check_electrodes(new, self._current_heart)
             notes += checked_plans(new, set(before) - set(outgoing), self._current_heart)
             notes += checked_meshes(new, self.settings, part(progress, 0.7, 0.95))
             notes += unused_torso(new, self.settings)
