@@ -7,6 +7,7 @@ from made_dicom import ecg, twelve_leads, write
 from scipy.signal import resample
 
 from cardiotwin import cli, presets
+from cardiotwin.ecg.beats import qrs_ms
 from cardiotwin.ecg.recording import INDEPENDENT_LEADS, LEADS, Ecg
 from cardiotwin.ingest import read_ecg
 from cardiotwin.twin.repeats import SAME_CORRELATION, SAME_PART, correlation, part_correlation
@@ -166,3 +167,15 @@ def test_a_real_recording_is_found_in_parts_and_its_other_stretches_are_not(file
     first, second = Ecg(ecg.leads, ecg.mv[:, :n], ecg.hz), Ecg(ecg.leads, ecg.mv[:, n:], ecg.hz)
     assert part_correlation(Ecg(ecg.leads, np.round(first.mv, 2), ecg.hz), ecg) > SAME_PART + 0.002
     assert part_correlation(first, second) < SAME_PART - 0.005
+
+
+def test_an_ecg_whose_complexes_are_wider_is_asked_about(twin, tmp_path):
+    """The same beats in a recording twice as slow: complexes of twice the duration."""
+    mv = twelve_leads()
+    twin.add([saved_csv(tmp_path / "a.csv", mv, 500)])
+    alike = twin.add([saved_csv(tmp_path / "b.csv", heard(mv, 1.1), 500)]).notes
+    assert not any("QRS complex" in note for note in alike)
+    notes = twin.add([saved_csv(tmp_path / "c.csv", heard(mv, 1.2), 250)]).notes
+    (asked,) = (note for note in notes if "QRS complex" in note)
+    wide, *others = (qrs_ms(Ecg(LEADS, heard(mv, f), hz)) for f, hz in ((1.2, 250.0), (1.0, 500.0), (1.1, 500.0)))
+    assert f"a QRS complex of {wide:.0f} ms, {min(others):.0f} ms in the ecg" in asked

@@ -7,6 +7,7 @@ One detector for measured and simulated ECGs, on the root mean square over the l
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.signal import butter, sosfiltfilt
 from cardiotwin.ecg.noise import cleaned
 from cardiotwin.ecg.qrs import HZ, SHARE_AFTER, SHARE_BEFORE, filtered, qrs_edges, r_peaks, slope
 from cardiotwin.ecg.recording import Ecg
-from cardiotwin.errors import QualityGate
+from cardiotwin.errors import CardioTwinError, QualityGate
 
 BEFORE_MS, LONGEST_AFTER_MS = 320, 900
 SHORTEST_AFTER_MS = 120
@@ -160,6 +161,13 @@ def mean_beat(rhythm: Rhythm, shape: int = 0) -> Beat:
     beat = beat - np.median(beat[:, max(onset - 15, 0) : onset + 1], axis=1, keepdims=True)
     t_peak, t_end = _t_wave(beat, onset, end)
     return Beat(rhythm.clean.leads, beat, float(onset), float(end), t_peak, t_end, starts)
+
+
+def qrs_ms(ecg: Ecg) -> float:
+    """Duration of the QRS complex of the most frequent beat, ms; NaN where no beat can be delineated."""
+    with suppress(CardioTwinError):
+        return mean_beat(find_beats(ecg)).qrs_ms
+    return np.nan
 
 
 def before_ms(rhythm: Rhythm) -> int:

@@ -20,6 +20,7 @@ from cardiotwin.twin import planning
 from cardiotwin.twin.step import Layout
 
 if TYPE_CHECKING:
+    from cardiotwin.ecg.recording import Ecg
     from cardiotwin.heart.heart import Heart
     from cardiotwin.segmentation import Segmentation
     from cardiotwin.twin.observations import Found
@@ -180,14 +181,33 @@ def unused_torso(new: dict[Observation, Found], settings: Settings) -> list[str]
     ]
 
 
-def fitted_together(new: Iterable[Observation], known: Iterable[Observation]) -> list[str]:
-    """A line where an ECG joins others: all are fitted, also one that was meant to replace another."""
-    count = [sum(one.kind == "ecg" for one in ones) for ones in (tuple(new), known)]
-    if not all(count):
+OTHER_QRS_MS = 25.0
+"""By which QRS complexes of one patient and rhythm hardly differ: detectors do by some 15, see the limits."""
+
+
+def fitted_together(new: dict[Observation, Found], known: Iterable[tuple[Observation, Ecg]]) -> list[str]:
+    """A line where an ECG joins others: all are fitted, also one that was meant to replace another; and one where its
+    QRS complex is another."""
+    from cardiotwin.ecg.beats import qrs_ms
+
+    joining = [(observation, one.value) for observation, one in new.items() if observation.kind == "ecg"]
+    there = list(known) if joining else []
+    if not there:
         return []
+    before = {words(one): qrs_ms(ecg) for one, ecg in there}
+    told = []
+    for one, ecg in joining:
+        mine = qrs_ms(ecg)
+        which, theirs = max(before.items(), key=lambda other: abs(other[1] - mine))
+        if abs(theirs - mine) > OTHER_QRS_MS:
+            told.append(
+                f"{words(one)}: a QRS complex of {mine:.0f} ms, {theirs:.0f} ms in the {which}: is it the same "
+                "patient, in the same rhythm?"
+            )
     return [
-        f"{sum(count)} ECGs of this twin are fitted together from now on; `cardiotwin remove` takes one out that this "
-        "one is to replace"
+        *told,
+        f"{len(joining) + len(there)} ECGs of this twin are fitted together from now on; `cardiotwin remove` takes one "
+        "out that this one is to replace",
     ]
 
 

@@ -146,7 +146,7 @@ class Twin:
             notes += checked_meshes(new, self.settings, part(progress, 0.7, 0.95))
             notes += unused_torso(new, self.settings)
             notes += also_calibrated(found, before)
-            notes += fitted_together(new, before)
+            notes += fitted_together(new, self._known_ecgs())
             progress(0.95, "storing")
             for observation, one in new.items():
                 keep(self.folder / "observations", observation, one, told.get(observation, ()), self.ledger.salt())
