@@ -450,10 +450,18 @@ def execute(arguments: list[str]) -> int:
         try:
             function, bound, _ = app.parse_args(arguments, print_error=False, exit_on_error=False)
         except CycloptsError as error:
-            raise SettingsError(f"{terminal.one_line(str(error))} See `cardiotwin --help`") from error
+            raise SettingsError(_what_is_wanted(arguments, terminal.one_line(str(error)))) from error
         function(*bound.args, **bound.kwargs)
 
     return terminal.guarded(command, json_wanted)
+
+
+def _what_is_wanted(arguments: list[str], complaint: str) -> str:
+    """What a command line lacks; of the twin's folder, which most commands take, how to name it."""
+    command = arguments[0]
+    if "--case requires an argument" in complaint:
+        return f"{command}: which twin? Name its folder: `cardiotwin {command} CASE`, `.` for the one you are in"
+    return f"{complaint} See `cardiotwin --help`"
 
 
 @contextmanager

@@ -108,3 +108,9 @@ def test_a_bad_plan_is_refused_in_one_line_with_file_and_key(tmp_path, text, com
         read_plan(path)
     assert complaint in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_proposals_file_says_that_its_name_is_taken_and_reads_back():
+    proposed = Plan("isthmus", (Lesion("point", np.zeros((1, 3)), 5.0, 8.0),))
+    assert plan_text(proposed).startswith('name = "isthmus"  # change it before you add this file\n')
+    assert "#" not in plan_text(Plan("mine", ())).splitlines()[0]

@@ -314,3 +314,9 @@ def test_the_doctor_says_what_this_machine_has(capsys):
     assert set(rows["cores"]) == {"name", "value", "unit", "bar", "ok", "note"}
     assert rows["numpy"]["value"] == np.__version__
     assert rows["cores"]["value"] >= 1
+
+
+@pytest.mark.parametrize("command", ["status", "plan", "report", "run"])
+def test_without_a_twin_the_command_says_how_to_name_one(capsys, command):
+    code, line = refused(capsys, command)
+    assert (code, f"`cardiotwin {command} CASE`, `.` for the one you are in" in line) == (2, True)

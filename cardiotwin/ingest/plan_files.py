@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cardiotwin.ablation.lesions import Lesion, Plan, segment_number
+from cardiotwin.ablation.lesions import RESERVED_NAMES, Lesion, Plan, segment_number
 from cardiotwin.errors import InputRejected
 from cardiotwin.ingest.lesion_points import MOST_DEPTH_MM, MOST_RADIUS_MM, LesionPoints, points_of_csv, points_of_vtk
 from cardiotwin.ingest.slicer_markups import ENDINGS as MARKUP_ENDINGS
@@ -209,7 +209,8 @@ def _of_markup(one: Markup) -> Lesion:
 
 def plan_text(plan: Plan) -> str:
     """The plan as the TOML that `read_plan` reads."""
-    lines = [f"name = {_quoted(plan.name)}", f"note = {_quoted(plan.note)}"]
+    taken = "  # change it before you add this file" if plan.name in RESERVED_NAMES else ""
+    lines = [f"name = {_quoted(plan.name)}{taken}", f"note = {_quoted(plan.note)}"]
     for lesion in plan.lesions:
         lines += ["", "[[lesion]]", f'kind = "{lesion.kind}"', *_places(lesion)]
         lines += [f"radius_mm = {lesion.radius_mm:.2f}", f"depth_mm = {lesion.depth_mm:.2f}"]
