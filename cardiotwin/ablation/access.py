@@ -60,7 +60,7 @@ def feet(heart: Heart, laid: LaidOn) -> np.ndarray:
 def access(heart: Heart, laid: LaidOn) -> str:
     """Such as ``left endocardium, AHA 7 and 13; points moved by up to 2.4 mm onto it``."""
     shares = _on_surfaces(heart, feet(heart, laid))
-    said = " and ".join(f"{name} ({share:.0%})" if len(shares) > 1 else name for name, share in shares.items())
+    said = _listed([f"{name} ({share:.0%})" if len(shares) > 1 else name for name, share in shares.items()])
     where = _segments(heart, laid.hit)
     moved = moved_mm(heart, laid.lesion)
     told = f"; points moved by up to {moved:.1f} mm onto it" if moved > heart.edge_mm else ""
@@ -73,7 +73,7 @@ def warnings(heart: Heart, laid: LaidOn) -> Iterable[str]:
     if moved > FAR_MM:
         yield f"{laid.words}: a point {moved:.1f} mm off the heart's surface was moved onto it: is it of this heart?"
     if laid.path is not None and len(shares := _on_surfaces(heart, feet(heart, laid))) > 1:
-        yield f"{laid.words}: on {' and '.join(shares)}: takes an access to each"
+        yield f"{laid.words}: on {_listed(list(shares))}: takes an access to each"
 
 
 def moved_mm(heart: Heart, lesion: Lesion) -> float:
@@ -103,5 +103,8 @@ def _segments(heart: Heart, hit: np.ndarray) -> str:
     most = np.flatnonzero(volumes >= LEAST_SHARE * volumes.sum())
     numbers = sorted(most.tolist(), key=lambda number: (number == 0, number))
     words = [RIGHT_FREE_WALL if number == 0 else str(number) for number in numbers]
-    listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-    return listed if numbers[0] == 0 else f"AHA {listed}"
+    return _listed(words) if numbers[0] == 0 else f"AHA {_listed(words)}"
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
