@@ -6,6 +6,7 @@ import pytest
 from small_study import small_comparison
 
 from cardiotwin.ablation.lesions import NO_ABLATION, Plan
+from cardiotwin.ablation.plan_checks import PlanCheck
 from cardiotwin.comparison.plan_results import ablated, against_reference, in_order, plans_in_order, verdict, volume
 from cardiotwin.report.figures import plan_chart
 
@@ -79,3 +80,17 @@ def test_without_a_preference_the_reason_is_the_comparisons():
         "No preference among the plans",
         "The best plan has a probability of 0.82.",
     )
+
+
+@pytest.mark.parametrize(
+    ("access", "said"),
+    [
+        (("lesion 1 (point): left endocardium, AHA 13",), " mL ablated from left endocardium, AHA 13"),
+        (("lesion 1 (point): epicardium", "lesion 2 (line): epicardium"), " mL ablated."),
+    ],
+)
+def test_the_verdict_says_from_where_a_plan_of_one_lesion_is_burnt(access, said):
+    comparison = small_comparison()
+    check = PlanCheck("isthmus", 0.1, 0.2, 1.0, 3, (), access)
+    isthmus = replace(comparison.plans[0], check=check, better_than_none=(2, 2))
+    assert said in verdict(replace(comparison, plans=(isthmus, *comparison.plans[1:])))[1]

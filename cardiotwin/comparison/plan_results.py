@@ -77,9 +77,15 @@ def verdict(comparison: Comparison) -> tuple[str, str]:
         return headline, sentence(comparison.reason)
     return f"Preferred plan: {best.name}", (
         f"Leaves less inducible than no ablation in {against_reference(best, comparison.draws)}; "
-        f"residual {best.inducible} of {best.tested}, {volume(best.ablated_ml)} mL ablated"
+        f"residual {best.inducible} of {best.tested}, {volume(best.ablated_ml)} mL ablated{_from_where(best)}"
         f"{comparison.of_volume}."
     )
+
+
+def _from_where(one: PlanResult) -> str:
+    """Surface and segments of a plan of one lesion; of several the table of what plans burn has them."""
+    access = one.check.access if one.check is not None else ()
+    return f" from {access[0].partition(': ')[2]}" if len(access) == 1 else ""
 
 
 def of_the_first(comparison: Comparison) -> tuple[PairOfPlans, ...]:
