@@ -7,7 +7,7 @@ import tomllib
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -407,6 +407,9 @@ class InduceSettings(Section):
         return self
 
 
+Surface: TypeAlias = Literal["left endocardium", "right endocardium", "epicardium"]
+
+
 class PlanSettings(Section):
     """What the tool proposes beside the user's own plans; each plan is paced again in every twin."""
 
@@ -414,6 +417,11 @@ class PlanSettings(Section):
         ("isthmus", "homogenise", "wrong"),
         description="cut of each circuit, border zone, a wrong place as control; also a lesion at each exit, a line "
         "across each isthmus, both entrances of corridors",
+    )
+    surfaces: tuple[Surface, ...] = Field(
+        ("left endocardium", "right endocardium", "epicardium"),
+        min_length=1,
+        description="from which proposed lesions may be burnt; homogenising takes whichever is nearest",
     )
     lesion_radius_mm: float = Field(5.0, gt=0, le=20)
     lesion_depth_mm: float = Field(8.0, gt=0, le=30)

@@ -145,3 +145,36 @@ def test_where_no_plan_stands_because_lesions_are_too_shallow_the_path_ends(wall
 def test_every_proposal_has_a_reserved_name(wall):
     assert {name for name, _ in proposals._MAKERS.values()} == set(PROPOSED_NAMES) < set(RESERVED_NAMES)
     assert set(proposals._MAKERS) == set(EVERYTHING)
+
+
+ENDOCARDIUM = ("left endocardium", "right endocardium")
+
+
+def on_surface(wall, plan):
+    """x of every point of a plan: 0 is endocardium, 12 epicardium."""
+    return np.concatenate([one.points_mm[:, 0] for one in plan.lesions])
+
+
+@pytest.mark.parametrize(("surfaces", "x"), [(ENDOCARDIUM, 0.0), (("epicardium",), 12.0)])
+def test_proposals_are_burnt_from_the_surfaces_that_are_asked_for(wall, surfaces, x):
+    circuit = through_corridor(wall)
+    deep = {"lesion_depth_mm": 14.0, "surfaces": surfaces}
+    settings = asked("isthmus", "wrong", "exit", "isthmus_line").model_copy(update=deep)
+    plans = propose_plans(wall, (circuit,), settings)
+    assert [plan.name for plan in plans] == ["isthmus", "wrong place", "exit sites", "isthmus line"]
+    for plan in plans:  # the block's sides are epicardium too, the farthest place from a circuit
+        assert np.allclose(on_surface(wall, plan), x) or (plan.name, x) == ("wrong place", 12.0)
+        assert (on_surface(wall, plan) > 0.0).all() == (x > 0.0)
+        assert not any("takes an access to each" in note for note in check_plan(wall, plan).notes)
+    held = lesion_elements(wall, plans[0])
+    assert held[holding(wall, circuit) & (wall.tissue_class != CORE)].all()
+
+
+def test_what_lies_too_deep_from_the_one_surface_is_left_out_with_what_to_do(wall):
+    circuit, shallow = around(wall, 20, 20), SETTINGS.model_copy(update={"surfaces": ENDOCARDIUM})
+    found = proposals_for(wall, (circuit,), shallow)
+    assert "isthmus" not in [plan.name for plan in found.plans]
+    assert "from the left endocardium and the right endocardium hold 8.1 mm for sure" in found.gate
+    assert found.gate.endswith("raise `plan.lesion_depth_mm` or widen `plan.surfaces`")
+    with pytest.raises(QualityGate, match=r"this heart has no right endocardium; widen `plan\.surfaces`"):
+        propose_plans(wall, (circuit,), SETTINGS.model_copy(update={"surfaces": ("right endocardium",)}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +38,13 @@ class LaidOn(NamedTuple):
     lesion: Lesion
     hit: np.ndarray
     path: np.ndarray | None
+
+
+def nodes_to_burn_from(heart: Heart, surfaces: Collection[str]) -> np.ndarray:
+    """(k,) nodes of the heart's surface, but for the base and those of the surfaces that are not named."""
+    closed = [which for which, name in SURFACES.items() if name not in surfaces]
+    open_to_us = np.unique(heart.faces[~np.isin(heart.surface, (BASE, *closed))])
+    return np.setdiff1d(open_to_us, heart.surface_nodes(*closed))
 
 
 def feet(heart: Heart, laid: LaidOn) -> np.ndarray:

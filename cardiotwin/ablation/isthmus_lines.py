@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
 
+from cardiotwin.ablation.access import SURFACES
 from cardiotwin.ablation.lesions import inward_normals
-from cardiotwin.heart.heart import BASE, CORE, EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.heart.heart import BASE, CORE, Heart
 from cardiotwin.induction.reentry import Circuit
 
 STEP_MM = 0.5
@@ -37,8 +39,10 @@ class SurfaceLine:
     away_mm: float
 
 
-def lines_across(heart: Heart, circuit: Circuit) -> tuple[SurfaceLine, ...]:
-    """The line on each surface of the heart that there is, the surface nearest to the narrowest place first.
+def lines_across(
+    heart: Heart, circuit: Circuit, surfaces: Collection[str] = tuple(SURFACES.values())
+) -> tuple[SurfaceLine, ...]:
+    """The line on each of these surfaces that the heart has, the surface nearest to the narrowest place first.
 
     The narrowest place is the middle of the circuit's minimum cut; the line sets out there along the surface, across
     the way from isthmus to exit, and runs straight on both ways until it meets scar core or the valve ring beyond the
@@ -46,9 +50,9 @@ def lines_across(heart: Heart, circuit: Circuit) -> tuple[SurfaceLine, ...]:
     """
     middle = heart.mesh.points[circuit.cut_nodes].mean(axis=0)
     found = []
-    for which in (LV_ENDOCARDIUM, RV_ENDOCARDIUM, EPICARDIUM):
+    for which, name in SURFACES.items():
         nodes = heart.surface_nodes(which)
-        if nodes.size:
+        if name in surfaces and nodes.size:
             found.append(_line(heart, circuit, _Surface(heart, nodes), middle))
     return tuple(sorted(found, key=lambda one: one.away_mm))
 

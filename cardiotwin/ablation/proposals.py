@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial import cKDTree
 
+from cardiotwin.ablation.access import SURFACES, nodes_to_burn_from
 from cardiotwin.ablation.isthmus_lines import lines_across
 from cardiotwin.ablation.lesions import (
     DECHANNELING,
@@ -27,7 +28,7 @@ from cardiotwin.ablation.lesions import (
 from cardiotwin.ablation.structural_cut import structural_cut
 from cardiotwin.eikonal import conducting_tets
 from cardiotwin.errors import InputRejected, QualityGate
-from cardiotwin.heart.heart import BASE, BORDER_ZONE, HEALTHY, Heart
+from cardiotwin.heart.heart import BORDER_ZONE, HEALTHY, Heart
 from cardiotwin.induction.reentry import Circuit, Neighbours, neighbours, still_turns
 from cardiotwin.segmentation import Corridor, Segmentation, find_corridors
 from cardiotwin.settings import PlanSettings
@@ -140,7 +141,7 @@ def proposals_for(
     """The plans of `settings.propose`, in one order, and why others are left out.
 
     - isthmus: covers the minimum cut of one circuit after another (`reentry`), leaving out those that the lesions so
-      far have opened already, by as few lesions as a greedy cover needs, from whichever surface is nearer.
+      far have opened already, by as few lesions as a greedy cover needs, from the nearer of `settings.surfaces`.
     - wrong: the same lesions on healthy tissue far from it, a control.
     - exit: a lesion where each circuit leaves its isthmus.
     - isthmus_line: a line across the isthmus of each circuit through its narrowest place, from scar to scar
@@ -187,7 +188,7 @@ def _isthmus(case: _Case) -> Plan:
 def _wrong(case: _Case) -> Plan:
     note = "control: the isthmus plan's lesions on healthy tissue far from every circuit"
     try:
-        points = _wrong_place(case.heart, case.isthmus_points)
+        points = _wrong_place(case.heart, case.isthmus_points, case.settings)
     except QualityGate:
         raise _NothingToDo("with the isthmus plan, whose lesions it moves") from None
     return Plan(WRONG_PLACE, (case.points(points),), note, control=True)
@@ -206,7 +207,9 @@ def _isthmus_line(case: _Case) -> Plan:
     for number, (circuit, heart) in enumerate(zip(case.circuits, case.turned_on, strict=True), 1):
         if not circuit.cut_nodes.size or not _turns(case, circuit, heart, lesions):
             continue
-        found = lines_across(heart, circuit)
+        found = lines_across(heart, circuit, case.settings.surfaces)
+        if not found:
+            raise _no_surface(case.settings)
         reached = [one for one in found if one.away_mm <= case.settings.lesion_depth_mm]
         for line in reached:
             lesions.append(case.lesion("line", line.points_mm))
@@ -273,7 +276,7 @@ def _touched(case: _Case, corridor: Corridor) -> bool:
 def _on_surface(case: _Case, places: Sequence[tuple[str, np.ndarray]]) -> list[np.ndarray]:
     """The surface points nearest to some places, those of places side by side once."""
     heart, settings = case.heart, case.settings
-    surface = heart.mesh.points[np.unique(heart.faces[heart.surface != BASE])]
+    surface = heart.mesh.points[_nodes(heart, settings)]
     tree = cKDTree(surface)
     chosen: list[np.ndarray] = []
     for words, place in places:
@@ -287,6 +290,18 @@ def _on_surface(case: _Case, places: Sequence[tuple[str, np.ndarray]]) -> list[n
         if not any(np.linalg.norm(surface[nearest] - other) <= same for other in chosen):
             chosen.append(surface[nearest])
     return chosen
+
+
+def _nodes(heart: Heart, settings: PlanSettings) -> np.ndarray:
+    """Nodes from which a proposal may be burnt."""
+    nodes = nodes_to_burn_from(heart, settings.surfaces)
+    if not nodes.size:
+        raise _no_surface(settings)
+    return nodes
+
+
+def _no_surface(settings: PlanSettings) -> QualityGate:
+    return QualityGate(f"plan: this heart has no {' and no '.join(settings.surfaces)}; widen `plan.surfaces`")
 
 
 def _turns(case: _Case, circuit: Circuit, heart: Heart, lesions: Sequence[Lesion]) -> bool:
@@ -318,6 +333,8 @@ def _cover(heart: Heart, cut: np.ndarray, settings: PlanSettings) -> np.ndarray:
     goal = (away <= CUT_MARGIN_EDGES * heart.edge_mm) & conducting_tets(heart)
     target = heart.mesh.centroids[goal]
     nodes, inward = inward_normals(heart)
+    open_to_us = np.isin(nodes, _nodes(heart, settings))
+    nodes, inward = nodes[open_to_us], inward[open_to_us]
     surface = heart.mesh.points[nodes]
     near = cKDTree(target).query(surface)[0] < max(settings.lesion_radius_mm, settings.lesion_depth_mm)
     surface, inward = surface[near], inward[near]
@@ -331,7 +348,8 @@ def _cover(heart: Heart, cut: np.ndarray, settings: PlanSettings) -> np.ndarray:
         deepest = float(cKDTree(heart.mesh.points[nodes]).query(target[~holds.any(axis=0)])[0].max())
         raise QualityGate(
             f"plan: the circuit's isthmus lies up to {deepest:.1f} mm deep, lesions of {settings.lesion_depth_mm} mm "
-            f"from either surface hold {depth:.1f} mm for sure; raise `plan.lesion_depth_mm`"
+            f"from {_surfaces(settings)} hold {depth:.1f} mm for sure; raise `plan.lesion_depth_mm`"
+            f"{_or_widen(settings)}"
         )
     chosen = []
     while holds.any():
@@ -341,9 +359,21 @@ def _cover(heart: Heart, cut: np.ndarray, settings: PlanSettings) -> np.ndarray:
     return np.array(chosen)
 
 
-def _wrong_place(heart: Heart, points: np.ndarray) -> np.ndarray:
+def _surfaces(settings: PlanSettings) -> str:
+    return "either surface" if _all_surfaces(settings) else f"the {' and the '.join(settings.surfaces)}"
+
+
+def _or_widen(settings: PlanSettings) -> str:
+    return "" if _all_surfaces(settings) else " or widen `plan.surfaces`"
+
+
+def _all_surfaces(settings: PlanSettings) -> bool:
+    return set(settings.surfaces) == set(SURFACES.values())
+
+
+def _wrong_place(heart: Heart, points: np.ndarray, settings: PlanSettings) -> np.ndarray:
     """As many surface points, laid out alike, around the healthy surface node farthest from scar and from `points`."""
-    nodes = np.unique(heart.faces[heart.surface != BASE])
+    nodes = _nodes(heart, settings)
     touched = np.unique(heart.mesh.tets[heart.tissue_class != HEALTHY])
     healthy = np.setdiff1d(nodes, touched)
     surface = heart.mesh.points[healthy]
