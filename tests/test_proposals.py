@@ -170,6 +170,17 @@ def test_proposals_are_burnt_from_the_surfaces_that_are_asked_for(wall, surfaces
     assert held[holding(wall, circuit) & (wall.tissue_class != CORE)].all()
 
 
+def test_the_cut_is_opened_from_one_surface_where_that_is_enough_the_left_endocardium_first(wall):
+    circuit = around(wall, 20, 20)
+    (deep,) = propose_plans(wall, (circuit,), asked("isthmus", depth=14.0))
+    assert np.allclose(on_surface(wall, deep), 0.0)
+    (shallow,) = propose_plans(wall, (circuit,), asked("isthmus", depth=9.0))
+    assert set(on_surface(wall, shallow)) == {0.0, 12.0}
+    near_outside = replace(circuit, cut_nodes=circuit.cut_nodes[wall.mesh.points[circuit.cut_nodes, 0] > 8.0])
+    (outside,) = propose_plans(wall, (near_outside,), asked("isthmus", depth=9.0))
+    assert np.allclose(on_surface(wall, outside), 12.0)
+
+
 def test_what_lies_too_deep_from_the_one_surface_is_left_out_with_what_to_do(wall):
     circuit, shallow = around(wall, 20, 20), SETTINGS.model_copy(update={"surfaces": ENDOCARDIUM})
     found = proposals_for(wall, (circuit,), shallow)

@@ -35,6 +35,11 @@ from cardiotwin.settings import PlanSettings
 
 _log = logging.getLogger(__name__)
 
+WITHIN = 0.9
+"""Of a lesion's radius and depth: slightly inside its edge, so that the cut is not held by a rounding error."""
+_LEFT, _RIGHT, _OUTSIDE = ({name} for name in SURFACES.values())
+FEWEST_ACCESSES = (_LEFT, _RIGHT, _LEFT | _RIGHT, _OUTSIDE)
+"""Surfaces that are tried, one access before two, before all that are allowed."""
 CUT_MARGIN_EDGES = 2.0
 """Margin around a minimum cut, in mesh edges."""
 TOUCHES_MM = 5.0
@@ -141,7 +146,8 @@ def proposals_for(
     """The plans of `settings.propose`, in one order, and why others are left out.
 
     - isthmus: covers the minimum cut of one circuit after another (`reentry`), leaving out those that the lesions so
-      far have opened already, by as few lesions as a greedy cover needs, from the nearer of `settings.surfaces`.
+      far have opened already, by as few lesions as a greedy cover needs, from one of `settings.surfaces` where that
+      is enough.
     - wrong: the same lesions on healthy tissue far from it, a control.
     - exit: a lesion where each circuit leaves its isthmus.
     - isthmus_line: a line across the isthmus of each circuit through its narrowest place, from scar to scar
@@ -327,30 +333,46 @@ def _isthmus_points(case: _Case) -> np.ndarray:
 def _cover(heart: Heart, cut: np.ndarray, settings: PlanSettings) -> np.ndarray:
     """Surface points whose lesions hold every viable tetrahedron within `CUT_MARGIN_EDGES` of the cut.
 
-    The cut is the least that opens the paths the wave took; without a margin it finds the next one beside them.
+    The cut is the least that opens the paths the wave took; without a margin it finds the next one beside them. From
+    one surface where that is enough, for every access is a risk of its own; the left endocardium first.
     """
     away = cKDTree(heart.mesh.points[cut]).query(heart.mesh.centroids)[0]
-    goal = (away <= CUT_MARGIN_EDGES * heart.edge_mm) & conducting_tets(heart)
-    target = heart.mesh.centroids[goal]
-    nodes, inward = inward_normals(heart)
-    open_to_us = np.isin(nodes, _nodes(heart, settings))
-    nodes, inward = nodes[open_to_us], inward[open_to_us]
-    surface = heart.mesh.points[nodes]
+    target = heart.mesh.centroids[(away <= CUT_MARGIN_EDGES * heart.edge_mm) & conducting_tets(heart)]
+    for access in FEWEST_ACCESSES:
+        if access <= set(settings.surfaces):
+            surface, holds = _reach(heart, target, nodes_to_burn_from(heart, access), settings)
+            if holds.any(axis=0).all():
+                return _fewest(surface, holds)
+    nodes = _nodes(heart, settings)
+    surface, holds = _reach(heart, target, nodes, settings)
+    if not holds.any(axis=0).all():
+        deepest = float(cKDTree(heart.mesh.points[nodes]).query(target[~holds.any(axis=0)])[0].max())
+        raise QualityGate(
+            f"plan: the circuit's isthmus lies up to {deepest:.1f} mm deep, lesions of {settings.lesion_depth_mm} mm "
+            f"from {_surfaces(settings)} hold {WITHIN * settings.lesion_depth_mm:.1f} mm for sure; raise "
+            f"`plan.lesion_depth_mm`{_or_widen(settings)}"
+        )
+    return _fewest(surface, holds)
+
+
+def _reach(
+    heart: Heart, target: np.ndarray, nodes: np.ndarray, settings: PlanSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """(p, 3) places of those nodes that lie near the targets, and (p, n_targets) which targets a lesion there holds."""
+    of_normals, inward = inward_normals(heart)
+    inward = inward[np.isin(of_normals, nodes)]
+    surface = heart.mesh.points[of_normals[np.isin(of_normals, nodes)]]
     near = cKDTree(target).query(surface)[0] < max(settings.lesion_radius_mm, settings.lesion_depth_mm)
     surface, inward = surface[near], inward[near]
     offset = target[None] - surface[:, None]
     down = np.einsum("psk,pk->ps", offset, inward)
     sideways = np.sum(offset**2, axis=2) - down**2
-    # Slightly inside the lesion's edge, so that the cut is not held by a rounding error.
-    radius, depth = 0.9 * settings.lesion_radius_mm, 0.9 * settings.lesion_depth_mm
-    holds = (sideways / radius**2 + (down / depth) ** 2 <= 1.0) & (down > -0.5 * radius)
-    if not holds.any(axis=0).all():
-        deepest = float(cKDTree(heart.mesh.points[nodes]).query(target[~holds.any(axis=0)])[0].max())
-        raise QualityGate(
-            f"plan: the circuit's isthmus lies up to {deepest:.1f} mm deep, lesions of {settings.lesion_depth_mm} mm "
-            f"from {_surfaces(settings)} hold {depth:.1f} mm for sure; raise `plan.lesion_depth_mm`"
-            f"{_or_widen(settings)}"
-        )
+    radius, depth = WITHIN * settings.lesion_radius_mm, WITHIN * settings.lesion_depth_mm
+    return surface, (sideways / radius**2 + (down / depth) ** 2 <= 1.0) & (down > -0.5 * radius)
+
+
+def _fewest(surface: np.ndarray, holds: np.ndarray) -> np.ndarray:
+    """(k, 3) places that hold every target, by a greedy cover."""
     chosen = []
     while holds.any():
         best = int(np.argmax(holds.sum(axis=1)))
