@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from contextlib import suppress
 from difflib import get_close_matches
@@ -262,13 +263,14 @@ def pacing_site(name: str) -> PacingSite:
         It means nothing.
     """
     words = name.lower().replace(",", " ").split()
+    segment = re.fullmatch(r"aha[ _-]*0*([1-9]|1[0-7])", name.strip().lower())
+    if segment:
+        return PacingSite("aha", "left", (int(segment[1]),))
     if words == ["right", "apex"]:
         return PacingSite("apex", "right", ())
     if words == ["right", "outflow"]:
         return PacingSite("coordinates", "right", _OUTFLOW)
     with suppress(ValueError):
-        if len(words) == 2 and words[0] == "aha" and words[1].isdecimal() and 1 <= int(words[1]) <= 17:
-            return PacingSite("aha", "left", (int(words[1]),))
         numbers = tuple(float(word) for word in (words[1:] if words[:1] in (["left"], ["right"]) else words))
         if len(words) == 3 and len(numbers) == 2 and all(0.0 <= one <= 1.0 for one in numbers):
             return PacingSite("coordinates", words[0], numbers)

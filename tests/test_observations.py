@@ -8,7 +8,7 @@ from small_twin import electrodes_file
 from cardiotwin import presets
 from cardiotwin.ecg.recording import LEADS
 from cardiotwin.errors import InputRejected, PolicyRefusal, SettingsError
-from cardiotwin.ingest import read_dicom, read_ecg, same_person
+from cardiotwin.ingest import Wanted, read_dicom, read_ecg, same_person
 from cardiotwin.storage import artefact, store
 from cardiotwin.twin.observations import _time, _valid, find
 from cardiotwin.twin.stages import NO_ECG, NO_IMAGING, path
@@ -112,6 +112,19 @@ def test_an_unknown_kind_is_refused_with_the_known_ones(tmp_path, name):
     (tmp_path / name).write_bytes(b"something")
     with pytest.raises(InputRejected, match="label map"):
         find(tmp_path / name)
+
+
+@pytest.mark.parametrize("wanted", [Wanted(kind="lge"), Wanted(series="12"), Wanted(hz=500.0), Wanted(unit="mV")])
+def test_what_is_told_of_no_input_is_refused_and_nothing_is_added(tmp_path, wanted):
+    twin = Twin.create(tmp_path / "case", presets.settings_text(presets.preset("default"), ""))
+    with pytest.raises(SettingsError, match=r"(kind|series|hz|unit)=: for .*there is none among these"):
+        twin.add([electrodes_file(tmp_path, 1.0)], wanted=wanted)
+    assert twin.status().observations == ()
+
+
+@pytest.mark.parametrize("wanted", [Wanted(kind="lge"), Wanted(series="psir")])
+def test_what_is_told_of_an_image_may_be_told_beside_other_inputs(export, wanted):
+    assert [one.kind for one in find(export, wanted=wanted)] == ["image", "ecg"]
 
 
 def test_an_empty_folder_is_refused(tmp_path):

@@ -14,7 +14,7 @@ from cardiotwin.heart.pacing_sites import BELOW_BASE, healthy_endocardium, sites
 from cardiotwin.heart.segments import NAMES, heart_segments, segments
 from cardiotwin.phantom.anatomy import make_anatomy
 from cardiotwin.phantom.physiology import true_heart
-from cardiotwin.settings import InduceSettings, pacing_site, read_protocol
+from cardiotwin.settings import InduceSettings, PacingSite, pacing_site, read_protocol
 
 SEVENTEEN = tuple(f"AHA {number}" for number in range(1, 18))
 
@@ -149,6 +149,16 @@ def test_what_names_no_place_is_refused_with_what_does(name, tmp_path):
     file.write_text(f'sites = ["AHA 1", "{name}"]\n')
     with pytest.raises(SettingsError, match=r"protocol\.toml: .*sites: found '"):
         read_protocol(file)
+
+
+@pytest.mark.parametrize("name", ["AHA 8", "aha8", "AHA-8", "AHA_8", " AHA 08 "])
+def test_a_segment_is_named_as_people_write_it(name):
+    assert pacing_site(name) == PacingSite("aha", "left", (8,))
+
+
+def test_one_segment_in_two_spellings_is_one_site_twice():
+    with pytest.raises(ValueError, match="found one twice"):
+        InduceSettings(sites=("AHA 8", "AHA8"))
 
 
 def test_a_published_protocol_decides_its_keys_and_leaves_the_others(tmp_path):

@@ -70,6 +70,12 @@ def test_an_incomplete_lesion_is_shallower_by_its_share_and_as_wide(wall):
     assert ablated_ml(wall, half)[1] == pytest.approx(0.5 * ablated_ml(wall, whole)[1], rel=0.05)
 
 
+def test_segments_may_be_given_by_number_and_lie_where_their_names_do(heart, tmp_path):
+    named = read(tmp_path, 'kind = "segment"\nsegments = ["AHA 8", "AHA 14"]')
+    numbered = read(tmp_path, 'kind = "segment"\nsegments = [8, "AHA14"]')
+    assert np.array_equal(lesion_elements(heart, named), lesion_elements(heart, numbered))
+
+
 def test_a_plan_that_leaves_no_heart_is_refused(wall):
     border = dataclasses.replace(wall, tissue_class=np.full_like(wall.tissue_class, HEALTHY + 1))
     with pytest.raises(InputRejected, match=r"plan 'all': ablates 100 % of the heart's viable tissue \(limit 95 %\)"):
@@ -97,6 +103,8 @@ def test_every_key_survives_the_file(tmp_path):
             'kind = "segment"\nsegments = ["AHA 18"]',
             "`segments`: unknown segment 'AHA 18'; expected 'AHA 1' to 'AHA 17'",
         ),
+        ('kind = "segment"\nsegments = [18]', "unknown segment 'AHA 18'"),
+        ('kind = "segment"\nsegments = [true]', "`segments.0`"),
         ('kind = "segment"\nsegments = ["right apex"]', "unknown segment 'right apex'"),
         ('kind = "segment"', "has 0 segments; expected at least 1 of 'AHA 1'"),
         (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cardiotwin.ablation.lesions import RESERVED_NAMES, Lesion, Plan, segment_number
 from cardiotwin.errors import InputRejected
@@ -31,12 +31,16 @@ PLACES_AS = {"points_mm": "[[x, y, z], ...]", "at": '["AHA 8", ...]', "segments"
 """How each key for places is written."""
 
 
+def _by_number(segment: object) -> object:
+    return f"AHA {segment}" if type(segment) is int else segment
+
+
 class _LesionTable(BaseModel):
     model_config = ConfigDict(extra="forbid")
     kind: Literal["point", "line", "patch", "segment", "homogenise"]
     points_mm: list[tuple[float, float, float]] = []
     at: list[str] = []
-    segments: list[str] = []
+    segments: list[Annotated[str, BeforeValidator(_by_number)]] = []
     radius_mm: float = Field(USUAL_RADIUS_MM, gt=0, le=MOST_RADIUS_MM)
     depth_mm: float = Field(USUAL_DEPTH_MM, gt=0, le=MOST_DEPTH_MM)
     completeness: float = Field(1.0, gt=0, le=1)

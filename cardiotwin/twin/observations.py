@@ -344,18 +344,26 @@ def _csv_ecg(path: Path, at: str, wanted: Wanted | None) -> Found:
 
 
 def check_told(found: Iterable[Found], wanted: Wanted | None) -> None:
-    """Refuse a rate or a unit that is given and of no use.
+    """Refuse a rate, a unit, a series or a kind of image that is given and of no use.
 
     Raises
     ------
     SettingsError
-        There is no CSV ECG among the inputs.
+        There is no CSV ECG, or no DICOM image, among the inputs.
     """
-    told = [name for name in ("hz", "unit") if wanted and getattr(wanted, name) is not None]
+    if wanted is None:
+        return
+    told = [name for name in ("hz", "unit") if getattr(wanted, name) is not None]
     if told and not any(one.kind in ("ecg", TACHYCARDIA) and one.source.startswith("CSV") for one in found):
         raise SettingsError(
             f"{' and '.join(f'{name}=' for name in told)}: for an ECG in a CSV file, and there is none among these; "
             "other formats carry their own. Leave it out"
+        )
+    told = [name for name in ("series", "kind") if getattr(wanted, name) not in (None, TACHYCARDIA)]
+    if told and not any(one.kind == "image" for one in found):
+        raise SettingsError(
+            f"{' and '.join(f'{name}=' for name in told)}: for a DICOM image series, and there is none among these. "
+            "Leave it out"
         )
 
 
