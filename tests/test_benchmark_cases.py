@@ -61,7 +61,7 @@ def test_what_knowing_the_scar_gains_is_its_mean_against_the_other(benchmark_mod
 
     def one(correlation, activation):
         evidence = 10.0 * correlation + (2.0 if activation == 11.0 else 0.0)
-        return Score(correlation, -0.1, 0.2, 0.0, activation, 1.0, 5.0, 4.0, evidence, 1.0, 1.0)
+        return Score(correlation, -0.1, 0.2, 0.0, activation, 1.0, 5.0, 4.0, 4.5, evidence, 1.0, 1.0)
 
     gains = benchmark_module("scar_known").gains
     rows = {

@@ -135,6 +135,24 @@ def test_the_order_in_which_members_list_their_sites_does_not_matter(study):
         np.testing.assert_allclose(site["mean_mm"], other["mean_mm"], atol=1e-9)
         assert site["time_ms"] == pytest.approx(other["time_ms"])
         assert site["spread_mm"] < 10
+        assert site["fires_first"] == pytest.approx(other["fires_first"])
+    assert sum(site["fires_first"] for site in expected) == pytest.approx(1.0)
+
+
+def test_where_activation_begins_is_told_with_the_share_that_begins_there(study):
+    """All begin at their first site; then a third of the weight begins 40 mm away."""
+    first = np.zeros_like(study.posterior.site_times_ms)
+    first[:, 1:] = 5.0
+    posterior = replace(study.posterior, site_times_ms=first)
+    positions, away = posterior.site_positions.copy(), np.arange(24) % 3 == 0
+    positions[away] += 40.0
+    elsewhere = replace(posterior, site_positions=positions)
+    begins, moved = (
+        report_facts(replace(study, posterior=one))["posterior"]["begins"] for one in (posterior, elsewhere)
+    )
+    assert begins["near"] == pytest.approx(1.0)
+    assert moved["near"] == pytest.approx(1.0 - posterior.weights[away].sum())
+    assert np.linalg.norm(np.subtract(moved["position_mm"], begins["position_mm"])) < 10
 
 
 def test_volumes_of_the_tissue_classes_add_up(study):

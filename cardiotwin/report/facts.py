@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from cardiotwin.ablation.plan_checks import check_plan
 from cardiotwin.calibration.agreement import aligned
@@ -41,6 +40,7 @@ from cardiotwin.induction.tachycardia_ecg import Tachycardia
 from cardiotwin.meshes.quality import quality
 from cardiotwin.pictures.content import first_activation_ms
 from cardiotwin.provenance import Provenance
+from cardiotwin.report.activation_sites import activation_sites, beginning
 from cardiotwin.report.agreement import Span, activation_span, fitted_correlation
 from cardiotwin.report.glossary import CALIBRATION, explained
 from cardiotwin.report.inducibility import inducibility
@@ -379,7 +379,8 @@ def _posterior(heart: Heart, posterior: Posterior) -> dict[str, Any]:
         "border_zone_fraction": _fractions(posterior),
         "correlation": dict(zip(("low", "median", "high"), posterior.interval(posterior.correlation), strict=True)),
         "lead_correlation": fitted_correlation(posterior),
-        "sites": _sites(heart, posterior),
+        "sites": activation_sites(heart, posterior),
+        "begins": beginning(heart, posterior),
         "notes": explained(posterior.notes, CALIBRATION),
     }
 
@@ -416,42 +417,3 @@ def _scar_evidence(found: ScarEvidence) -> dict[str, Any] | None:
 def _bounds(values: np.ndarray) -> dict[str, float]:
     """Median, and what holds 90 % of equally likely values."""
     return dict(zip(("low", "median", "high"), np.quantile(values, (0.05, 0.5, 0.95)), strict=True))
-
-
-def _sites(heart: Heart, posterior: Posterior) -> list[dict[str, Any]]:
-    """Activation sites in order of time."""
-    order = matched_sites(posterior)
-    members = np.arange(len(order))[:, None]
-    positions, times = posterior.site_positions[members, order], posterior.site_times_ms[members, order]
-    rows = []
-    for place, time in zip(positions.swapaxes(0, 1), times.T, strict=True):
-        mean = posterior.weights @ place
-        nearest = heart.mesh.points[np.argmin(((heart.mesh.points - mean) ** 2).sum(axis=1))]
-        rows.append(
-            {
-                "location": wall(heart, nearest).rsplit(",", 1)[0],
-                "mean_mm": mean,
-                # The upper end of the 80 % interval: nine tenths of the weight lie nearer.
-                "spread_mm": posterior.interval(np.linalg.norm(place - mean, axis=1), mass=0.8)[2],
-                "time_ms": dict(zip(("low", "median", "high"), posterior.interval(time), strict=True)),
-            }
-        )
-    rows.sort(key=lambda row: row["time_ms"]["median"])
-    return [{"number": k + 1} | row for k, row in enumerate(rows)]
-
-
-def matched_sites(posterior: Posterior, rounds: int = 5) -> np.ndarray:
-    """(n_members, n_sites) which of each member's sites is the first, the second, ...
-
-    A member's sites have no order of their own: averaged as they come, two sites that members list the other way round
-    would both seem to lie between. So each member's are assigned to the ensemble's mean sites, nearest overall.
-    """
-    members, count = posterior.site_times_ms.shape
-    rows = np.arange(members)[:, None]
-    order = np.tile(np.arange(count), (members, 1))
-    mean = posterior.site_positions[np.argmax(posterior.correlation)]
-    for _ in range(rounds):
-        distance = np.linalg.norm(posterior.site_positions[:, None] - mean[:, None], axis=-1)
-        order = np.stack([linear_sum_assignment(one)[1] for one in distance])
-        mean = np.einsum("m,mkd->kd", posterior.weights, posterior.site_positions[rows, order])
-    return order
