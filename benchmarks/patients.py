@@ -104,12 +104,13 @@ def activation_error(patient: Patient, heart: Heart, posterior: Posterior) -> tu
 @dataclass(frozen=True, eq=False)
 class Calibrated:
     """What came of one patient; errors of the tissue's velocities, by name, and whether their intervals hold the truth;
-    `refused` says why there is nothing else."""
+    `refused` says why there is nothing else. The ensemble is kept for questions that no row asks."""
 
     score: Score | None
     error: dict[str, float]
     inside: tuple[bool, ...]
     recovery: Recovery | None
+    posterior: Posterior | None
     refused: str = ""
 
 
@@ -120,9 +121,9 @@ def calibrated(_: None, seed: int) -> Calibrated:
         heart = true_heart(patient.anatomy, settings.edge_mm)
         posterior, one = score(patient, heart, settings)
         error, inside = velocity_errors(patient, tissue_of(patient, heart, posterior))
-        return Calibrated(one, error, inside, recovery(patient, heart, posterior))
+        return Calibrated(one, error, inside, recovery(patient, heart, posterior), posterior)
     except CardioTwinError as error:
-        return Calibrated(None, {}, (), None, str(error))
+        return Calibrated(None, {}, (), None, None, str(error))
 
 
 def patient_rows(n_patients: int) -> Iterable[Row]:
