@@ -7,9 +7,11 @@ import pytest
 from cube_heart import block_heart
 
 from cardiotwin.ablation.lesions import NO_ABLATION, Lesion, Plan, ablated_ml, lesion_elements
+from cardiotwin.ablation.plan_checks import check_plan
 from cardiotwin.errors import InputRejected
-from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM
 from cardiotwin.ingest.plan_files import plan_text, read_plan
+from cardiotwin.meshes.mesh import Mesh
 
 RADIUS, DEPTH = 5.0, 4.0
 
@@ -37,6 +39,61 @@ def test_a_patch_is_a_cylinder_below_the_surface(wall):
     assert volume == pytest.approx(np.pi * RADIUS**2 * DEPTH * 1e-3, rel=0.1)
 
 
+@pytest.mark.parametrize("x", [0, 12])
+def test_a_deep_patch_goes_through_the_whole_wall_from_the_surface_it_lies_on(wall, x):
+    hit = lesion_elements(wall, plan("patch", [x, 20, 20], depth=14.0))
+    sideways = np.linalg.norm(wall.mesh.centroids[:, 1:] - 20, axis=1)
+    assert hit[sideways < RADIUS - 1].all()
+    assert not hit[sideways > RADIUS + 1].any()
+
+
+def test_a_patch_on_both_surfaces_is_burnt_from_each(wall):
+    hit = lesion_elements(wall, plan("patch", [[0, 12, 20], [12, 28, 20]]))
+    x, y = wall.mesh.centroids[hit, :2].T
+    assert x[y < 20].max() <= DEPTH
+    assert x[y > 20].min() >= 12 - DEPTH
+
+
+@pytest.mark.parametrize("kind", ["patch", "point"])
+def test_no_lesion_goes_on_in_another_wall_across_a_cavity(kind):
+    """Two walls of 6 mm, 6 mm apart: 20 mm deep from the first would reach the second."""
+    wall = block_heart((6, 30, 30), 1.0)
+    both = side_by_side(wall, 12.0)
+    hit = lesion_elements(both, plan(kind, [0, 15, 15], radius=8.0, depth=20.0))
+    assert hit[: len(wall.mesh.tets)].any()
+    assert not hit[len(wall.mesh.tets) :].any()
+
+
+def side_by_side(wall, shift_mm):
+    """A heart of two such walls, the second shifted along x."""
+    points = np.concatenate([wall.mesh.points, wall.mesh.points + np.array([shift_mm, 0.0, 0.0])])
+
+    def twice(values, more=0):
+        return np.concatenate([values, values + more])
+
+    n = len(wall.mesh.points)
+    of_elements = ("tissue_class", "ventricle", "fibres", "sheets", "normals", "surface", "transmural", "apicobasal")
+    return dataclasses.replace(
+        wall,
+        mesh=Mesh(points, twice(wall.mesh.tets, n)),
+        faces=twice(wall.faces, n),
+        **{name: twice(getattr(wall, name)) for name in of_elements},
+    )
+
+
+@pytest.mark.parametrize("kind", ["patch", "point"])
+def test_a_void_in_the_muscle_is_no_surface_to_burn_from(wall, kind):
+    """The void's faces, here some of the endocardium's, are nearer than any surface within reach."""
+    void = (wall.surface == LV_ENDOCARDIUM) & (
+        np.linalg.norm(wall.mesh.points[wall.faces].mean(axis=1)[:, 1:] - 20, axis=1) < 6
+    )
+    holed = dataclasses.replace(wall, surface=np.where(void, 0, wall.surface).astype(np.uint8))
+    hit = lesion_elements(holed, plan(kind, [0, 20, 20]))
+    away = np.linalg.norm(wall.mesh.centroids[hit, 1:] - 20, axis=1)
+    assert away.max() > 7  # laid onto the rim of what is left of the endocardium
+    check_plan(holed, plan(kind, [0, 20, 20]))
+
+
 def test_a_line_is_a_half_ellipse_swept_between_two_caps(wall):
     _, volume, _ = ablated_ml(wall, plan("line", [[0, 10, 20], [0, 30, 20]]))
     swept = 0.5 * np.pi * RADIUS * DEPTH * 20 + 2 / 3 * np.pi * RADIUS**2 * DEPTH
@@ -49,14 +106,19 @@ def test_points_off_the_surface_are_laid_onto_it(wall):
 
 
 def test_the_volume_interval_holds_the_volume(wall):
-    low, middle, high = ablated_ml(wall, plan("point", [0, 20, 20]))
-    assert low < middle < high
+    found = ablated_ml(wall, plan("point", [0, 20, 20]))
+    for volume, grown in zip(found, (-0.5, 0.0, 0.5), strict=True):  # half an edge of 1 mm
+        expected = 2 / 3 * np.pi * (RADIUS + grown) ** 2 * (DEPTH + grown) * 1e-3
+        assert volume == pytest.approx(expected, rel=0.06)
 
 
 def test_homogenisation_takes_the_border_zone_and_nothing_else(wall):
     tissue_class = np.where(wall.mesh.centroids[:, 1] < 10, BORDER_ZONE, HEALTHY).astype(np.uint8)
     scarred = dataclasses.replace(wall, tissue_class=tissue_class)
     assert np.array_equal(lesion_elements(scarred, plan("homogenise", [])), tissue_class == BORDER_ZONE)
+    low, middle, high = ablated_ml(scarred, plan("homogenise", []))
+    for volume, edge in ((low, 9.5), (middle, 10.0), (high, 10.5)):
+        assert volume == pytest.approx(12 * 40 * edge * 1e-3, abs=0.03 * middle)
 
 
 def test_scar_core_is_never_ablated(wall):

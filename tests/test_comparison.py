@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import beta
 
 from cardiotwin.ablation.lesions import NO_ABLATION, Plan
-from cardiotwin.comparison.ranking import _only_by_volume, ranked
+from cardiotwin.comparison.ranking import _new_circuits, _only_by_volume, ranked
 from cardiotwin.comparison.results import Outcome
 from cardiotwin.settings import CompareSettings
 
@@ -249,6 +249,61 @@ def test_ranks_part_at_nine_tenths():
         assert ranks == ([1, 2, 3] if parted else [1, 1, 3])
     volumes = against_none(outcome("a", [0, 0, 0, 0], 1.0), outcome("b", [0, 0, 0, 0], 3.0))
     assert [one.rank for one in volumes.plans] == [1, 2, 3]
+
+
+def test_plans_between_two_others_do_not_join_them_in_one_rank():
+    """Each leaves 8 of 80 more than the one before: neighbours may share a rank, those far apart do not."""
+    none = np.full(10, 4)
+    plans = [outcome(f"p{k}", [0] * (10 - k) + [4] * k, 1.0) for k in range(9)]
+    found = by_name(ranked([outcome("no ablation", none, 0.0), *plans], CompareSettings()))
+    ranks = [found[f"p{k}"].rank for k in range(9)]
+    assert ranks == sorted(ranks)
+    for k in range(9):
+        for later in range(k + 4, 9):  # the sign test of four draws to none: 31/32
+            assert found[f"p{k}"].rank < found[f"p{later}"].rank
+
+
+def test_below_the_first_rank_too_plans_that_are_alike_part_by_volume():
+    found = by_name(
+        against_none(
+            outcome("best", [0, 0, 0, 0], 1.0), outcome("small", [1, 1, 1, 1], 1.0), outcome("large", [1, 1, 1, 1], 3.0)
+        )
+    )
+    assert found["best"].rank < found["small"].rank < found["large"].rank
+
+
+def test_draws_of_one_member_count_as_one():
+    """Every draw twice, told to be half as many different ones: the same answer."""
+    first, second = [0, 0, 1, 0, 2], [1, 0, 1, 2, 0]
+    once = [outcome("no ablation", [4, 3, 4, 2, 4], 0.0), outcome("a", first, 1.0), outcome("b", second, 1.0)]
+    doubled = [
+        outcome("no ablation", [4, 3, 4, 2, 4] * 2, 0.0), outcome("a", first * 2, 1.0), outcome("b", second * 2, 1.0)
+    ]  # fmt: skip
+    expected, found, naive = (
+        by_name(ranked(plans, CompareSettings(), independent=count))
+        for plans, count in ((once, 0), (doubled, 5), (doubled, 0))
+    )
+    for name in expected:
+        assert found[name].probability_best == pytest.approx(expected[name].probability_best, abs=0.02)
+        assert found[name].probability_not_worse == pytest.approx(expected[name].probability_not_worse)
+        assert found[name].inducibility_interval == pytest.approx(expected[name].inducibility_interval)
+    assert naive["a"].probability_best > expected["a"].probability_best + 0.04
+
+
+def test_a_new_circuit_counts_where_a_weighing_keeps_its_draw():
+    """One draw of ten has it: kept where its weight, Beta(1, 9), is above a hundredth."""
+    weights = np.random.default_rng(1).dirichlet(np.ones(10), 20_000)
+    one = outcome("a", [0] * 10, 1.0, [{7}, *(set() for _ in range(9))])
+    assert _new_circuits(one, weights).mean() == pytest.approx(0.99**9, abs=0.01)
+
+
+def test_where_no_plan_leaves_a_site_to_pace_from_nothing_is_said_of_inducibility():
+    untested = [
+        replace(one, count=0, tested=0) for one in (outcome("no ablation", [0] * 4, 0.0), outcome("a", [0] * 4, 1.0))
+    ]
+    found = ranked(untested, CompareSettings())
+    assert found.preference == "no preference"
+    assert "no site is left to pace from" in found.reason
 
 
 def test_new_circuits_are_counted_with_the_draws_that_have_them():

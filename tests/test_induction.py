@@ -11,8 +11,9 @@ from cardiotwin.errors import QualityGate
 from cardiotwin.heart.heart import BORDER_ZONE, HEALTHY
 from cardiotwin.heart.pacing_sites import pacing_sites
 from cardiotwin.induction import programmed_stimulation
-from cardiotwin.induction.arrhythmias import AS_SEGMENTED
+from cardiotwin.induction.arrhythmias import AS_SEGMENTED, UNPACED
 from cardiotwin.induction.programmed_stimulation import induce, retest
+from cardiotwin.induction.reentry import neighbours
 from cardiotwin.induction.stimulation import Electrode, Paced, Stimulator
 from cardiotwin.settings import InduceSettings, TissueSettings
 
@@ -142,6 +143,29 @@ def test_a_site_that_was_ablated_is_said_to_be(wall):
         only_inducible=False,
     )
     assert [one.outcome for one in after["burnt"].inductions] == ["site ablated"]
+
+
+@pytest.mark.parametrize(("inner_mm", "outer_mm", "said"), [(6.0, 12.0, "site cut off"), (0.0, 6.0, "site ablated")])
+def test_a_ring_around_the_electrode_leaves_nothing_tested(wall, inner_mm, outer_mm, said):
+    """Tissue below and beside it is alive and would be captured, and no wave would leave it."""
+    before = induce(wall, ENSEMBLE, protocol(n_draws=1, n_sites=1), TISSUE)
+    away = np.linalg.norm((wall.mesh.centroids - before.site_positions[0])[:, 1:], axis=1)
+    ring = {AS_SEGMENTED: (away >= inner_mm) & (away < outer_mm)}
+    after = retest(wall, ENSEMBLE, before, {"ring": ring}, protocol(n_draws=1, n_sites=1), TISSUE, only_inducible=False)
+    assert [one.outcome for one in after["ring"].inductions] == [said]
+    assert said in UNPACED
+
+
+def test_an_electrode_is_cut_off_from_the_larger_piece_by_volume_and_by_no_narrow_bridge(wall):
+    centroids = wall.mesh.centroids
+    small = np.abs(centroids[:, 1] - 22.5) < 1.5  # leaves 21 mm on one side, 6 on the other
+    bridged = small & (np.abs(centroids[:, 2] - 15.0) > 1.6)
+    for burnt, y, cut_off in ((small, 28.5, True), (small, 10.5, False), (bridged, 28.5, False)):
+        tissue = neighbours(wall.mesh.points, wall.mesh.tets[~burnt])
+        node = int(np.argmin(np.linalg.norm(wall.mesh.points - [0.0, y, 15.0], axis=1)))
+        electrode = Electrode.at(node, tissue, 2.0)
+        assert electrode is not None
+        assert electrode.is_cut_off(tissue) == cut_off
 
 
 def protocol(**changes):

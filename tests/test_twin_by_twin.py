@@ -7,7 +7,7 @@ import pytest
 
 from cardiotwin.ablation.lesions import Plan
 from cardiotwin.comparison.results import Outcome, PairOfPlans
-from cardiotwin.comparison.twin_by_twin import FEWEST, pairs, what_decides
+from cardiotwin.comparison.twin_by_twin import FEWEST, _chance, pairs, what_decides
 
 PROFILES = {"border-zone profile": ("structural", "structural_and_ionic")}
 ONE = {"border-zone profile": ("structural",)}
@@ -16,6 +16,28 @@ ONE = {"border-zone profile": ("structural",)}
 def outcome(name, by_twin):
     by_twin = np.asarray(by_twin, float)
     return Outcome(Plan(name, ()), by_twin, [set() for _ in by_twin], 0, by_twin.size, (0.9, 1.0, 1.1))
+
+
+def test_twins_that_could_not_be_paced_are_not_counted():
+    one = outcome("one", [[0.0, np.nan], [0.25, 0.25], [np.nan, np.nan]])
+    other = outcome("other", [[0.5, np.nan], [0.25, 0.0], [np.nan, np.nan]])
+    assert pairs([one, other]) == (PairOfPlans("one", "other", 1, 1, 1),)
+
+
+def test_what_decides_is_asked_of_draws_whose_twins_were_all_paced():
+    """Ten draws in which the lead goes with a velocity, and two more that say nothing."""
+    lead = np.arange(10) / 10.0
+    one, other = (
+        outcome(name, np.r_[values, [np.nan] * 2][:, None]) for name, values in (("one", 0 * lead), ("other", lead))
+    )
+    velocity = np.r_[lead, 5.0, -5.0]
+    told = what_decides(one, other, {"fibre velocity": velocity}, ONE)
+    assert "the fibre velocity (rank correlation 1.00 in 10 draws) decides" in told
+
+
+def test_no_chance_is_ever_none():
+    """What was found is one of the ways to deal (Phipson & Smyth)."""
+    assert _chance(np.zeros(99), 1.0) == pytest.approx(0.01)
 
 
 def test_twins_are_counted_one_by_one():

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import cKDTree
 
-from cardiotwin.ablation.lesions import Lesion, given_places, segment_number
-from cardiotwin.heart.heart import BASE, EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
+from cardiotwin.ablation.lesions import BURNT_FROM, Lesion, given_places, segment_number
+from cardiotwin.heart.heart import EPICARDIUM, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.heart.segments import heart_segments, segments_of_nodes
 
 SURFACES = {LV_ENDOCARDIUM: "left endocardium", RV_ENDOCARDIUM: "right endocardium", EPICARDIUM: "epicardium"}
@@ -41,16 +41,15 @@ class LaidOn(NamedTuple):
 
 
 def nodes_to_burn_from(heart: Heart, surfaces: Collection[str]) -> np.ndarray:
-    """(k,) nodes of the heart's surface, but for the base and those of the surfaces that are not named."""
-    closed = [which for which, name in SURFACES.items() if name not in surfaces]
-    open_to_us = np.unique(heart.faces[~np.isin(heart.surface, (BASE, *closed))])
-    return np.setdiff1d(open_to_us, heart.surface_nodes(*closed))
+    """(k,) nodes of the named surfaces that belong to no other of `SURFACES`."""
+    named = [which for which, name in SURFACES.items() if name in surfaces]
+    return np.setdiff1d(heart.surface_nodes(*named), heart.surface_nodes(*set(SURFACES) - set(named)))
 
 
 def feet(heart: Heart, laid: LaidOn) -> np.ndarray:
     """(k,) nodes of the surface from which a lesion is burnt.
 
-    Its path; the left endocardium of its segments; of a patch or a border zone the surface nearest to each tetrahedron.
+    Its path; the left endocardium of its segments; of a border zone the surface nearest to each tetrahedron.
     """
     _, lesion, hit, path = laid
     if lesion.kind == "segment":
@@ -59,8 +58,8 @@ def feet(heart: Heart, laid: LaidOn) -> np.ndarray:
         within = endocardium[np.isin(segments_of_nodes(heart, endocardium), numbers)]
         if within.size:
             return np.asarray(within)
-    surface = np.unique(heart.faces[heart.surface != BASE])
-    places = heart.mesh.centroids[hit] if path is None or lesion.kind == "patch" else path
+    surface = heart.surface_nodes(*BURNT_FROM)
+    places = heart.mesh.centroids[hit] if path is None else path
     return np.asarray(np.unique(surface[cKDTree(heart.mesh.points[surface]).query(places)[1]]))
 
 
@@ -87,7 +86,7 @@ def moved_mm(heart: Heart, lesion: Lesion) -> float:
     """How far the point that lies farthest from the surface was moved; 0 without points."""
     if not len(lesion.points_mm):
         return 0.0
-    surface = heart.mesh.points[np.unique(heart.faces[heart.surface != BASE])]
+    surface = heart.mesh.points[heart.surface_nodes(*BURNT_FROM)]
     return float(cKDTree(surface).query(given_places(heart, lesion))[0].max())
 
 

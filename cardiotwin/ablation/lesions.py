@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from cardiotwin.errors import InputRejected, SettingsError
-from cardiotwin.heart.heart import BASE, BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM, Heart
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, EPICARDIUM, HEALTHY, LV_ENDOCARDIUM, RV_ENDOCARDIUM, Heart
 from cardiotwin.heart.pacing_sites import endocardial_place
 from cardiotwin.heart.segments import NAMES, heart_segments
 from cardiotwin.settings import pacing_site
 
+BURNT_FROM = (LV_ENDOCARDIUM, RV_ENDOCARDIUM, EPICARDIUM)
+"""Surfaces that a catheter reaches: not the base, where the mesh is cut, nor a void inside the muscle."""
 FARTHEST_FROM_SURFACE_MM = 10.0
 """A lesion point farther than this from the heart belongs to another heart or another frame of reference."""
 
@@ -31,9 +35,10 @@ class Lesion:
     ----------
     kind : str
         ``"point"`` (half an ellipsoid below each point), ``"line"`` (the same, swept along straight pieces),
-        ``"patch"`` (all tissue below the surface within `radius_mm` of any point), ``"segment"`` (all tissue of
-        `segments` within the depth of the left endocardium), or ``"homogenise"`` (the whole border zone, corridors
-        included).
+        ``"patch"`` (all tissue within the depth of the surface that a point lies on, below what of that surface lies
+        within `radius_mm` of the point), ``"segment"`` (all tissue of `segments` within the depth of the left
+        endocardium), or ``"homogenise"`` (the whole border zone, corridors included). No lesion goes on in another wall
+        across a cavity.
     points_mm : (k, 3) float64
         LPS; projected to the heart's surface. Empty for ``"homogenise"``, ``"segment"`` and where `at` says the places.
     radius_mm, depth_mm : float
@@ -186,12 +191,46 @@ def _one_lesion(heart: Heart, lesion: Lesion, where: str, grow_mm: float) -> np.
     if lesion.kind == "segment":
         return _of_segments(heart, lesion, where, depth)
     path = lesion_path(heart, lesion, where)
-    if lesion.kind == "patch":
-        surface = heart.mesh.points[np.unique(heart.faces[heart.surface != BASE])]
+    shape = _discs_below if lesion.kind == "patch" else _half_ellipsoids
+    return _joined_to(heart, shape(heart, path, radius, depth), path)
+
+
+def _discs_below(heart: Heart, path: np.ndarray, radius: float, depth: float) -> np.ndarray:
+    """Tissue within a depth of a surface, below its discs around those points of the path that lie on it."""
+    hit = np.zeros(len(heart.mesh.tets), bool)
+    on = surfaces_of(heart, path)
+    for which in np.unique(on):
+        surface = heart.mesh.points[heart.surface_nodes(which)]
         below, foot = cKDTree(surface).query(heart.mesh.centroids)
-        along, _ = cKDTree(path).query(surface[foot])
-        return (along <= radius) & (below <= depth)
-    return _half_ellipsoids(heart, path, radius, depth)
+        along, _ = cKDTree(path[on == which]).query(surface[foot])
+        hit |= (along <= radius) & (below <= depth)
+    return hit
+
+
+def surfaces_of(heart: Heart, places: np.ndarray) -> np.ndarray:
+    """(k,) which of `BURNT_FROM` each place is nearest to; at a rim the first of them."""
+    away = [_distance(heart.mesh.points[heart.surface_nodes(which)], places) for which in BURNT_FROM]
+    return np.asarray(BURNT_FROM)[np.argmin(away, axis=0)]
+
+
+def _distance(points: np.ndarray, places: np.ndarray) -> np.ndarray:
+    return np.asarray(cKDTree(points).query(places)[0]) if len(points) else np.full(len(places), np.inf)
+
+
+def _joined_to(heart: Heart, hit: np.ndarray, path: np.ndarray) -> np.ndarray:
+    """Of the tetrahedra hit, those that hang together with the nearest to a place of the path."""
+    inside = np.flatnonzero(hit)
+    if not inside.size:
+        return hit
+    corners = heart.mesh.tets[inside]
+    nodes, index = np.unique(corners, return_inverse=True)
+    row = np.repeat(np.arange(inside.size), 4)
+    shares = coo_array((np.ones(row.size), (row, inside.size + index.ravel())), shape=(inside.size + nodes.size,) * 2)
+    part = connected_components(shares, directed=False)[1][: inside.size]
+    nearest = cKDTree(heart.mesh.centroids[inside]).query(path)[1]
+    joined = np.zeros_like(hit)
+    joined[inside[np.isin(part, part[nearest])]] = True
+    return joined
 
 
 def _of_segments(heart: Heart, lesion: Lesion, where: str, depth: float) -> np.ndarray:
@@ -234,12 +273,18 @@ def _border_zone(heart: Heart, grow_mm: float) -> np.ndarray:
     border, healthy = heart.tissue_class == BORDER_ZONE, heart.tissue_class == HEALTHY
     if not grow_mm or not border.any() or not healthy.any():
         return border
-    centroids = heart.mesh.centroids
-    if grow_mm > 0:
-        near = cKDTree(centroids[border]).query(centroids, distance_upper_bound=grow_mm)[0]
-        return border | (healthy & (near < np.inf))
-    near = cKDTree(centroids[healthy]).query(centroids, distance_upper_bound=-grow_mm)[0]
-    return border & (near == np.inf)
+    edge = cKDTree(_between(heart, border, healthy))
+    near = edge.query(heart.mesh.centroids, distance_upper_bound=abs(grow_mm))[0] < np.inf
+    return border | (healthy & near) if grow_mm > 0 else border & ~near
+
+
+def _between(heart: Heart, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(k, 3) nodes, and middles of faces, in which two tissues meet; mm."""
+    tets, points = heart.mesh.tets, heart.mesh.points
+    both = np.intersect1d(tets[one], tets[other])
+    shared = np.isin(tets, both) & one[:, None]
+    faces = tets[(shared.sum(axis=1) == 3)[:, None] & shared].reshape(-1, 3)
+    return np.concatenate([points[both], points[faces].mean(axis=1)])
 
 
 def lesion_path(heart: Heart, lesion: Lesion, where: str) -> np.ndarray:
@@ -255,7 +300,7 @@ def lesion_path(heart: Heart, lesion: Lesion, where: str) -> np.ndarray:
     InputRejected
         A point more than 10 mm from the surface; a place that this heart does not have.
     """
-    surface = heart.mesh.points[np.unique(heart.faces[heart.surface != BASE])]
+    surface = heart.mesh.points[heart.surface_nodes(*BURNT_FROM)]
     tree = cKDTree(surface)
     points = given_places(heart, lesion, where)
     away, _ = tree.query(points)
@@ -316,8 +361,8 @@ def _half_ellipsoids(heart: Heart, path: np.ndarray, radius: float, depth: float
 
 
 def inward_normals(heart: Heart) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes of the surface but for the base, (n,), and their unit normals into the wall, (n, 3)."""
-    faces = heart.faces[heart.surface != BASE]
+    """Nodes that a catheter reaches, (n,), and their unit normals into the wall, (n, 3)."""
+    faces = heart.faces[np.isin(heart.surface, BURNT_FROM)]
     a, b, c = (heart.mesh.points[faces[:, k]] for k in range(3))
     outward = np.cross(b - a, c - a)
     total = np.zeros_like(heart.mesh.points)

@@ -11,8 +11,16 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial import cKDTree
 
 from cardiotwin.ablation.access import LaidOn, access, feet, warnings
-from cardiotwin.ablation.lesions import Lesion, Plan, inward_normals, lesion_elements, lesion_path, segment_number
-from cardiotwin.heart.heart import BASE, BORDER_ZONE, CORE, HEALTHY, Heart
+from cardiotwin.ablation.lesions import (
+    BURNT_FROM,
+    Lesion,
+    Plan,
+    inward_normals,
+    lesion_elements,
+    lesion_path,
+    segment_number,
+)
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY, Heart
 from cardiotwin.heart.segments import heart_segments
 from cardiotwin.units import cubic_mm_to_ml
 
@@ -108,8 +116,8 @@ def check_plan(heart: Heart, plan: Plan) -> PlanCheck:
 
 
 def _surface_cm2(heart: Heart, hit: np.ndarray) -> float:
-    """Area of the faces, but for the base, that ablated tetrahedra have."""
-    faces = np.sort(heart.faces[heart.surface != BASE], axis=1)
+    """Area of the faces within a catheter's reach that ablated tetrahedra have."""
+    faces = np.sort(heart.faces[np.isin(heart.surface, BURNT_FROM)], axis=1)
     nodes = np.unique(faces)
     tets = np.sort(heart.mesh.tets[hit], axis=1)
     sides = np.concatenate([tets[:, corners] for corners in ([0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3])])
@@ -225,7 +233,7 @@ def _tree(points: _Points) -> Iterable[tuple[int, int, float]]:
 
 def _open_pairs(heart: Heart, hit: np.ndarray, points: _Points) -> Iterable[tuple[float, float, str, str]]:
     """Viable surface between neighbours and their distance, mm, and their names."""
-    surface = heart.mesh.points[np.unique(heart.faces[heart.surface != BASE])]
+    surface = heart.mesh.points[heart.surface_nodes(*BURNT_FROM)]
     on_surface, of_centroids = cKDTree(surface), cKDTree(heart.mesh.centroids)
     for i, j, apart in _tree(points):
         (first, here, one), (second, there, other) = points[i], points[j]
@@ -239,9 +247,9 @@ def _open_pairs(heart: Heart, hit: np.ndarray, points: _Points) -> Iterable[tupl
 
 
 def _gaps_below(heart: Heart, hit: np.ndarray, named: _Named, paths: dict[str, np.ndarray]) -> Iterable[str]:
-    """A sentence for each line or set of points below which viable tissue is left."""
+    """A sentence for each lesion below whose points, or line, viable tissue is left."""
     for words, one in named:
-        if one.kind not in ("point", "line"):
+        if words not in paths:
             continue
         step = max(1, round(heart.edge_mm / STEP_MM)) if one.kind == "line" else 1
         path = paths[words][::step]
@@ -249,7 +257,7 @@ def _gaps_below(heart: Heart, hit: np.ndarray, named: _Named, paths: dict[str, n
         open_below = left > LEAST_GAP_EDGES * heart.edge_mm
         if not open_below.any():
             continue
-        share = f"{open_below.sum()} of {len(path)} points" if one.kind == "point" else f"{open_below.mean():.0%} of it"
+        share = f"{open_below.mean():.0%} of it" if one.kind == "line" else f"{open_below.sum()} of {len(path)} points"
         yield (
             f"{words}: not transmural: below {share} viable tissue is left, up to {left.max():.1f} mm of it; a wave "
             "can pass underneath"

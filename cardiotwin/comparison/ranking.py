@@ -65,10 +65,11 @@ def ranked(
         probability[:] = 1.0 / len(outcomes)
     score = [(one.inducible.mean(), len(set().union(*one.new)), one.volume[1]) for one in outcomes]
     order = sorted(range(len(outcomes)), key=lambda k: score[k])
-    results, rank = [], 0
+    results, rank, first = [], 1, order[0]
     for position, k in enumerate(order):
-        if position == 0 or _told_apart(share[:, order[position - 1]], share[:, k], wins[:, [order[position - 1], k]]):
-            rank = position + 1
+        both = [first, k]
+        if position and _told_apart(share[:, both], _wins(share[:, both], fresh[:, both], [outcomes[i] for i in both])):
+            rank, first = position + 1, k
         results.append(_result(outcomes[k], outcomes[0], rank, float(probability[k]), each))
     return _verdict(tuple(results), outcomes, settings, screened)
 
@@ -143,9 +144,10 @@ def _new_circuits(outcome: Outcome, weights: np.ndarray) -> np.ndarray:
     return sum(((kept @ carrier) for carrier in carriers), np.zeros(len(weights), int)).astype(float)
 
 
-def _told_apart(better: np.ndarray, worse: np.ndarray, wins: np.ndarray) -> bool:
-    """Whether one plan is at least as good as the next in 90 % of the bootstraps, and better in some way."""
-    return bool(np.mean(better < worse - 1e-9) >= INTERVAL or np.mean(wins[:, 0] > wins[:, 1]) >= INTERVAL)
+def _told_apart(share: np.ndarray, wins: np.ndarray) -> bool:
+    """Whether the first of two plans leaves less in 90 % of the bootstraps, or is the better one in some way."""
+    less, better = share[:, 0] < share[:, 1] - 1e-9, wins[:, 0] > wins[:, 1]
+    return bool(max(less.mean(), better.mean()) >= INTERVAL)
 
 
 def _result(one: Outcome, none: Outcome, rank: int, probability: float, each: float) -> PlanResult:
@@ -210,6 +212,8 @@ def _no_preference(
     """Why there is none; "" where there is one."""
     none = next(one for one in results if one.name == NO_ABLATION.name)
     best = max(results, key=lambda one: one.probability_best)
+    if none.tested == 0:
+        return "no site is left to pace from under every plan: move lesions away from the sites, or pace elsewhere"
     if none.inducible == 0:
         return f"nothing was inducible in {none.tested} tests without ablation"
     if _nothing_shown(outcomes):

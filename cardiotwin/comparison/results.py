@@ -111,7 +111,7 @@ class Comparison:
         rule's and no finding about arrhythmias.
     untested : int
         Combinations of site, draw, profile and scar that no plan was held against another in: under one of them, or in
-        other scar, nothing is alive where the electrode stands.
+        other scar, nothing could be paced there (`arrhythmias.UNPACED`).
     """
 
     plans: tuple[PlanResult, ...]
@@ -147,7 +147,8 @@ class Comparison:
         one = self.untested == 1
         return (
             f"{self.untested} combination{'' if one else 's'} of site, draw and profile {'is' if one else 'are'} left "
-            "out for every plan: a lesion, or other scar, leaves nothing alive there to pace."
+            "out for every plan: a lesion, or other scar, leaves nothing there that can be paced, or no way from it to "
+            "the rest of the heart."
         )
 
     @property
@@ -173,7 +174,7 @@ class Outcome:
     ----------
     plan : Plan
     by_twin : (n_draws, n_profiles of the border zone * n_scars) float64
-        Share of the sites from which it is inducible.
+        Share of the sites from which it is inducible; NaN, under every plan, where nothing could be paced.
     new : list of set of int
         Numbers of the new circuits in each draw.
     count, tested : int
@@ -193,4 +194,4 @@ class Outcome:
     @property
     def inducible(self) -> np.ndarray:
         """(n_draws,) share of the combinations of site, profile and scar."""
-        return np.asarray(self.by_twin.mean(axis=1))
+        return np.asarray(np.nanmean(self.by_twin, axis=1))

@@ -75,7 +75,7 @@ def compare(
         comparison = _ranked(trial, before, after, settings)
         tested = before.members.size
         more = min(induce_settings.n_draws, most - tested)
-        decidable = settings.retest == "all" and not _screened(before)
+        decidable = settings.retest == "all" and not _screened(before) and comparison.plans[0].tested > 0
         if comparison.preference != NO_PREFERENCE or more < 1 or not decidable:
             return comparison
         batch = part(progress, tested / most, (tested + more) / most)
@@ -150,18 +150,33 @@ def _ranked(trial: _Trial, before: Arrhythmias, after: dict[str, Arrhythmias], s
     outcomes = {
         plan.name: _outcome(trial.heart, plan, before, after[plan.name], levels, untested) for plan in trial.plans
     }
-    independent = len(np.unique(before.members))
-    comparison = ranked(list(outcomes.values()), settings, independent=independent, screened=_screened(before))
+    could_pace = np.isfinite(outcomes[NO_ABLATION.name].by_twin).any(axis=1)
+    outcomes = {name: _in_draws(one, could_pace) for name, one in outcomes.items()}
+    members = before.members[could_pace] if could_pace.any() else before.members
+    comparison = ranked(
+        list(outcomes.values()), settings, independent=len(np.unique(members)), screened=_screened(before)
+    )
     comparison = replace(comparison, untested=len(untested))
+    if not could_pace.any():
+        return comparison
     in_order = [outcomes[one.name] for one in comparison.plans]
     rivals = [one for one in in_order if not one.plan.control or one.plan == NO_ABLATION][:2]
     if len(rivals) < 2:
         return replace(comparison, pairs=pairs(in_order))
     # A member that was drawn twice was paced once: of what decides it says the same once.
-    rows = np.unique(before.members, return_index=True)[1]
+    rows = np.unique(members, return_index=True)[1]
     one, other = (replace(outcome, by_twin=outcome.by_twin[rows]) for outcome in rivals)
-    decides = what_decides(one, other, _parameters(trial.posterior, before.members[rows]), levels)
+    decides = what_decides(one, other, _parameters(trial.posterior, members[rows]), levels)
     return replace(comparison, pairs=pairs(in_order), decides=decides)
+
+
+def _in_draws(one: Outcome, kept: np.ndarray) -> Outcome:
+    """What came of some of the draws; of no draw at all, as if nothing had been inducible in any."""
+    if not kept.any():
+        return replace(one, by_twin=np.zeros_like(one.by_twin))
+    return replace(
+        one, by_twin=one.by_twin[kept], new=[found for found, keep in zip(one.new, kept, strict=True) if keep]
+    )
 
 
 Combination = tuple[int, str, str, int]
@@ -173,7 +188,7 @@ def _combination(one: Induction) -> Combination:
 
 
 def _untested(after: Iterable[Arrhythmias]) -> frozenset[Combination]:
-    """Where there is nothing alive to pace under some plan: left out under all, or burning electrodes would win."""
+    """Where nothing could be paced under some plan: left out under all, or burning electrodes would win."""
     return frozenset(_combination(one) for found in after for one in found.inductions if one.outcome in UNPACED)
 
 
@@ -222,5 +237,5 @@ def _outcome(
             "not every draw was paced under each border-zone profile and scar; compare as `induce` paced"
         )
     check = check_plan(heart, plan) if plan.lesions else None
-    share = inducible / np.maximum(tested, 1)  # a twin of which nothing is left says nothing, the same of every plan
+    share = np.divide(inducible, tested, out=np.full_like(tested, np.nan), where=tested > 0)
     return Outcome(plan, share, new, int(inducible.sum()), int(tested.sum()), ablated_ml(heart, plan), check)

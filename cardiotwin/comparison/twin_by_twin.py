@@ -30,6 +30,7 @@ def pairs(outcomes: Sequence[Outcome]) -> tuple[PairOfPlans, ...]:
 
 def _pair(one: Outcome, other: Outcome) -> PairOfPlans:
     lead = other.by_twin - one.by_twin  # shares of as many sites: where plans tie, the same number
+    lead = lead[np.isfinite(lead)]
     better, worse = int(np.sum(lead > 0)), int(np.sum(lead < 0))
     return PairOfPlans(one.plan.name, other.plan.name, better, lead.size - better - worse, worse)
 
@@ -47,7 +48,8 @@ def what_decides(
     Parameters
     ----------
     one, other : Outcome
-        In draws of different members of the posterior: one drawn twice would count as two that agree.
+        In draws of different members of the posterior: one drawn twice would count as two that agree. Draws of which a
+        twin could not be paced are left out.
     parameters : dict of str to (n_draws,) float
         What draws differ in.
     levels : dict of str to sequence of str
@@ -55,6 +57,8 @@ def what_decides(
     """
     names = f"{one.plan.name} and {other.plan.name}"
     lead = other.by_twin - one.by_twin
+    whole = np.isfinite(lead).all(axis=1)
+    lead, parameters = lead[whole], {name: values[whole] for name, values in parameters.items()}
     if not lead.any():
         return f"{names} leave the same in every twin: further draws will hardly tell them apart"
     if np.ptp(lead) < 1e-9:

@@ -12,8 +12,10 @@ from cardiotwin.induction.reentry import Circuit, same_circuit
 
 AS_SEGMENTED = "as segmented"
 SCREENED_OUT = "screened out"
-UNPACED = ("site ablated", "site in scar")
-"""Nothing alive where the electrode stands: by a lesion, or by scar."""
+SITE_ABLATED, SITE_IN_SCAR, CUT_OFF, NO_CAPTURE = "site ablated", "site in scar", "site cut off", "no capture"
+UNPACED = (SITE_ABLATED, SITE_IN_SCAR, CUT_OFF, NO_CAPTURE)
+"""Nothing was tested: nothing alive where the electrode stands, by a lesion or by scar; no way from there to most of
+the heart; or no stimulus captured."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ class Induction:
         Row of `Arrhythmias.circuits`; None when nothing was induced.
     outcome : str
         ``"re-entry"``, ``"not inducible"``, ``"no closed path"`` (activated again and again, but on no path of
-        conduction; not counted as inducible), ``"no capture"`` (not even at the cycle length of the train),
-        ``"site ablated"``, ``"not re-tested"``: not inducible without ablation, or ``"screened out"``: not paced, since
-        the screen found nothing there; ``"site in scar"``.
+        conduction; not counted as inducible), one of `UNPACED` (``"no capture"`` is not even at the cycle length of the
+        train), ``"not re-tested"``: not inducible without ablation, or ``"screened out"``: not paced, since the screen
+        found nothing there.
     echo : bool
         The train alone was followed by a beat that nothing stimulated.
     scar : str

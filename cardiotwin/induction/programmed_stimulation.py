@@ -25,8 +25,10 @@ from cardiotwin.heart.heart import Heart
 from cardiotwin.heart.pacing_sites import healthy_endocardium, sites_of_protocol
 from cardiotwin.induction.arrhythmias import (
     AS_SEGMENTED,
+    CUT_OFF,
     SCREENED_OUT,
-    UNPACED,
+    SITE_ABLATED,
+    SITE_IN_SCAR,
     Arrhythmias,
     Induction,
     OwnCircuit,
@@ -334,7 +336,9 @@ def _pace(context: _Context, task: _Task) -> Paced:
     solver, tissue = _prepared(context, task.plan, task.member, task.profile, task.scar)
     electrode = Electrode.at(task.site_node, tissue, context.settings.electrode_radius_mm)
     if electrode is None:
-        return Paced((), None, UNPACED[0] if task.plan else UNPACED[1])
+        return Paced((), None, SITE_ABLATED if task.plan else SITE_IN_SCAR)
+    if electrode.is_cut_off(tissue):
+        return Paced((), None, CUT_OFF)
     doing(0.0, f"pacing member {task.member}{f', {task.plan}' if task.plan else ''}")
     if isinstance(solver, FrontSolver):
         return Screener(context.settings, solver, tissue, electrode).paced()

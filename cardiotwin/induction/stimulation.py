@@ -14,7 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from cardiotwin.induction.arrhythmias import NO_CAPTURE
 from cardiotwin.induction.reentry import Circuit, Neighbours, find_circuits
 from cardiotwin.monodomain import Activation, Monitor, Protocol, Stimulus
 from cardiotwin.settings import InduceSettings
@@ -89,6 +92,13 @@ class Electrode:
         ring = np.flatnonzero(conducting & (np.abs(beyond - CAPTURE_RING_MM) <= CAPTURE_RING_MM / 2))
         return Electrode(nodes, ring) if nodes.size and ring.size else None
 
+    def is_cut_off(self, tissue: Neighbours) -> bool:
+        """Whether no way leads from here to the largest piece of tissue that hangs together."""
+        n = len(tissue.points)
+        ways = coo_array((np.ones(len(tissue.pairs), bool), tuple(tissue.pairs.T)), shape=(n, n))
+        piece = connected_components(ways, directed=False)[1]
+        return bool(np.argmax(np.bincount(piece, tissue.volumes)) not in piece[self.nodes])
+
     def stimulus(self, start_ms: float) -> Stimulus:
         return Stimulus(self.nodes, start_ms)
 
@@ -134,7 +144,7 @@ class Stimulator:
                 outcome = "no closed path" if attempt.turned else outcome
                 earliest = coupling
             if earliest is None:
-                return Paced(tried, None, outcome if behind else "no capture")
+                return Paced(tried, None, outcome if behind else NO_CAPTURE)
             behind = (*behind, earliest)
             state, last_ms = self._advanced(state, last_ms + earliest), last_ms + earliest
         return Paced(tried, None, outcome)
