@@ -6,14 +6,27 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from cube_heart import block_heart
+from scipy.spatial import cKDTree
 
 from cardiotwin.ablation import proposals
-from cardiotwin.ablation.lesions import PROPOSED_NAMES, RESERVED_NAMES, lesion_elements
+from cardiotwin.ablation.access import SURFACES
+from cardiotwin.ablation.lesions import (
+    PROPOSED_NAMES,
+    RESERVED_NAMES,
+    Lesion,
+    Plan,
+    ablated_ml,
+    lesion_elements,
+    surfaces_of,
+)
 from cardiotwin.ablation.plan_checks import check_plan
 from cardiotwin.ablation.proposals import proposals_for, propose_plans
+from cardiotwin.eikonal import conducting_tets
 from cardiotwin.errors import QualityGate
-from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY
+from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM, RIGHT, RV_ENDOCARDIUM
 from cardiotwin.induction.reentry import Circuit
+from cardiotwin.phantom.anatomy import make_anatomy
+from cardiotwin.phantom.physiology import true_heart
 from cardiotwin.segmentation import Corridor
 from cardiotwin.settings import PlanSettings
 
@@ -54,6 +67,12 @@ def test_the_isthmus_plan_holds_the_cut_and_the_wrong_plan_does_not(wall):
     assert not plans["isthmus"].control
 
 
+def test_the_isthmus_plan_holds_two_edges_around_the_cut(wall):
+    circuit = around(wall, 20, 20)
+    away = cKDTree(wall.mesh.points[circuit.cut_nodes]).query(wall.mesh.centroids)[0]
+    assert lesion_elements(wall, proposed(wall, circuit)["isthmus"])[away <= 2.0 * wall.edge_mm].all()
+
+
 def test_a_circuit_that_is_open_already_needs_no_lesion_of_its_own(wall):
     one, back, elsewhere = around(wall, 12, 20), around(wall, 12, 20, clockwise=True), around(wall, 28, 20)
     points = proposed(wall, one)["isthmus"].lesions[0].points_mm
@@ -87,6 +106,24 @@ def test_an_exit_is_ablated_where_the_wave_leaves_and_two_exits_side_by_side_onc
     assert plan.lesions[0].points_mm.tolist() == [[0, 20, 26], [12, 8, 8]]
 
 
+def test_two_exits_a_radius_apart_are_two_lesions(wall):
+    one = replace(around(wall, 20, 20), exit_mm=np.array([3.0, 20, 26]))
+    (plan,) = propose_plans(wall, (one, replace(one, exit_mm=np.array([3.0, 26, 26]))), asked("exit"))
+    assert len(plan.lesions[0].points_mm) == 2
+
+
+@pytest.mark.parametrize(("depth", "stands"), [(6.5, True), (5.5, False)])
+def test_an_exit_at_the_tip_of_its_lesion_is_not_reached(wall, depth, stands):
+    """5 mm deep, edges of 1 mm: half an ellipsoid is a point at its lowest."""
+    circuit = replace(around(wall, 20, 20), exit_mm=np.array([5.0, 20, 26]))
+    found = proposals_for(wall, (circuit,), asked("exit", depth=depth))
+    assert [plan.name for plan in found.plans] == ["exit sites"] * stands
+    assert ("5.0 mm deep, lesions of 5.5 mm hardly reach it" in found.gate) != stands
+    for plan in found.plans:
+        near = np.linalg.norm(wall.mesh.centroids - circuit.exit_mm, axis=1) < 1.0
+        assert lesion_elements(wall, plan)[near].mean() > 0.8
+
+
 def test_the_isthmus_line_runs_from_scar_to_scar_across_the_narrowest_place_and_opens_the_circuit(wall):
     heart, circuit = corridor_wall(wall), through_corridor(wall)
     (plan,) = propose_plans(heart, (circuit,), asked("isthmus_line"))
@@ -110,7 +147,7 @@ def corridor(*mouths):
 
 def test_both_entrances_of_the_corridors_that_an_isthmus_runs_through_are_ablated(wall, monkeypatch):
     here = corridor([2, 20, 8], [2, 20, 14], [2, 20, 20], [2, 20, 32])
-    far = corridor([2, 4, 8], [2, 4, 32])
+    far = corridor([2, 11, 8], [2, 11, 32])
     monkeypatch.setattr(proposals, "find_corridors", lambda _: (here, far))
     (touched,) = propose_plans(wall, (through_corridor(wall),), asked("dechannel"), SimpleNamespace())
     assert touched.lesions[0].points_mm.tolist() == [[0, 20, 8], [0, 20, 32]]
@@ -189,3 +226,81 @@ def test_what_lies_too_deep_from_the_one_surface_is_left_out_with_what_to_do(wal
     assert found.gate.endswith("raise `plan.lesion_depth_mm` or widen `plan.surfaces`")
     with pytest.raises(QualityGate, match=r"this heart has no right endocardium; widen `plan\.surfaces`"):
         propose_plans(wall, (circuit,), SETTINGS.model_copy(update={"surfaces": ("right endocardium",)}))
+
+
+@pytest.fixture(scope="module")
+def heart():
+    """Both ventricles of the phantom, with its infarct."""
+    return true_heart(make_anatomy(0), 2.5)
+
+
+def a_cut(heart, place, radius_mm=3.0):
+    """Nodes of living tissue around a place."""
+    alive = np.unique(heart.mesh.tets[conducting_tets(heart)])
+    return alive[np.linalg.norm(heart.mesh.points[alive] - place, axis=1) <= radius_mm]
+
+
+def surfaces_used(heart, points):
+    return {SURFACES[which] for which in surfaces_of(heart, points).tolist()}
+
+
+def invasive(access):
+    return "epicardium" in access, len(access)
+
+
+def test_a_cut_takes_the_least_invasive_surfaces_that_reach_all_of_it(heart):
+    """What is less invasive, asked for by itself, does not reach it."""
+    settings = PlanSettings(lesion_radius_mm=5, lesion_depth_mm=6)
+    right = heart.mesh.points[heart.surface_nodes(RV_ENDOCARDIUM)]
+    taken = []
+    for place in right[np.random.default_rng(5).choice(len(right), 40)]:
+        cut = a_cut(heart, place, 5.0)
+        try:
+            used = surfaces_used(heart, proposals._cover(heart, cut, settings))
+        except QualityGate:
+            continue
+        taken.append(used)
+        for access in proposals.ACCESSES:
+            if invasive(access) < invasive(used):
+                with pytest.raises(QualityGate):
+                    proposals._cover(heart, cut, settings.model_copy(update={"surfaces": tuple(access)}))
+    assert max(map(len, taken)) > 1
+
+
+def test_the_septum_is_burnt_from_the_left_and_the_right_wall_from_within(heart):
+    settings = PlanSettings(lesion_radius_mm=5, lesion_depth_mm=14)
+    left, inside = (heart.mesh.points[heart.surface_nodes(tag)] for tag in (LV_ENDOCARDIUM, RV_ENDOCARDIUM))
+    right_wall = heart.mesh.centroids[heart.ventricle == RIGHT]
+    outer = right_wall[np.argmax(cKDTree(left).query(right_wall)[0])]
+    assert surfaces_used(heart, proposals._cover(heart, a_cut(heart, outer), settings)) == {"right endocardium"}
+    away, nearest = cKDTree(inside).query(left)
+    septal = 0.5 * (left + inside[nearest])[np.argmin(np.abs(away - 9.0))]
+    assert surfaces_used(heart, proposals._cover(heart, a_cut(heart, septal), settings)) == {"left endocardium"}
+
+
+def test_the_wrong_place_is_healthy_muscle_of_the_same_surface_far_from_scar_and_burns_as_much(heart):
+    scar = heart.mesh.centroids[heart.tissue_class != HEALTHY]
+    inside = heart.surface_nodes(LV_ENDOCARDIUM)
+    points = heart.mesh.points[inside]
+    near_scar = points[np.argsort(cKDTree(scar).query(points)[0])[:4]]
+    wrong = proposals._wrong_place(heart, near_scar)
+    assert surfaces_used(heart, wrong) == {"left endocardium"}
+    rows = cKDTree(heart.mesh.points).query(wrong)[1]
+    assert heart.apicobasal[rows].max() <= proposals.HIGHEST_WRONG
+    low = points[heart.apicobasal[inside] <= proposals.HIGHEST_WRONG]
+    assert cKDTree(scar).query(wrong)[0].max() > 0.85 * cKDTree(scar).query(low)[0].max()
+    burnt = [ablated_ml(heart, Plan("x", (Lesion("point", at, 5.0, 8.0),)))[1] for at in (near_scar, wrong)]
+    assert burnt[1] >= 0.8 * burnt[0]
+
+
+def test_a_cut_in_the_right_wall_is_not_reached_across_the_cavity(heart):
+    """Lesions of 25 mm from the left would hold all of it, were there no cavity between."""
+    settings = PlanSettings(lesion_radius_mm=8, lesion_depth_mm=25)
+    left = heart.mesh.points[heart.surface_nodes(LV_ENDOCARDIUM)]
+    right_wall = heart.mesh.centroids[heart.ventricle == RIGHT]
+    away = cKDTree(left).query(right_wall)[0]
+    cut = a_cut(heart, right_wall[np.argmin(np.abs(away - 17.0))])
+    points = proposals._cover(heart, cut, settings)
+    around = cKDTree(heart.mesh.points[cut]).query(heart.mesh.centroids)[0] <= 2.0 * heart.edge_mm
+    burnt = lesion_elements(heart, Plan("x", (Lesion("point", points, 8.0, 25.0),)))
+    assert burnt[around & conducting_tets(heart)].all()

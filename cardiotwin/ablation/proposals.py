@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -24,11 +25,12 @@ from cardiotwin.ablation.lesions import (
     inward_normals,
     lesion_elements,
     lesion_places,
+    surfaces_of,
 )
 from cardiotwin.ablation.structural_cut import structural_cut
 from cardiotwin.eikonal import conducting_tets
 from cardiotwin.errors import InputRejected, QualityGate
-from cardiotwin.heart.heart import BORDER_ZONE, HEALTHY, Heart
+from cardiotwin.heart.heart import BORDER_ZONE, EPICARDIUM, HEALTHY, Heart
 from cardiotwin.induction.reentry import Circuit, Neighbours, neighbours, still_turns
 from cardiotwin.segmentation import Corridor, Segmentation, find_corridors
 from cardiotwin.settings import PlanSettings
@@ -37,13 +39,17 @@ _log = logging.getLogger(__name__)
 
 WITHIN = 0.9
 """Of a lesion's radius and depth: slightly inside its edge, so that the cut is not held by a rounding error."""
-_LEFT, _RIGHT, _OUTSIDE = ({name} for name in SURFACES.values())
-FEWEST_ACCESSES = (_LEFT, _RIGHT, _LEFT | _RIGHT, _OUTSIDE)
-"""Surfaces that are tried, one access before two, before all that are allowed."""
+ACCESSES = sorted(
+    (set(some) for count in (1, 2, 3) for some in combinations(SURFACES.values(), count)),
+    key=lambda some: (SURFACES[EPICARDIUM] in some, len(some)),
+)
+"""Every choice of surfaces, the least invasive first: both endocardia before the epicardium, one access before two."""
 CUT_MARGIN_EDGES = 2.0
 """Margin around a minimum cut, in mesh edges."""
 TOUCHES_MM = 5.0
 """A circuit's isthmus runs through a corridor when one of its nodes lies this near to the corridor's middle line."""
+HIGHEST_WRONG = 0.8
+"""Apicobasal coordinate of the highest place for the control."""
 SAME_PLACE_RADII = 0.5
 """Two places within so many radii are served by one lesion."""
 
@@ -93,11 +99,15 @@ class _Case:
         return _isthmus_points(self)
 
     def points(self, points: Sequence[np.ndarray] | np.ndarray) -> Lesion:
-        return self.lesion("point", points)
+        return _lesion("point", points, self.settings)
 
     def lesion(self, kind: str, points: Sequence[np.ndarray] | np.ndarray) -> Lesion:
-        places = np.reshape(np.asarray(points, float), (-1, 3))
-        return Lesion(kind, places, self.settings.lesion_radius_mm, self.settings.lesion_depth_mm)
+        return _lesion(kind, points, self.settings)
+
+
+def _lesion(kind: str, points: Sequence[np.ndarray] | np.ndarray, settings: PlanSettings) -> Lesion:
+    places = np.reshape(np.asarray(points, float), (-1, 3))
+    return Lesion(kind, places, settings.lesion_radius_mm, settings.lesion_depth_mm)
 
 
 def propose_plans(
@@ -146,9 +156,9 @@ def proposals_for(
     """The plans of `settings.propose`, in one order, and why others are left out.
 
     - isthmus: covers the minimum cut of one circuit after another (`reentry`), leaving out those that the lesions so
-      far have opened already, by as few lesions as a greedy cover needs, from one of `settings.surfaces` where that
-      is enough.
-    - wrong: the same lesions on healthy tissue far from it, a control.
+      far have opened already, by as few lesions as a greedy cover needs, from the fewest of `settings.surfaces` (the
+      first of `ACCESSES`).
+    - wrong: the same lesions on healthy tissue of the same surface, far from scar, a control.
     - exit: a lesion where each circuit leaves its isthmus.
     - isthmus_line: a line across the isthmus of each circuit through its narrowest place, from scar to scar
       (`isthmus_lines`); on the opposite surface too where the circuit still turns.
@@ -192,9 +202,9 @@ def _isthmus(case: _Case) -> Plan:
 
 
 def _wrong(case: _Case) -> Plan:
-    note = "control: the isthmus plan's lesions on healthy tissue far from every circuit"
+    note = "control: the isthmus plan's lesions on healthy tissue of the same surface, far from scar"
     try:
-        points = _wrong_place(case.heart, case.isthmus_points, case.settings)
+        points = _wrong_place(case.heart, case.isthmus_points)
     except QualityGate:
         raise _NothingToDo("with the isthmus plan, whose lesions it moves") from None
     return Plan(WRONG_PLACE, (case.points(points),), note, control=True)
@@ -287,9 +297,9 @@ def _on_surface(case: _Case, places: Sequence[tuple[str, np.ndarray]]) -> list[n
     chosen: list[np.ndarray] = []
     for words, place in places:
         away, nearest = tree.query(place)
-        if away > settings.lesion_depth_mm:
+        if away > settings.lesion_depth_mm - heart.edge_mm:  # a half-ellipsoid is a point at its lowest
             raise QualityGate(
-                f"plan: {words} lies {away:.1f} mm deep, lesions of {settings.lesion_depth_mm} mm do not reach it; "
+                f"plan: {words} lies {away:.1f} mm deep, lesions of {settings.lesion_depth_mm} mm hardly reach it; "
                 "raise `plan.lesion_depth_mm`"
             )
         same = SAME_PLACE_RADII * settings.lesion_radius_mm
@@ -334,25 +344,21 @@ def _cover(heart: Heart, cut: np.ndarray, settings: PlanSettings) -> np.ndarray:
     """Surface points whose lesions hold every viable tetrahedron within `CUT_MARGIN_EDGES` of the cut.
 
     The cut is the least that opens the paths the wave took; without a margin it finds the next one beside them. From
-    one surface where that is enough, for every access is a risk of its own; the left endocardium first.
+    the first of `ACCESSES` that is enough, for every access is a risk of its own.
     """
     away = cKDTree(heart.mesh.points[cut]).query(heart.mesh.centroids)[0]
-    target = heart.mesh.centroids[(away <= CUT_MARGIN_EDGES * heart.edge_mm) & conducting_tets(heart)]
-    for access in FEWEST_ACCESSES:
-        if access <= set(settings.surfaces):
-            surface, holds = _reach(heart, target, nodes_to_burn_from(heart, access), settings)
-            if holds.any(axis=0).all():
-                return _fewest(surface, holds)
-    nodes = _nodes(heart, settings)
-    surface, holds = _reach(heart, target, nodes, settings)
-    if not holds.any(axis=0).all():
-        deepest = float(cKDTree(heart.mesh.points[nodes]).query(target[~holds.any(axis=0)])[0].max())
-        raise QualityGate(
-            f"plan: the circuit's isthmus lies up to {deepest:.1f} mm deep, lesions of {settings.lesion_depth_mm} mm "
-            f"from {_surfaces(settings)} hold {WITHIN * settings.lesion_depth_mm:.1f} mm for sure; raise "
-            f"`plan.lesion_depth_mm`{_or_widen(settings)}"
-        )
-    return _fewest(surface, holds)
+    around = (away <= CUT_MARGIN_EDGES * heart.edge_mm) & conducting_tets(heart)
+    for access in (one for one in ACCESSES if one <= set(settings.surfaces)):
+        points, left = _fewest(heart, around, nodes_to_burn_from(heart, access), settings)
+        if not left.any():
+            return points
+    surface = heart.mesh.points[_nodes(heart, settings)]
+    deepest = float(cKDTree(surface).query(heart.mesh.centroids[around][left])[0].max())
+    raise QualityGate(
+        f"plan: the circuit's isthmus lies up to {deepest:.1f} mm deep, lesions of {settings.lesion_depth_mm} mm "
+        f"from {_surfaces(settings)} hold {WITHIN * settings.lesion_depth_mm:.1f} mm for sure; raise "
+        f"`plan.lesion_depth_mm`{_or_widen(settings)}"
+    )
 
 
 def _reach(
@@ -371,14 +377,23 @@ def _reach(
     return surface, (sideways / radius**2 + (down / depth) ** 2 <= 1.0) & (down > -0.5 * radius)
 
 
-def _fewest(surface: np.ndarray, holds: np.ndarray) -> np.ndarray:
-    """(k, 3) places that hold every target, by a greedy cover."""
-    chosen = []
-    while holds.any():
-        best = int(np.argmax(holds.sum(axis=1)))
+def _fewest(
+    heart: Heart, around: np.ndarray, nodes: np.ndarray, settings: PlanSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """(k, 3) places, of those nodes, whose lesions hold the tetrahedra `around` by a greedy cover, and which of these
+    are left.
+    """
+    surface, holds = _reach(heart, heart.mesh.centroids[around], nodes, settings)
+    left, chosen = np.ones(int(around.sum()), bool), []
+    while left.any() and holds[:, left].any():
+        best = int(np.argmax(holds[:, left].sum(axis=1)))
+        burnt = lesion_places(heart, [_lesion("point", surface[best], settings)])[around]
+        if (holds[best] & left & ~burnt).any():  # across a cavity
+            holds[best] &= burnt
+            continue
         chosen.append(surface[best])
-        holds = holds[:, ~holds[best]]
-    return np.array(chosen)
+        left &= ~holds[best]
+    return np.array(chosen), left
 
 
 def _surfaces(settings: PlanSettings) -> str:
@@ -393,16 +408,18 @@ def _all_surfaces(settings: PlanSettings) -> bool:
     return set(settings.surfaces) == set(SURFACES.values())
 
 
-def _wrong_place(heart: Heart, points: np.ndarray, settings: PlanSettings) -> np.ndarray:
-    """As many surface points, laid out alike, around the healthy surface node farthest from scar and from `points`."""
-    nodes = _nodes(heart, settings)
+def _wrong_place(heart: Heart, points: np.ndarray) -> np.ndarray:
+    """As many surface points, laid out alike, around the healthy node farthest from scar and from `points`, on the
+    surface that most of these lie on: in a thinner wall they would burn less.
+    """
+    which = int(np.bincount(surfaces_of(heart, points)).argmax())
+    nodes = nodes_to_burn_from(heart, {SURFACES[which]})
     touched = np.unique(heart.mesh.tets[heart.tissue_class != HEALTHY])
-    healthy = np.setdiff1d(nodes, touched)
+    # Not on the rim of the mesh: the wrong place must be ventricular wall.
+    healthy = np.setdiff1d(nodes[heart.apicobasal[nodes] <= HIGHEST_WRONG], touched)
+    if not healthy.size:
+        raise _NothingToDo(f"no {SURFACES[which]} is healthy")
     surface = heart.mesh.points[healthy]
     scar = heart.mesh.points[touched] if touched.size else points
-    distance = cKDTree(np.concatenate([scar, points])).query(surface)[0]
-    # Half-way to the base: the wrong place must be ventricular wall, not the rim of the mesh.
-    distance[heart.apicobasal[healthy] > 0.8] = 0.0
-    centre = surface[np.argmax(distance)]
-    _, nearest = cKDTree(surface).query(centre + (points - points.mean(axis=0)))
-    return surface[nearest]
+    centre = surface[np.argmax(cKDTree(np.concatenate([scar, points])).query(surface)[0])]
+    return np.asarray(surface[cKDTree(surface).query(centre + (points - points.mean(axis=0)))[1]])
