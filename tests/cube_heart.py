@@ -1,11 +1,12 @@
 """A block of tissue with every field a heart has: six tetrahedra a cube, one fibre direction."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from cardiotwin.heart.heart import HEALTHY, LEFT, LV_ENDOCARDIUM, Heart
+from cardiotwin.heart.heart import EPICARDIUM, HEALTHY, LEFT, LV_ENDOCARDIUM, Heart
 from cardiotwin.meshes.mesh import Mesh
 from cardiotwin.meshes.reference.wall_block import wall_block
 
@@ -59,4 +60,23 @@ def as_heart(mesh: Mesh, faces, endocardial, edge_mm: float, fibre, tissue_class
         surface=np.where(endocardial, LV_ENDOCARDIUM, 1).astype(np.uint8),
         edge_mm=edge_mm,
         scar_assessable=True,
+    )
+
+
+def beside(wall: Heart, shift_mm: float) -> Heart:
+    """A heart of two such walls, the second shifted along x and without an endocardium."""
+    points = np.concatenate([wall.mesh.points, wall.mesh.points + np.array([shift_mm, 0.0, 0.0])])
+
+    def twice(values, more=0):
+        return np.concatenate([values, values + more])
+
+    n = len(wall.mesh.points)
+    names = ("tissue_class", "ventricle", "fibres", "sheets", "normals", "transmural", "apicobasal")
+    outside = np.full_like(wall.surface, EPICARDIUM)
+    return replace(
+        wall,
+        mesh=Mesh(points, twice(wall.mesh.tets, n)),
+        faces=twice(wall.faces, n),
+        surface=np.concatenate([wall.surface, outside]),
+        **{name: twice(getattr(wall, name)) for name in names},
     )

@@ -4,14 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from cube_heart import block_heart
+from cube_heart import beside, block_heart
 
 from cardiotwin.ablation.lesions import NO_ABLATION, Lesion, Plan, ablated_ml, lesion_elements
 from cardiotwin.ablation.plan_checks import check_plan
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM
 from cardiotwin.ingest.plan_files import plan_text, read_plan
-from cardiotwin.meshes.mesh import Mesh
 
 RADIUS, DEPTH = 5.0, 4.0
 
@@ -58,27 +57,10 @@ def test_a_patch_on_both_surfaces_is_burnt_from_each(wall):
 def test_no_lesion_goes_on_in_another_wall_across_a_cavity(kind):
     """Two walls of 6 mm, 6 mm apart: 20 mm deep from the first would reach the second."""
     wall = block_heart((6, 30, 30), 1.0)
-    both = side_by_side(wall, 12.0)
+    both = beside(wall, 12.0)
     hit = lesion_elements(both, plan(kind, [0, 15, 15], radius=8.0, depth=20.0))
     assert hit[: len(wall.mesh.tets)].any()
     assert not hit[len(wall.mesh.tets) :].any()
-
-
-def side_by_side(wall, shift_mm):
-    """A heart of two such walls, the second shifted along x."""
-    points = np.concatenate([wall.mesh.points, wall.mesh.points + np.array([shift_mm, 0.0, 0.0])])
-
-    def twice(values, more=0):
-        return np.concatenate([values, values + more])
-
-    n = len(wall.mesh.points)
-    of_elements = ("tissue_class", "ventricle", "fibres", "sheets", "normals", "surface", "transmural", "apicobasal")
-    return dataclasses.replace(
-        wall,
-        mesh=Mesh(points, twice(wall.mesh.tets, n)),
-        faces=twice(wall.faces, n),
-        **{name: twice(getattr(wall, name)) for name in of_elements},
-    )
 
 
 @pytest.mark.parametrize("kind", ["patch", "point"])
