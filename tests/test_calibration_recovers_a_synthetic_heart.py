@@ -13,6 +13,7 @@ from ellipsoid_heart import ellipsoid_heart, endocardial_nodes_near
 from cardiotwin.calibration import fit
 from cardiotwin.calibration.fit import calibrate, sites_of
 from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.calibration.qrs_model import measured_qrs, qrs_model
 from cardiotwin.calibration.sequential_monte_carlo import Run
 from cardiotwin.ecg.electrodes import default_electrodes, placements
 from cardiotwin.ecg.forward import eikonal_ecg, electrode_weights
@@ -114,9 +115,43 @@ def test_an_ecg_with_fewer_leads_is_fitted_with_the_first_anew_and_not_on_top_of
     at_once = calibrate(coarse, [whole, some], electrodes, quick, TISSUE, library=library)
     assert np.array_equal(updated.velocity_cross, at_once.velocity_cross)
     assert updated.leads == ("I", "II", "V1", "V4")
-    assert "no usable V2, V3, V5, V6" in updated.notes["leads lost"]
-    assert "leads lost" not in at_once.notes
+    assert "no usable V2, V3, V5, V6: calibrated anew, of every ECG on 4 leads" in updated.notes["leads lost"]
+    assert "no usable V2, V3, V5, V6: of every ECG on 4 leads" in at_once.notes["leads lost"]
     assert 0.0 < updated.notes["chance of the new ECG"] <= 1.0
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0)])
+def test_leads_that_not_all_ecgs_have_are_named_in_whatever_order_they_came(fine, coarse, electrodes, order):
+    whole = recording(fine, electrodes, 0)
+    some = Ecg(("I", "II", "V1"), whole.mv[[whole.leads.index(lead) for lead in ("I", "II", "V1")]], whole.hz)
+    ecgs = [(whole, some)[k] for k in order]
+    measured = measured_qrs(ecgs, electrodes, coarse)
+    assert (measured.leads, measured.lost) == (("I", "II", "V1"), ("V2", "V3", "V4", "V5", "V6"))
+    assert measured_qrs([some, some], electrodes, coarse).lost == ()
+
+
+def test_an_earlier_ensemble_is_weighted_by_what_its_ecg_says_beside_the_next(
+    fine, coarse, electrodes, library, posterior
+):
+    """By the ratio of the likelihoods of the first ECG alone and beside a noisier one, written out."""
+    first, second = (recording(fine, electrodes, k) for k in (0, 1))
+    rough = replace(second, mv=second.mv + 0.02 * np.random.default_rng(1).standard_normal(second.mv.shape))
+    alone, both = (measured_qrs(ecgs, electrodes, coarse) for ecgs in ([first], [first, rough]))
+    models = [qrs_model(coarse, [electrodes], TISSUE, one, library) for one in (alone, both)]
+    target = fit._Target(models[1], fit._prior(SETTINGS, library, 1), [electrodes], False, 1, 2)
+    particles, weights = fit._start(target, SETTINGS, posterior)
+    found = fit._of_the_same_window((particles, weights), target, alone)[1]
+    log_likelihoods = []
+    for model, measured in zip(models, (alone, both), strict=True):
+        complexes = replace(target, model=model).fitted(particles)
+        half = 0.5 * measured.n_effective
+        misfit = ((complexes - measured.mv[0]) ** 2).mean(axis=(1, 2))
+        log_likelihoods.append(-(1.0 + half) * np.log(measured.noise**2 + 0.05**2 + half * misfit))
+    expected = weights * np.exp(log_likelihoods[1] - log_likelihoods[0])
+    np.testing.assert_allclose(found, expected / expected.sum(), rtol=1e-6)
+    assert found.max() > 1.05 * found.min()
+    same = fit._of_the_same_window((particles, weights), replace(target, model=models[0]), alone)[1]
+    np.testing.assert_allclose(same, weights)
 
 
 @pytest.mark.slow

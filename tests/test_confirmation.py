@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from cube_heart import block_heart
 
-from cardiotwin.calibration.confirmation import confirm
+from cardiotwin.calibration.confirmation import _at_quantile, confirm
 from cardiotwin.calibration.posterior import Posterior
+from cardiotwin.calibration.sinus_beat import best_member
 from cardiotwin.ecg.electrodes import ELECTRODES, Electrodes
 from cardiotwin.ecg.forward import electrode_weights
 from cardiotwin.errors import QualityGate
@@ -108,6 +109,30 @@ def test_other_draws_beat_too_and_what_they_lose_is_told(wall):
     assert max(slow.monodomain, fast.monodomain) < 0.99
     assert slow.activation_ms > 1.25 * best.activation_ms > 1.25 * 1.25 * fast.activation_ms
     assert slow.velocities.fibre == 0.45
+
+
+def weighted(pairs, weights, correlation=None):
+    found = Posterior.of_velocities(pairs)
+    return replace(
+        found,
+        weights=np.array(weights),
+        correlation=np.ones(len(pairs)) if correlation is None else np.array(correlation),
+    )
+
+
+def test_slow_median_and_fast_go_by_the_mean_of_the_logarithms_of_all_velocities():
+    """By the fibre velocity alone the order would be the other way round."""
+    found = weighted([(0.50, 0.45), (0.55, 0.30), (0.60, 0.20)], [1 / 3] * 3)
+    assert [_at_quantile(found, share) for share in (0.1, 0.5, 0.9)] == [2, 1, 0]
+
+
+def test_slow_median_and_fast_go_by_weight():
+    found = weighted([(0.4, 0.2), (0.5, 0.3), (0.6, 0.4), (0.7, 0.5)], [0.05, 0.05, 0.1, 0.8])
+    assert [_at_quantile(found, share) for share in (0.1, 0.5, 0.9)] == [1, 3, 3]
+
+
+def test_the_best_member_has_weight():
+    assert best_member(weighted([(0.4, 0.2)] * 3, [0.5, 0.0, 0.5], [0.7, 0.99, 0.8])) == 2
 
 
 def test_a_site_too_small_for_the_wave_front_is_seen(wall):

@@ -148,7 +148,7 @@ def corridor(*mouths):
 
 def test_both_entrances_of_the_corridors_that_an_isthmus_runs_through_are_ablated(wall, monkeypatch):
     here = corridor([2, 20, 8], [2, 20, 14], [2, 20, 20], [2, 20, 32])
-    far = corridor([2, 11, 8], [2, 11, 32])
+    far = corridor([2, 11, 8], [2, 11, 20], [2, 11, 32])
     monkeypatch.setattr(proposals, "find_corridors", lambda _: (here, far))
     (touched,) = propose_plans(wall, (through_corridor(wall),), asked("dechannel"), SimpleNamespace())
     assert touched.lesions[0].points_mm.tolist() == [[0, 20, 8], [0, 20, 32]]

@@ -53,9 +53,10 @@ def calibrate(
     tissue : TissueSettings, optional
         For the border zone.
     previous : Posterior, optional
-        From a shorter list of the same recordings: its ensemble is the start, and only the newer recordings are
-        tempered. The target is the same as without it. Where the newer ones have not the same usable leads, what is
-        known of the older ones is another thing, and all of it is done anew on the leads that all have.
+        From a shorter list of the same recordings: its ensemble, weighted by what these say beside the newer ones, is
+        the start, and only the newer are tempered. The target is the same as without it. Where the newer ones have not
+        the same usable leads, what is known of the older ones is another thing, and all of it is done anew on the leads
+        that all have.
     library : SiteLibrary, optional
         `sites_of` the same heart and settings, where it is used again; else it is made.
     workers : int
@@ -94,15 +95,16 @@ def calibrate(
         model = qrs_model(heart, placed, tissue, measured, library)
         asks = library.fractions.tolist() != [tissue.border_zone_velocity_fraction]
         target = _Target(model, _prior(settings, library, len(placed)), placed, asks, known, len(ecgs))
-        start, anew = _start(target, settings, previous), _told_of_leads(previous, measured)
-        if anew:
+        told = _start(target, settings, previous)
+        if previous is not None and previous.leads == measured.leads:
+            start = _of_the_same_window(told, target, measured_qrs(ecgs[:known], electrodes, heart))
+        else:
             target = replace(target, known=0)
-        runs = _populations(
-            target, _start(target, settings, None) if anew else start, settings, part(progress, share, 1.0)
-        )
-        notes = _convergence(runs, target.prior, model) | anew
+            start = _start(target, settings, None)
+        runs = _populations(target, start, settings, part(progress, share, 1.0))
+        notes = _convergence(runs, target.prior, model) | _told_of_leads(measured, anew=known > target.known)
         if previous is not None:
-            notes |= _surprise(replace(target, known=known), start)
+            notes |= _surprise(replace(target, known=known), told)
         whole = together(runs)
         return _posterior(whole, target, target.fitted(whole.particles, exact=True), notes)
 
@@ -139,14 +141,14 @@ def _prior(settings: CalibrateSettings, library: SiteLibrary, n_placements: int)
     return QrsPrior(low, high, library.near, library.far, settings.n_sites, fibre, n_placements, n_fractions)
 
 
-def _told_of_leads(previous: Posterior | None, measured: MeasuredQrs) -> dict[str, float | str]:
-    """A note where an earlier ensemble was fitted to other leads than all recordings have."""
-    lost = [lead for lead in previous.leads if lead not in measured.leads] if previous is not None else []
-    if not lost:
+def _told_of_leads(measured: MeasuredQrs, *, anew: bool) -> dict[str, float | str]:
+    """A note where some ECGs have leads that others have not; `anew` where an earlier ensemble was of other leads."""
+    if not measured.lost:
         return {}
     return {
-        "leads lost": f"an ECG has no usable {', '.join(lost)}: calibrated anew, of every ECG on {len(measured.leads)} "
-        "leads that all have; if that tells less than one ECG alone, `cardiotwin remove` the other"
+        "leads lost": f"an ECG has no usable {', '.join(measured.lost)}: {'calibrated anew, ' if anew else ''}of every "
+        f"ECG on {len(measured.leads)} leads that all have; if that tells less than one ECG alone, `cardiotwin remove` "
+        "the other"
     }
 
 
@@ -160,6 +162,18 @@ def _start(target: _Target, settings: CalibrateSettings, previous: Posterior | N
         return _particles_of(previous, target), previous.weights
     count = _FIRST_DRAWS * settings.n_particles
     return target.prior.draw(count, np.random.default_rng(settings.seed)), np.full(count, 1.0 / count)
+
+
+def _of_the_same_window(start: Weighted, target: _Target, known: MeasuredQrs) -> Weighted:
+    """The earlier ensemble, weighted by what its recordings say of it now: beside a further one their complexes may be
+    cut shorter, and noise, alignment and how much they say are those of all.
+    """
+    particles, weights = start
+    before = replace(target, model=replace(target.model, measured=known))
+    gain = target.model.log_likelihood(target.fitted(particles), target.known)
+    gain -= before.model.log_likelihood(before.fitted(particles), target.known)
+    weights = weights * np.exp(gain - gain.max())
+    return particles, weights / weights.sum()
 
 
 def _populations(target: _Target, start: Weighted, settings: CalibrateSettings, progress: Progress) -> list[Run]:

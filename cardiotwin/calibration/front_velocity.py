@@ -59,7 +59,8 @@ _NODES = 20_000
 _OUTLIER_MS = 3.0
 _LIKELY, _WORTH = 0.15, 50.0
 """Factors are 1 within this, as a standard deviation of their logarithm; the beat counts against that as so many
-independent nodes 1 ms off. Where it does not tell fibre from cross-fibre velocity they share what it asks for."""
+independent nodes 1 ms off. Where it does not tell fibre from cross-fibre velocity they share what it asks for. Softened
+as outliers are: what the beat tells clearly is followed further than a normal prior would let it."""
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ class MeasuredQrs:
     n_beats : int
         Averaged over all recordings.
     notes : tuple of str
+    lost : tuple of str
+        Leads that one recording has and another has not, and that are not fitted for that.
     """
 
     leads: tuple[str, ...]
@@ -59,6 +61,7 @@ class MeasuredQrs:
     duration_ms: float
     n_beats: int
     notes: tuple[str, ...]
+    lost: tuple[str, ...] = ()
 
 
 def measured_qrs(ecgs: Sequence[Ecg], electrodes: Electrodes, heart: Heart) -> MeasuredQrs:
@@ -74,8 +77,8 @@ def measured_qrs(ecgs: Sequence[Ecg], electrodes: Electrodes, heart: Heart) -> M
     complexes = [qrs_complex(ecg) for ecg in ecgs]
     found = [independent_leads(c) for c in complexes]
     placed = set(electrodes.names)
-    shared = [lead for lead in found[-1][0] if all(lead in names for names, _, _ in found)]
-    leads = tuple(lead for lead in shared if not lead.startswith("V") or lead in placed)
+    known = [lead for lead in INDEPENDENT_LEADS if not lead.startswith("V") or lead in placed]
+    leads = tuple(lead for lead in known if all(lead in names for names, _, _ in found))
     if len(leads) < 3:
         raise QualityGate(
             f"ECG: {len(leads)} usable independent leads ({', '.join(leads) or 'none'}), expected at least 3 "
@@ -96,6 +99,7 @@ def measured_qrs(ecgs: Sequence[Ecg], electrodes: Electrodes, heart: Heart) -> M
         complexes[-1].duration_ms,
         sum(c.n_beats for c in complexes),
         tuple(note for c in complexes for note in c.notes),
+        tuple(lead for lead in known if lead not in leads and any(lead in names for names, _, _ in found)),
     )
 
 
