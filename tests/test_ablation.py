@@ -4,13 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from cube_heart import beside, block_heart
+from cube_heart import as_heart, beside, block_heart, block_mesh
 
 from cardiotwin.ablation.lesions import NO_ABLATION, Lesion, Plan, ablated_ml, lesion_elements
 from cardiotwin.ablation.plan_checks import check_plan
 from cardiotwin.errors import InputRejected
 from cardiotwin.heart.heart import BORDER_ZONE, CORE, HEALTHY, LV_ENDOCARDIUM
 from cardiotwin.ingest.plan_files import plan_text, read_plan
+from cardiotwin.meshes.mesh import Mesh
 
 RADIUS, DEPTH = 5.0, 4.0
 
@@ -61,6 +62,22 @@ def test_no_lesion_goes_on_in_another_wall_across_a_cavity(kind):
     hit = lesion_elements(both, plan(kind, [0, 15, 15], radius=8.0, depth=20.0))
     assert hit[: len(wall.mesh.tets)].any()
     assert not hit[len(wall.mesh.tets) :].any()
+
+
+def test_at_the_bottom_of_a_cleft_the_wall_across_it_is_not_burnt():
+    """A cleft 4 mm wide between walls that are joined below it: half an ellipsoid has no upper half."""
+    block = block_mesh((14, 24, 24), 1.0)
+    x, _, z = block.points[block.tets].mean(axis=1).T
+    kept = block.tets[~((x > 5) & (x < 9) & (z > 10))]
+    nodes, tets = np.unique(kept, return_inverse=True)
+    mesh = Mesh(block.points[nodes], tets.reshape(-1, 4))
+    faces = mesh.boundary_faces()
+    x, _, z = np.moveaxis(mesh.points[faces], 2, 0)
+    in_cleft = ((x > 4.9) & (x < 9.1) & (z > 9.9)).all(axis=1)
+    heart = as_heart(mesh, faces, in_cleft, 1.0, (0.0, 1.0, 0.0))
+    hit = mesh.centroids[lesion_elements(heart, plan("point", [5, 12, 13], radius=5.0, depth=8.0))]
+    assert hit[:, 0].min() < 1.0
+    assert hit[:, 0].max() < 5.0 + 0.5 * 5.0 + 0.5
 
 
 @pytest.mark.parametrize("kind", ["patch", "point"])
