@@ -206,6 +206,21 @@ def test_a_second_beat_that_lost_a_site_is_not_held_for_better(wide_wall):
     assert front_velocity._ratio(beats, silent).cross == pytest.approx(1.25, rel=0.04)
 
 
+def test_a_second_beat_whose_site_fired_late_is_not_taken_however_near_it_comes(wide_wall):
+    class Late(EikonalBeats):
+        def of(self, velocities, progress):
+            told = self.fires[0]
+            self.fires = ((True, True), *self.fires[1:])
+            return replace(super().of(velocities, progress), started=np.array(told))
+
+    on_time, late = (
+        front_velocity._ratio(Late(wide_wall, posterior(0.6, 0.3), ((True, True), second)), silent)
+        for second in ((True, True), (True, False))
+    )
+    assert on_time.cross == pytest.approx(1.25, rel=0.04)
+    assert "no nearer" in late.note
+
+
 def test_every_member_is_given_the_same_ratio_and_nothing_else_changes():
     ensemble = with_layer(posterior(0.6, 0.3), np.nan)
     ratio = FrontToTissue(1, {MODEL: Ratio(1.02, 0.8, 1.1, 1.5), "ten_tusscher_2006": Ratio(1.0, 0.9, 1.0, 1.0)})
