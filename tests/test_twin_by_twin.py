@@ -35,6 +35,17 @@ def test_what_decides_is_asked_of_draws_whose_twins_were_all_paced():
     assert "the fibre velocity (rank correlation 1.00 in 10 draws) decides" in told
 
 
+def test_a_twin_that_no_draw_could_be_paced_in_does_not_take_the_draws_with_it():
+    lead = np.arange(10) / 10.0
+    dead = np.full(10, np.nan)
+    one, other = (outcome(name, np.column_stack([k * lead, dead])) for name, k in (("one", 0), ("other", 1)))
+    told = what_decides(one, other, {"fibre velocity": lead}, PROFILES)
+    assert "the fibre velocity (rank correlation 1.00 in 10 draws) decides" in told
+    here = outcome("one", np.where(np.eye(2), np.nan, 0.5))
+    there = outcome("other", np.where(np.eye(2), np.nan, 0.0))
+    assert "no draw could be paced in all of its twins" in what_decides(here, there, {}, PROFILES)
+
+
 def test_no_chance_is_ever_none():
     """What was found is one of the ways to deal (Phipson & Smyth)."""
     assert _chance(np.zeros(99), 1.0) == pytest.approx(0.01)

@@ -9,7 +9,7 @@ night of pacing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, compress
 
 import numpy as np
 from scipy.stats import rankdata
@@ -48,17 +48,17 @@ def what_decides(
     Parameters
     ----------
     one, other : Outcome
-        In draws of different members of the posterior: one drawn twice would count as two that agree. Draws of which a
-        twin could not be paced are left out.
+        In draws of different members of the posterior: one drawn twice would count as two that agree. Twins that
+        could be paced in no draw are left out, and of the others draws in which one could not.
     parameters : dict of str to (n_draws,) float
         What draws differ in.
     levels : dict of str to sequence of str
         What the columns of `Outcome.by_twin` differ in, and the level of each column.
     """
     names = f"{one.plan.name} and {other.plan.name}"
-    lead = other.by_twin - one.by_twin
-    whole = np.isfinite(lead).all(axis=1)
-    lead, parameters = lead[whole], {name: values[whole] for name, values in parameters.items()}
+    lead, parameters, levels = _where_paced(other.by_twin - one.by_twin, parameters, levels)
+    if not lead.size:
+        return f"what decides between {names} cannot be told: no draw could be paced in all of its twins"
     if not lead.any():
         return f"{names} leave the same in every twin: further draws will hardly tell them apart"
     if np.ptp(lead) < 1e-9:
@@ -74,6 +74,17 @@ def what_decides(
     if chance > CHANCE:
         return f"nothing is shown to decide between {names} (least chance {chance:.2f}): add draws first"
     return f"between {names} {told} decides (chance {chance:.2g}): narrow that down first"
+
+
+def _where_paced(
+    lead: np.ndarray, parameters: Mapping[str, np.ndarray], levels: Mapping[str, Sequence[str]]
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, list[str]]]:
+    """The same of the twins that some draw could be paced in, and of the draws that could be paced in all of these."""
+    paced = np.isfinite(lead)
+    columns = paced.any(axis=0)
+    draws = paced[:, columns].all(axis=1)
+    of_draws = {name: values[draws] for name, values in parameters.items()}
+    return lead[draws][:, columns], of_draws, {name: list(compress(of, columns)) for name, of in levels.items()}
 
 
 def _of_parameters(
